@@ -29,10 +29,12 @@ const counting: StreamKind = {
       return length
     },
     end: unexpected,
+    halfClose: unexpected,
     cut: unexpected,
     descriptorOf: unexpected,
     onEnding: unexpected,
   },
+  input: null,
   opening: () => new Uint8Array(0),
   encode: ({ bytes }) => bytes,
   heartbeat: new Uint8Array(0),

@@ -37,12 +37,13 @@ const outlet = new LocalOutlet(streams)
 const followers = new FollowIndex()
 const messages = memoryLog({ bytes: historyLimits.bytesDefault, clock: systemClock })
 const resumption = new Resumption({ log: messages, subscriptions: followers })
+const names = new NameTable({ seed: 1 })
 const router = new Router({
   outlet,
   log: messages,
   keys: new PublicationKeys({ log: messages, clock: systemClock }),
   followers,
-  names: new NameTable({ seed: 1 }),
+  names,
   settings,
 })
 
@@ -56,7 +57,7 @@ function openPort(): Listener {
     isShared: false,
     ...publicApp({
       store: streams,
-      registry: new LocalRegistry(streams, outlet, resumption),
+      registry: new LocalRegistry(streams, outlet, { resumption, names }),
       descriptors,
       onEnding: () => undefined,
       // Admission comes once a stream, before the clock starts.

@@ -87,10 +87,12 @@ function closingAtOnce(store: StreamStore): StreamKind {
     wire: {
       write: (_slot, _bytes, length) => length,
       end: (slot) => store.onClose(slot),
+      halfClose: unexpected,
       cut: unexpected,
       descriptorOf: unexpected,
       onEnding: unexpected,
     },
+    input: null,
     opening: () => new Uint8Array(0),
     encode: unexpected,
     heartbeat: new Uint8Array(0),

@@ -56,7 +56,8 @@ export async function receive(options: ReceiveOptions): Promise<void> {
   clearInterval(timer)
   streams.close()
   sample()
-  const facts = { wanted: options.connections, processes: 1, promised: null, server: null }
+  const none = { promised: null, server: null, hasCursors: false, resumes: false }
+  const facts = { wanted: options.connections, processes: 1, ...none }
   console.log(JSON.stringify(floodReport(facts, totals)))
 }
 

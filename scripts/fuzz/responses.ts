@@ -7,7 +7,7 @@ import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { randomFrom } from '../../src/core/random.ts'
-import type { Framing } from '../../src/flood/framing.ts'
+import type { CutFraming } from '../../src/flood/framing.ts'
 import { readNaively } from '../../src/flood/naive.fixture.ts'
 import { cutAt, readInPieces } from '../../src/flood/pieces.fixture.ts'
 import { damaged, FRAMINGS, responseOf } from '../../src/flood/wire.fixture.ts'
@@ -18,7 +18,7 @@ const INPUT_MS_MAX = 5_000
 export const BETWEEN_SIGNS = 100
 
 interface Input {
-  readonly framing: Framing
+  readonly framing: CutFraming
   readonly wire: Uint8Array
   readonly cuts: readonly number[]
 }
@@ -26,8 +26,8 @@ interface Input {
 /** The input of a seed: a response whole, damaged, or no response at all. */
 export function inputOf(seed: number): Input {
   const random = randomFrom(seed)
-  const framing = FRAMINGS[random(FRAMINGS.length)] as Framing
-  const other = responseOf(random, FRAMINGS[random(FRAMINGS.length)] as Framing)
+  const framing = FRAMINGS[random(FRAMINGS.length)] as CutFraming
+  const other = responseOf(random, FRAMINGS[random(FRAMINGS.length)] as CutFraming)
   const whole = responseOf(random, framing)
   const kind = random(10)
   const noise = Uint8Array.from({ length: random(60) }, () => random(256))

@@ -16,6 +16,7 @@ import {
   parseBytes,
   parseCount,
   parseDurationMs,
+  parseShare,
   writtenBytes,
   writtenCount,
   writtenDuration,
@@ -186,6 +187,17 @@ export function url(description: string, path?: string): ValueOption<string, nul
 /** Text that must not appear in any output. */
 export function secret(value: string, description: string): ValueOption<string, null> {
   return { ...text(value, null, description), secret: true }
+}
+
+/** `1%`. */
+export function share(description: string): ValueOption<number, string> {
+  return {
+    value: 'share',
+    description,
+    fallback: '0%',
+    parse: parseShare,
+    expected: 'a share from 0% to 100%',
+  }
 }
 
 /** One of a few words. */

@@ -5,7 +5,7 @@ import { commaSeparated, count, flag, text, url, type ValueOption } from '../cli
 import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
 import { CONTROL_URL, PUBLIC_URL } from '../core/address.ts'
 import { parseCursor } from '../core/cursor.ts'
-import { historyLimits } from '../core/history-limits.ts'
+import { resumeLimits } from '../core/history-limits.ts'
 import { EVENT_RULE, isEvent, isKey, isSubject, KEY_RULE } from '../core/name.ts'
 
 const json = flag('print what the server sends, as JSON')
@@ -69,7 +69,7 @@ export const LISTEN = {
   subjects: commaSeparated(subject),
   'token-file': text('file', null, "file with the user's token"),
   after,
-  last: count(null, 'begin with the last so many messages', { max: historyLimits.messagesMax }),
+  last: count(null, 'begin with the last so many messages', { max: resumeLimits.lastMax }),
   count: count(null, 'end after so many messages'),
   once: flag('end when the connection does, instead of coming back'),
   json,

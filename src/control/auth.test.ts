@@ -41,6 +41,7 @@ function headOf(target: string, headers: Readonly<Record<string, string>>): Head
     query: '',
     host,
     peer: null,
+    minor: 1,
     header: (name) => headers[name] ?? null,
   }
 }

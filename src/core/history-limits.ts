@@ -21,9 +21,9 @@ export const historyLimits = {
   /** Changes of what one user follows that are read for it, in about half a millisecond. */
   changesMax: 10_000,
   /** Followed subjects from which on it is faster to read all messages since then, if these are no
-   * more than so many for each subject: measured by `bench --suite log`. */
+   * more than so many for each subject: an entry takes about as long as a subject. */
   scanSubjectsMin: 1_000,
-  scanRatio: 4,
+  scanRatio: 1,
   /** Places of the table of the newest message of each subject or user, 70 % of which are used: a
    * table takes 32 MiB at most, unless the window alone has more of them. Beyond it, it is not
    * known who has missed what had left the window by then. */

@@ -95,15 +95,38 @@ export const wireLimits = {
   eventsPerTurn: 512,
   /** Bytes that a client sent on its open stream and that are dropped in one turn of the loop. */
   droppedBytesPerTurn: 1024 * KIB,
+  /** The same of streams that read: of one read, which is a message of the longest kind, and of all
+   * streams in one turn, in at most some milliseconds. */
+  receiveBytes: 16 * KIB,
+  receivedBytesPerTurn: 64 * KIB,
   /** Milliseconds between two polls for events: while there are some, while a socket is full or the
    * kernel is out of memory, and at most; that a client has left is noticed so late. */
   pollMsMin: 1,
   pollMsFull: 4,
   pollMsMax: 256,
+  /** The same while there are streams that read: their clients wait for an answer. */
+  pollMsReading: 32,
   /** Polls one after the other when it is asked who is there: for all streams of a process. */
   pollsMax: 64,
   /** Milliseconds that the check at the start may take. */
   checkMsMax: 2_000,
+} as const
+
+/** WebSocket streams, and what their clients send. */
+export const websocketLimits = {
+  /** Bytes of a message of a client: the longest one that means something is a list of subjects,
+   * which has about 7 KB. */
+  messageBytesMax: 16 * KIB,
+  /** Bytes of all frames and messages together that are not complete; beyond it the stream that
+   * began first is closed. */
+  incompleteBytesMax: 16 * MIB,
+  /** Messages of a client that wait for their answers, and their bytes; beyond it the stream is
+   * closed. Clients mostly subscribe to all that they want in one go, of up to a hundred. */
+  waitingMax: 256,
+  waitingBytesMax: 64 * KIB,
+  /** Milliseconds that a client has to close its half once it was told the end: some round trips
+   * of a slow network. */
+  closeMsMax: 2_000,
 } as const
 
 /** What one turn of the event loop has for the streams, and sends when it is over. */

@@ -5,7 +5,10 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import {
+  CHAINED_BYTES_MAX,
+  type Chain,
   findStamp,
+  readChain,
   readStamp,
   STAMP_BYTES_MAX,
   type Stamp,
@@ -183,5 +186,46 @@ describe('no stamp is found', () => {
     expect(find('no', ' stamp=1.2.3', ' stamp=1.2.3')).toBeNull()
     expect(find('1.2.3', ' stamp=')).toBeNull()
     expect(find(' stamp=1.2.', '', '3')).toBeNull()
+  })
+})
+
+describe('a chain', () => {
+  const chains = fc.record({
+    target: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
+    sequence: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+    dueMicros: fc.integer({ min: 0, max: 9_000_000_000_000_000 }),
+  })
+
+  function chainOf(text: string): Chain | null {
+    const bytes = encoder.encode(`9${text}.1`)
+    const fields = { target: -1, sequence: -1, dueMicros: -1 }
+    return readChain(bytes, 1, bytes.length - 2, fields) ? fields : null
+  }
+
+  test('stands before the stamp, which is read as without it', () => {
+    fc.assert(
+      fc.property(fc.nat(), stamps, chains, (number, stamp, chain) => {
+        const text = stampedText(number, stamp, chain)
+        expect([read(text), chainOf(text)]).toEqual([stamp, chain])
+        expect(chainOf(stampedText(number, stamp))).toBeNull()
+      }),
+    )
+  })
+
+  test('fits any size from the least on', () => {
+    const size = fc.integer({ min: CHAINED_BYTES_MAX, max: 300 })
+    fc.assert(
+      fc.property(stamps, chains, size, (stamp, chain, bytes) => {
+        const text = sizedText(7, stamp, bytes, chain)
+        expect([text.length, read(text), chainOf(text)]).toEqual([bytes, stamp, chain])
+      }),
+    )
+  })
+
+  test.each([
+    ...['', ' stamp=1.2.3', ' after=1.2 stamp=1.2.3', 'after=1.2.3 stamp=1.2.3'],
+    ...[' after=1..3 stamp=1.2.3', ' after=1.2.3  stamp=1.2.3', ' after=1.2.3 ~=1.2.3'],
+  ])('is not in %p', (text) => {
+    expect(chainOf(text)).toBeNull()
   })
 })

@@ -1,5 +1,6 @@
 // The stamp at the end of a generated message, which the flood client reads: the generator, the
-// message's sequence number, and when the message was due.
+// message's sequence number, and when the message was due; and the chain before it, which names the
+// message before.
 
 /** Filled by {@link readStamp}; one is enough for a whole process. */
 export interface StampFields {
@@ -13,6 +14,19 @@ export interface StampFields {
 
 /** `Fake message Num = 7 stamp=3.7.1795507371003684`: of generator 3, its 7th, due at that time. */
 export type Stamp = Readonly<StampFields>
+
+/** Filled by {@link readChain}; one is enough for a whole process. */
+export interface ChainFields {
+  /** The user that the message is for. */
+  target: number
+  /** The message before of the same generator to the same user; 0 for none. */
+  sequence: number
+  /** When that was due, in microseconds since 1970; 0 for none. */
+  dueMicros: number
+}
+
+/** ` after=123.5.1795507371003684`: the message before to user 123 is the generator's 5th. */
+export type Chain = Readonly<ChainFields>
 
 /** A way to write a stamp's three numbers. */
 interface Form {
@@ -34,9 +48,17 @@ const SHORT = form(' ~=', 36, 11)
 const FORMS = [LONG, SHORT] as const
 
 /** The reference generator's text, with its stamp. */
-export function stampedText(number: number, stamp: Stamp): string {
-  return `Fake message Num = ${number}${stampText(stamp, LONG)}`
+export function stampedText(number: number, stamp: Stamp, chain: Chain | null = null): string {
+  return `Fake message Num = ${number}${chainText(chain)}${stampText(stamp, LONG)}`
 }
+
+function chainText(chain: Chain | null): string {
+  if (chain === null) return ''
+  return `${CHAIN_MARK}${chain.target}.${chain.sequence}.${chain.dueMicros}`
+}
+
+const CHAIN_MARK = ' after='
+const CHAIN_MARK_BYTES = new TextEncoder().encode(CHAIN_MARK)
 
 function stampText({ generator, sequence, dueMicros }: Stamp, { mark, base }: Form): string {
   return mark + [generator, sequence, dueMicros].map((one) => one.toString(base)).join('.')
@@ -45,14 +67,24 @@ function stampText({ generator, sequence, dueMicros }: Stamp, { mark, base }: Fo
 /** The longest short stamp: a generator of 36 bits, a sequence of 32, and a moment until 2255. */
 export const STAMP_BYTES_MAX = SHORT.mark.length + 7 + 1 + 7 + 1 + 11
 
+/** The longest chain with its stamp, which are both in the long form. */
+export const CHAINED_BYTES_MAX =
+  CHAIN_MARK.length + 10 + 1 + 10 + 1 + 16 + LONG.mark.length + 11 + 1 + 10 + 1 + 16
+
 /**
  * The same text with a given length: padded between its words and its stamp, or with its words cut.
  * Where the stamp itself is too long, its short form is used.
  *
- * @param bytes at least {@link STAMP_BYTES_MAX}; a shorter stamp makes room for more of the words
+ * @param bytes at least {@link STAMP_BYTES_MAX}, with a chain {@link CHAINED_BYTES_MAX}; a shorter
+ * stamp makes room for more of the words
  */
-export function sizedText(number: number, stamp: Stamp, bytes: number): string {
-  const long = stampText(stamp, LONG)
+export function sizedText(
+  number: number,
+  stamp: Stamp,
+  bytes: number,
+  chain: Chain | null = null,
+): string {
+  const long = chainText(chain) + stampText(stamp, LONG)
   const end = long.length <= bytes ? long : stampText(stamp, SHORT)
   const words = `Fake message Num = ${number}`.slice(0, Math.max(0, bytes - end.length))
   return `${words.padEnd(bytes - end.length, '.')}${end}`
@@ -90,7 +122,43 @@ function readForm(
   if (at < 0 || bytes[--at] !== DOT) return false
   at = readNumber(bytes, start, at, base, digitsMax)
   into.generator = number
-  return at >= 0 && at - markBytes.length >= start && endsWith(bytes, at, markBytes)
+  return at >= 0 && endsWithin(bytes, start, at, markBytes)
+}
+
+/**
+ * Reads the chain before the stamp at the end of a message. Hot path of a flood that resumes: once
+ * a message received.
+ *
+ * @returns false, with unspecified values in `into`, if the message has no chain
+ */
+export function readChain(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  into: ChainFields,
+): boolean {
+  let at = startOfNumbers(bytes, start, end)
+  if (!endsWithin(bytes, start, at, LONG.markBytes)) return false
+  at = readNumber(bytes, start, at - LONG.markBytes.length, LONG.base, LONG.digitsMax)
+  into.dueMicros = number
+  if (at < 0 || bytes[--at] !== DOT) return false
+  at = readNumber(bytes, start, at, LONG.base, LONG.digitsMax)
+  into.sequence = number
+  if (at < 0 || bytes[--at] !== DOT) return false
+  at = readNumber(bytes, start, at, LONG.base, LONG.digitsMax)
+  into.target = number
+  return at >= 0 && endsWithin(bytes, start, at, CHAIN_MARK_BYTES)
+}
+
+/** Where the numbers of the stamp begin. */
+function startOfNumbers(bytes: Uint8Array, start: number, end: number): number {
+  let at = end
+  while (at > start && (bytes[at - 1] === DOT || digitOf(bytes[at - 1] as number) < LONG.base)) at--
+  return at
+}
+
+function endsWithin(bytes: Uint8Array, start: number, at: number, mark: Uint8Array): boolean {
+  return at - mark.length >= start && endsWith(bytes, at, mark)
 }
 
 /**

@@ -58,6 +58,8 @@ export const floodLimits = {
   headBytesMax: 64 * KIB,
   /** Bytes of one message. */
   messageBytesMax: MIB,
+  /** Bytes of one body of messages: a server answers with a mebibyte of them, in JSON. */
+  pollBytesMax: 8 * MIB,
   /** Bytes of one chunk that is not itself a message and need not be kept: eight digits. */
   chunkBytesMax: 4 * 1024 * MIB - 1,
   /** Ports to skip when one is busy: other runs have thousands in a row. */
@@ -81,6 +83,23 @@ export const floodLimits = {
   generatorForgetMs: 30_000,
   /** Generators tracked at the same time. */
   generatorsMax: 65_536,
+  /** Streams of one process whose gaps are judged at the same time: each has a set of the
+   * generators that it has heard of. */
+  judgedGapsMax: 4_096,
+  /** Mean delay until a stream that ended resumes, where none is given. */
+  resumeMs: 1_000,
+  /** Interval of the points of a storm's curve; how long one is watched; how long nothing that was
+   * missed may have come before all streams count as caught up; and how long streams are open
+   * before and after it, where it is not given. */
+  stormEveryMs: 100,
+  stormMsMax: 60_000,
+  caughtUpAfterMs: 1_000,
+  stormHoldMs: 5_000,
+  /** Columns of the curves in a summary. */
+  curveColumns: 60,
+  /** How long a run that ends waits for the streams that are away to come back, so that what they
+   * missed is known. */
+  returnMsMax: 15_000,
   /** Silence after which a run that ends stops waiting for bytes under way. */
   quietMs: 300,
   /** How long a run that ends waits for them at most. */
@@ -149,6 +168,11 @@ export const genLimits = {
   /** Milliseconds to wait after a failed request, doubled each time up to the second number. */
   retryMs: 20,
   retryMsMax: 1_000,
+  /** Milliseconds for which a request with keys is sent again until it is answered: a server that
+   * restarts has a million streams to admit. */
+  retriedMsMax: 60_000,
+  /** Pairs of user and generator of `--chain`, in about 200 MB; messages of others have none. */
+  chainsMax: 4 * MIB,
   /** Users of `--subjects file:`: 4 bytes each, 64 MiB; and those of them that have names, up to
    * 130 bytes more each, 130 MiB. */
   subjectsMax: 2 ** 24,

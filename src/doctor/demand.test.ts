@@ -58,7 +58,14 @@ describe('open files', () => {
               firstId: 1,
               ratePerSecond: null,
             },
-            ...{ pendingMax: 1, sources: [], durationMs: null, holdMs: null, inOwnProcess: false },
+            ...{
+              pendingMax: 1,
+              sources: [],
+              durationMs: null,
+              storm: null,
+              holdMs: null,
+              inOwnProcess: false,
+            },
           },
           { openFilesLimit: least, portOffset: 0, onDescriptors: true },
         )

@@ -31,7 +31,7 @@ class Run implements AsyncDisposable {
     const { port } = server
     const target = { protocol, host: 'x', address: '127.0.0.1', port, pathTemplate: '/{id}' }
     const whole = { ...plainBehaviour(target), ...behaviour }
-    const usual = { connections: 4, firstId: 1, ratePerSecond: null, pendingMax: 100 }
+    const usual = { connections: 4, firstId: 1, ratePerSecond: null, pendingMax: 100, storm: null }
     const here = { sources: [], portOffset: 0, onDescriptors: false }
     const shared = { ...usual, ...here, ...share, behaviour: whole }
     this.client = new FloodClient(shared, this.clock, random)

@@ -4,16 +4,15 @@
 import type { Clock } from '../core/clock.ts'
 import { dueAtMs, dueCount, type Schedule } from '../core/pacer.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import { openBlackhole } from '../os/blackhole.ts'
-import type { ConnectionListener, Connections, ConnectionsOptions } from './connections.ts'
-import { openDescriptorConnections } from './descriptor-connections.ts'
+import type { Connections } from './connections.ts'
 import { FaultInjector } from './fault-injector.ts'
-import { LocalEnds } from './local-ends.ts'
+import { openConnections } from './open-connections.ts'
 import { churnedCount, reconnectDelayMs, type Share } from './plan.ts'
+import { Positions } from './positions.ts'
 import { ProcessStats } from './process-stats.ts'
-import { pongFrame, RequestWriter } from './request.ts'
+import { closeFrame, pongFrame, RequestWriter } from './request.ts'
 import type { GeneratorArrivals } from './sequences.ts'
-import { SocketConnections } from './socket-connections.ts'
+import { Storm } from './storm.ts'
 import { StreamReader } from './stream-reader.ts'
 import { STREAM, Streams } from './streams.ts'
 
@@ -37,6 +36,8 @@ export class FloodClient {
   readonly #connections: Connections
   readonly #faults: FaultInjector
   readonly #streams: Streams
+  /** Null for streams that are of no format. */
+  readonly #positions: Positions | null
   /** Indexes of streams without their first byte, and when they were begun. */
   readonly #connecting = new Map<number, number>()
   /** Indexes of streams to begin again, and when. */
@@ -50,9 +51,12 @@ export class FloodClient {
   #isStopping = false
   /** No stream is begun or churned any more. */
   #isEnding = false
+  /** Those that are away come back, nevertheless. */
+  #isReturning = false
   #timer: Timer | null = null
   /** When the timer is due. */
   #timerMs = 0
+  #stormTimer: Timer | null = null
   readonly #finish: () => void
 
   constructor(share: Share, clock: Clock, random: () => number = Math.random) {
@@ -63,13 +67,24 @@ export class FloodClient {
     this.#schedule =
       ratePerSecond === null ? null : { firstMs: 0, intervalMs: 1000 / ratePerSecond }
     this.#streams = new Streams(connections)
+    const { format, resume } = behaviour
+    this.#positions = format === 'test' ? null : new Positions(connections, resume)
+    const requests = new RequestWriter(behaviour, firstId, this.#positions)
+    const { accept } = requests
+    const [streams, positions, stats] = [this.#streams, this.#positions, this.stats]
+    const reads = { streams, positions, behaviour, firstId, clock, stats, accept }
     const onFault = (index: number, kind: string) => this.#onFault(index, kind)
-    this.#reader = new StreamReader(this.#streams, behaviour, firstId, clock, this.stats, {
+    this.#reader = new StreamReader(reads, {
       onStream: (index) => this.#onOpen(index),
       onNoStream: onFault,
       onPing: (index, payload) => this.#connections.send(index, pongFrame(payload)),
+      onClose: (index, payload) => this.#connections.send(index, closeFrame(payload)),
+      onAnswer: (index) => {
+        const end = requests.write(index)
+        this.#connections.send(index, requests.bytes.subarray(0, end))
+      },
     })
-    this.#connections = connectionsOf(share, clock, {
+    this.#connections = openConnections(share, requests, clock, {
       onBytes: (index, bytes, end) => this.#onBytes(index, bytes, end),
       onEnd: onFault,
       idleMs: () => (this.#timer === null ? Infinity : this.#timerMs - clock.elapsedMs()),
@@ -91,15 +106,56 @@ export class FloodClient {
     this.#arm()
   }
 
-  /** Opens no more streams, reads until nothing more arrives, and closes every stream. */
-  async stop(): Promise<void> {
+  /**
+   * Opens no more streams, reads until nothing more arrives, and closes every stream.
+   *
+   * @param quietMs silence after which nothing more arrives
+   */
+  async stop(quietMs: number = floodLimits.quietMs): Promise<void> {
     if (this.#isStopping) return this.finished
     this.#isStopping = true
     this.#isEnding = true
-    await this.#untilQuiet()
+    if (this.#share.behaviour.resume) await this.#untilBack()
+    await this.#untilQuiet(quietMs)
     this.#failUnopened()
+    this.#countAway()
     for (let index = 0; index < this.#streams.begun; index++) this.#close(index)
     this.#end()
+  }
+
+  /** Cuts streams all at once, and lets them come back as fast as they can, or by the rate. */
+  storm(): void {
+    const { storm, ratePerSecond } = this.#share
+    if (storm === null || this.stats.storm !== null || this.#isEnding) return
+    const cut: number[] = []
+    for (let index = 0; index < this.#streams.begun && cut.length < storm; index++) {
+      if (this.#streams.stateOf(index) === STREAM.open) cut.push(index)
+    }
+    for (const index of cut) this.#close(index)
+    const { counters } = this.stats
+    counters.churned += cut.length
+    this.stats.storm = new Storm(cut, ratePerSecond, counters, this.#clock.elapsedMs())
+    this.#stormTimer = setInterval(() => this.#sampleStorm(), floodLimits.stormEveryMs)
+    this.#returnMore()
+    this.#arm()
+  }
+
+  #sampleStorm(): void {
+    const { storm, counters, replayedAtMs } = this.stats
+    storm?.sample(counters, this.#clock.elapsedMs(), this.#clock.nowMs() - replayedAtMs)
+    if (storm?.isOver === true && this.#stormTimer !== null) clearInterval(this.#stormTimer)
+  }
+
+  /** Begins as many of the streams of a storm as are due and have room. */
+  #returnMore(): void {
+    const { storm } = this.stats
+    if (storm?.hasLeft !== true) return
+    const elapsedMs = this.#clock.elapsedMs()
+    while (this.#hasRoom) {
+      const index = storm.next(elapsedMs)
+      if (index < 0) return
+      this.#begin(index)
+    }
   }
 
   /**
@@ -135,8 +191,31 @@ export class FloodClient {
     fail('not_begun', this.#share.connections - this.#streams.begun)
   }
 
-  async #untilQuiet(): Promise<void> {
-    const { quietMs, settleMsMax } = floodLimits
+  /** What streams missed while they were away is known only when they are back. */
+  async #untilBack(): Promise<void> {
+    const { returnMsMax, reconnectEveryMs } = floodLimits
+    const deadlineMs = this.#clock.elapsedMs() + returnMsMax
+    this.#isReturning = true
+    const isAway = () => this.#reconnects.size + this.#connecting.size > 0
+    while (isAway() || this.stats.storm?.hasLeft === true) {
+      if (this.#clock.elapsedMs() > deadlineMs) break
+      this.#returnMore()
+      this.#reconnect(Infinity)
+      await new Promise((resolve) => setTimeout(resolve, reconnectEveryMs))
+    }
+    this.#isReturning = false
+  }
+
+  #countAway(): void {
+    for (let index = 0; index < this.#streams.begun; index++) {
+      const state = this.#streams.stateOf(index)
+      const isAway = state === STREAM.connecting || state === STREAM.over
+      if (isAway && this.#streams.wasOpen(index)) this.stats.counters.away++
+    }
+  }
+
+  async #untilQuiet(quietMs: number): Promise<void> {
+    const { settleMsMax } = floodLimits
     const deadlineMs = this.#clock.elapsedMs() + settleMsMax
     const { counters } = this.stats
     let bytes = -1
@@ -148,6 +227,7 @@ export class FloodClient {
 
   #end(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
+    if (this.#stormTimer !== null) clearInterval(this.#stormTimer)
     this.#timer = null
     this.#connections.stop()
     this.#finish()
@@ -176,6 +256,8 @@ export class FloodClient {
   #nextMs(elapsedMs: number): number | null {
     const { connections, behaviour } = this.#share
     if (this.#reconnects.size > 0) return floodLimits.reconnectEveryMs
+    const stormMs = this.stats.storm?.waitMs(elapsedMs) ?? null
+    if (stormMs !== null) return stormMs
     if (!this.#allBegun && this.#schedule !== null) {
       return dueAtMs(this.#schedule, this.#streams.begun + 1) - (elapsedMs - this.#startedMs)
     }
@@ -191,6 +273,7 @@ export class FloodClient {
     const elapsedMs = this.#clock.elapsedMs()
     this.#failOverdue(elapsedMs - floodLimits.firstByteMs)
     this.#openMore()
+    this.#returnMore()
     this.#churn(elapsedMs)
     this.#reconnect(elapsedMs)
     this.#arm()
@@ -209,7 +292,8 @@ export class FloodClient {
   }
 
   get #hasRoom(): boolean {
-    return !this.#isEnding && this.#connecting.size < this.#share.pendingMax
+    const mayBegin = !this.#isEnding || this.#isReturning
+    return mayBegin && this.#connecting.size < this.#share.pendingMax
   }
 
   #openMore(): void {
@@ -217,7 +301,7 @@ export class FloodClient {
     const elapsedMs = this.#clock.elapsedMs() - this.#startedMs
     const due = schedule === null ? Infinity : dueCount(schedule, elapsedMs)
     const { stats } = this
-    while (this.#hasRoom && !this.#allBegun && this.#streams.begun < due) {
+    while (!this.#isEnding && this.#hasRoom && !this.#allBegun && this.#streams.begun < due) {
       const index = this.#streams.begun
       if (schedule !== null) {
         const lateMs = elapsedMs - dueAtMs(schedule, index + 1)
@@ -230,6 +314,7 @@ export class FloodClient {
 
   #begin(index: number): void {
     this.#streams.begin(index)
+    this.#positions?.begin(index)
     this.#connecting.set(index, this.#clock.elapsedMs())
     this.#connections.begin(index)
   }
@@ -244,7 +329,10 @@ export class FloodClient {
       if (this.#streams.stateOf(index) !== STREAM.open) continue
       this.stats.counters.churned++
       this.#close(index)
-      this.#reconnects.set(index, elapsedMs)
+      // A stream that resumes is away for a while, so that it misses something.
+      const { resume, reconnectMs } = behaviour
+      const awayMs = resume ? reconnectDelayMs(reconnectMs ?? 0, 0, this.#random()) : 0
+      this.#reconnects.set(index, elapsedMs + awayMs)
     }
   }
 
@@ -262,6 +350,8 @@ export class FloodClient {
     if (this.#streams.stateOf(index) === STREAM.over) return
     const result = this.#reader.read(index, bytes, end)
     if (result !== 'more') this.#onFault(index, result)
+    const { storm, counters } = this.stats
+    if (storm !== null) storm.note(counters, this.#clock.elapsedMs())
   }
 
   #onOpen(index: number): void {
@@ -282,6 +372,7 @@ export class FloodClient {
     this.#streams.set(index, STREAM.open)
     this.#faults.apply(index, counters)
     if (this.#schedule === null) this.#openMore()
+    this.#returnMore()
     if (this.#allBegun && this.#connecting.size === 0) this.#arm()
   }
 
@@ -301,11 +392,12 @@ export class FloodClient {
     const state = this.#streams.stateOf(index)
     if (state === STREAM.over || state === STREAM.vanished) return
     if (state === STREAM.open && ENDS.has(kind)) this.#reader.end(index)
+    const how = this.#reader.endKind(index, kind)
     if (state === STREAM.connecting && this.#isFirstTry(index)) counters.settled++
     if (state === STREAM.connecting) counters.failed++
     else if (state === STREAM.slow) counters.slowEnded++
     else counters.closed++
-    this.stats.countError(kind)
+    this.stats.countError(how)
     this.#close(index)
     this.#scheduleNext(index)
   }
@@ -323,6 +415,7 @@ export class FloodClient {
     }
     this.#arm()
     // Later, or a server that refuses at once would keep this callback busy without end.
+    if (this.stats.storm?.hasLeft === true) setImmediate(() => this.#returnMore())
     if (this.#schedule === null && !this.#allBegun) setImmediate(() => this.#openMore())
   }
 
@@ -331,18 +424,4 @@ export class FloodClient {
     this.#connecting.delete(index)
     this.#connections.close(index)
   }
-}
-
-function connectionsOf(share: Share, clock: Clock, listener: ConnectionListener): Connections {
-  const { behaviour, connections: count, firstId, sources, portOffset } = share
-  const options: ConnectionsOptions = {
-    count,
-    server: behaviour.target,
-    sources: sources.length > 0 ? new LocalEnds(sources, portOffset) : null,
-    requests: new RequestWriter(behaviour, firstId),
-    blackhole: behaviour.silentDrop > 0 ? openBlackhole() : null,
-    listener,
-  }
-  const descriptors = share.onDescriptors ? openDescriptorConnections(options, clock) : null
-  return descriptors ?? new SocketConnections(options)
 }

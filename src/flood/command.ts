@@ -8,6 +8,7 @@ import {
   list,
   objectives,
   oneOf,
+  share,
   text,
   url,
   type ValueOption,
@@ -17,14 +18,22 @@ import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
 import { PUBLIC_URL } from '../core/address.ts'
 import { messageLimits } from '../core/limits.ts'
 import type { MetricUnits } from '../core/objective.ts'
-import { OK, type Result, refused } from '../core/result.ts'
+import { allOf, OK, type Result, refused } from '../core/result.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { parseShare } from '../core/units.ts'
 import { parseSources } from './local-ends.ts'
+import { hasCursors } from './plan.ts'
 import { parseHeader } from './request.ts'
 
 /** The path of a server's streams. */
 export const STREAM_PATH = '/test/{id}'
+
+/** That of streams in a format. */
+export const FORMAT_PATH = '/stream/{id}'
+
+export const FORMATS = ['test', 'json', 'sse', 'websocket', 'raw', 'poll'] as const
+
+export const SECRET_OPTION = 'token-secret-file'
 
 /** The metrics of `--assert`. */
 export const FLOOD_METRICS = {
@@ -44,6 +53,14 @@ export const FLOOD_METRICS = {
   duplicated: 'count',
   reordered: 'count',
   untracked: 'count',
+  misnumbered: 'count',
+  resumed: 'count',
+  missed: 'count',
+  doubled: 'count',
+  gaps: 'count',
+  unfounded: 'count',
+  away: 'count',
+  'caught-up': 'ms',
   lost: 'count',
   unexpected: 'count',
 } as const satisfies MetricUnits
@@ -72,19 +89,13 @@ const churn: ValueOption<number, string> = {
   expected: 'a share per second, like 1%/s or 0.5%/s',
 }
 
-function share(description: string): ValueOption<number, string> {
-  return {
-    value: 'share',
-    description,
-    fallback: '0%',
-    parse: parseShare,
-    expected: 'a share from 0% to 100%',
-  }
-}
-
 export const OPTIONS = {
-  connections: count('10k', 'streams to open', { max: 10_000_000 }),
+  connections: count(null, 'streams to open (default: 10k, or as many as --storm)', {
+    max: 10_000_000,
+  }),
   'first-id': count('1', 'the first {id}', { max: messageLimits.userIdMax }),
+  insecure: flag('accept any certificate of an https server'),
+  ca: text('file', null, 'file with the certificates, in PEM, by which that of https is checked'),
   source,
   header: list(header),
   framing: oneOf(
@@ -92,10 +103,28 @@ export const OPTIONS = {
     'auto',
     "what a message is: a chunk, a line or a server-sent event; auto: by the response's type",
   ),
+  format: oneOf(
+    FORMATS,
+    'test',
+    "what a stream is: test, as at /test/{id}; or one of /stream/{id}, held to the format's rules",
+  ),
+  resume: flag(
+    'streams that ended, or that --churn closed, go on behind their cursor; check that nothing ' +
+      'is lost or doubled, and that gaps are true',
+  ),
+  [SECRET_OPTION]: text(
+    'file',
+    null,
+    "file with the secret that a token of each stream's user is signed with, by HS256",
+  ),
   churn,
-  reconnect: duration(null, 'reopen a stream that ended or failed, after about this time', {
-    minMs: 1,
-  }),
+  reconnect: duration(
+    null,
+    'reopen a stream that ended or failed, after about this time (--resume: 1s)',
+    {
+      minMs: 1,
+    },
+  ),
   slow: share('share of all streams that stop reading once they are open'),
   'silent-drop': share('share of all streams that vanish once open, without FIN or RST'),
   rate: count(null, 'connections to begin per second (default: as the server keeps up)'),
@@ -104,6 +133,12 @@ export const OPTIONS = {
     String(floodLimits.pendingDefault),
     'most connections that wait for their first byte at the same time',
     { max: floodLimits.pendingMax },
+  ),
+  storm: count(
+    null,
+    'after the hold, cut so many streams at once and let them come back as fast as they can, ' +
+      'or at --rate, with their cursors; then hold again (--hold: 5s)',
+    { max: 10_000_000 },
   ),
   hold: duration(null, 'end the run this long after all streams are open or have failed'),
   duration: duration(null, 'how long to run (default: until interrupted)'),
@@ -127,12 +162,14 @@ export const flood = command({
   summary: 'open very many streams, and check and time what arrives',
   argument: {
     name: 'url',
-    description: 'address of a stream, http or ws; {id} counts up',
+    description: 'address of a stream, http, https, ws or wss; {id} counts up',
     fallback: `${PUBLIC_URL}${STREAM_PATH}`,
   },
   options: OPTIONS,
   conflicts: [
     ['rate', 'ramp'],
+    ['storm', 'churn'],
+    ['insecure', 'ca'],
     ['json', 'ndjson'],
   ],
   requires: [[TOKEN_OPTION, 'control']],
@@ -140,8 +177,10 @@ export const flood = command({
   examples: [
     'comet flood --connections 10k --duration 60s',
     'comet flood "http://127.0.0.1:8000/stream/user-{id}?format=raw" --connections 1k',
+    'comet flood --format json --resume --churn 5%/s --duration 60s',
     'comet flood http://10.0.0.9:8000/test/{id} --source 10.0.0.1-10.0.0.4 --rate 2k --json',
     'comet flood http://127.0.0.1:8080/sub/{id} --header "TE: chunked" --ramp 30s --hold 5min',
+    'comet flood --format sse --storm 15k --token-secret-file secret',
     'comet flood --churn 1%/s --slow 1% --reconnect 1s --assert "p99<20ms,failed=0"',
   ],
   load: () => import('./run.ts'),
@@ -150,9 +189,39 @@ export const flood = command({
 /** Metrics that need a comparison. */
 const COMPARED: ReadonlySet<string> = new Set(['lost', 'unexpected'])
 
-type Given = Pick<Values<typeof OPTIONS>, 'assert' | 'expect'>
+type GivenNames = 'assert' | 'expect' | 'format' | 'resume' | 'framing' | 'storm' | 'connections'
 
-function validate({ assert, expect }: Given): Result<void> {
+type Given = Pick<Values<typeof OPTIONS>, GivenNames>
+
+function validate(values: Given): Result<void> {
+  return allOf(checkAssert(values), checkFormat(values), checkStorm(values))
+}
+
+function checkStorm({ storm, connections, format }: Given): Result<void> {
+  if (storm === null) return OK
+  if (!hasCursors(format)) {
+    return refused('--storm needs a format with cursors: --format json, sse, websocket or poll')
+  }
+  return connections === null || storm <= connections
+    ? OK
+    : refused(`--storm ${storm} are more streams than --connections ${connections}`)
+}
+
+/** Streams of a run. */
+export function streamCount({ connections, storm }: Pick<Given, 'connections' | 'storm'>): number {
+  return connections ?? storm ?? 10_000
+}
+
+function checkFormat({ format, framing, resume }: Given): Result<void> {
+  if (format !== 'test' && framing !== 'auto') {
+    return refused(`--format ${format} says what a message is; leave out --framing ${framing}`)
+  }
+  return resume && !hasCursors(format)
+    ? refused('--resume needs a format with cursors: --format json, sse, websocket or poll')
+    : OK
+}
+
+function checkAssert({ assert, expect }: Given): Result<void> {
   const needsExpect = assert?.some(({ metric }) => COMPARED.has(metric)) === true
   return needsExpect && expect.length === 0
     ? refused('lost and unexpected need a comparison; give --expect as well')

@@ -3,6 +3,7 @@
 
 import type { Blackhole } from '../os/blackhole.ts'
 import type { LocalEnds } from './local-ends.ts'
+import type { Target } from './plan.ts'
 import type { RequestWriter } from './request.ts'
 
 /** Each stream, named by its index, has one connection at most. */
@@ -33,7 +34,7 @@ export interface ConnectionListener {
 export interface ConnectionsOptions {
   /** Streams of this process. */
   readonly count: number
-  readonly server: { readonly address: string; readonly port: number }
+  readonly server: Pick<Target, 'address' | 'port' | 'tls'>
   /** Null where the kernel chooses. */
   readonly sources: LocalEnds | null
   readonly requests: RequestWriter

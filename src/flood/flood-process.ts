@@ -15,6 +15,8 @@ import type { ProcessReport } from './process-stats.ts'
 export interface FloodProcess {
   /** Requests a report now, where that is possible at once. */
   poll(): void
+  /** Cuts its share of a storm's streams. */
+  storm(): void
   /** Ids of its open streams; none of a process that has ended or does not reply. */
   listOpen(): Promise<readonly IdRange[]>
   stop(): void
@@ -30,6 +32,7 @@ export interface ProcessListener {
 type ToWorker =
   | { readonly start: Share; readonly isOfCrowd: boolean }
   | { readonly listOpen: true }
+  | { readonly storm: true }
   | { readonly stop: true }
 type FromWorker =
   | {
@@ -48,6 +51,7 @@ export function localProcess(share: Share, listener: ProcessListener, clock: Clo
   const timer = setInterval(() => report(watch.look()), floodLimits.reportEveryMs)
   return {
     poll: () => report(null),
+    storm: () => client.storm(),
     listOpen: async () => client.listOpen(),
     stop: () => {
       client.stop()
@@ -109,6 +113,7 @@ export function childProcess(
   return {
     // It reports by itself.
     poll: () => undefined,
+    storm: () => send({ storm: true }),
     listOpen: async () => {
       listed = Promise.withResolvers()
       send({ listOpen: true })
@@ -120,8 +125,9 @@ export function childProcess(
     stop: () => {
       send({ stop: true })
       // One that hangs must not delay the report of the others; it counts as a worker that died.
-      const { settleMsMax, reportMsMax } = floodLimits
-      const timer = setTimeout(() => child.kill('SIGKILL'), settleMsMax + reportMsMax)
+      const { returnMsMax, settleMsMax, reportMsMax } = floodLimits
+      const endMsMax = returnMsMax + settleMsMax + reportMsMax
+      const timer = setTimeout(() => child.kill('SIGKILL'), endMsMax)
       over.finally(() => clearTimeout(timer))
     },
     over,
@@ -136,6 +142,10 @@ export function runFloodWorker(clock: Clock): Promise<void> {
   process.on('message', (message: ToWorker) => {
     if ('stop' in message) {
       client?.stop()
+      return
+    }
+    if ('storm' in message) {
+      client?.storm()
       return
     }
     if ('listOpen' in message) {

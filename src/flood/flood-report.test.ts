@@ -37,8 +37,10 @@ function totalsOf(stats: ProcessStats): Totals {
 }
 
 function facts(wanted: number): RunFacts {
-  return { wanted, processes: 1, promised: null, server: null }
+  return { wanted, processes: 1, promised: null, server: null, ...NO_CURSORS }
 }
+
+const NO_CURSORS = { hasCursors: false, resumes: false }
 
 const GOOD: Partial<Counters> = { opened: 1000, chunks: 3000, bytes: 90_000, messages: 2000 }
 
@@ -171,10 +173,13 @@ interface Made {
   readonly load?: Load
   readonly lateMsMax?: number
   readonly wrong?: readonly Wrong[]
+  readonly cursors?: Pick<RunFacts, 'hasCursors' | 'resumes'>
 }
 
 /** The report of a run of ten streams, all open, that received a hundred messages. */
-function madeReport({ counters, promised = null, came = [], load, lateMsMax, wrong }: Made = {}) {
+function madeReport(made: Made = {}) {
+  const { counters, promised = null, came = [], load, lateMsMax, wrong } = made
+  const { cursors = NO_CURSORS } = made
   const stats = new ProcessStats()
   Object.assign(stats.counters, { opened: 10, messages: 100, chunks: 100, bytes: 5_000 }, counters)
   stats.lateMsMax = lateMsMax ?? 0
@@ -183,10 +188,56 @@ function madeReport({ counters, promised = null, came = [], load, lateMsMax, wro
   for (const sequence of came) arrivals.record(9, sequence)
   const totals = new Totals(2)
   totals.onReport(0, stats.report(load ?? null, arrivals.all()))
-  const report = floodReport({ wanted: 10, processes: 2, promised, server: null }, totals)
+  const report = floodReport(
+    { wanted: 10, processes: 2, promised, server: null, ...cursors },
+    totals,
+  )
   expect(Value.Check(FloodReport, JSON.parse(JSON.stringify(report)))).toBe(true)
   return report
 }
+
+describe('streams with cursors', () => {
+  const RESUMED = { hasCursors: true, resumes: true }
+
+  test('are of the report only where there are some', () => {
+    expect(madeReport()).toMatchObject({ cursors: null, resume: null, storm: null })
+    const counters = { misnumbered: 2 }
+    const report = madeReport({ counters, cursors: { hasCursors: true, resumes: false } })
+    expect(report).toMatchObject({ cursors: { misnumbered: 2 }, resume: null })
+    expect([isFlawless(report), metricsOf(report).misnumbered]).toEqual([false, 2])
+    expect(floodSummary(report)).toContain('cursors   2 not above the one before')
+  })
+
+  test('that resume may end and be refused, as long as they come back', () => {
+    const counters = { closed: 30, failed: 5, reopened: 30, resumed: 30, replayed: 9, chained: 90 }
+    const report = madeReport({ counters, cursors: RESUMED })
+    expect(report.resume).toEqual({
+      ...{ resumed: 30, away: 0, missed: 0, doubled: 0, unfounded: 0, replayed: 9, chained: 90 },
+      gaps: { lost: 0, tooMany: 0, unknown: 0 },
+    })
+    expect(isFlawless(report)).toBe(true)
+    expect(floodSummary(report)).toContain('30 times, 9 messages replayed, 0 missed without a gap')
+    expect(floodSummary(report)).not.toContain('unproven')
+  })
+
+  test.each([
+    [{ missed: 1 }, false],
+    [{ unfounded: 1 }, false],
+    [{ away: 1 }, false],
+    [{ misnumbered: 1 }, false],
+    [{ duplicated: 1, doubled: 1 }, false],
+    [{ gapsLost: 1, gapsTooMany: 2, gapsUnknown: 3 }, true],
+  ])('with %p are flawless: %p', (counters, isFine) => {
+    const report = madeReport({ counters, cursors: RESUMED })
+    expect(isFlawless(report)).toBe(isFine)
+    const metrics = metricsOf(report)
+    const wanted = Object.entries({ ...counters }).filter(([name]) => name in metrics)
+    for (const [name, value] of wanted) {
+      expect(metrics[name as keyof typeof FLOOD_METRICS]).toBe(value)
+    }
+    if (isFine) expect(metrics.gaps).toBe(6)
+  })
+})
 
 describe('the comparison', () => {
   test('is none unless something was promised', () => {

@@ -6,7 +6,8 @@ import { encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js'
 import { type Measured, measurePercentiles, type Objective } from '../core/objective.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import type { FLOOD_METRICS } from './command.ts'
-import { type Counters, openCount } from './process-stats.ts'
+import { type Counters, openCount, WRONGS } from './process-stats.ts'
+import type { StormState } from './storm.ts'
 import { percentileMs, type Totals } from './totals.ts'
 
 const Count = Type.Integer({ minimum: 0 })
@@ -55,6 +56,32 @@ const Received = Type.Object({
   reordered: Count,
   untracked: count('Messages whose order was not checked.'),
 })
+
+const Cursors = Type.Object(
+  { misnumbered: count('Not above the one before of their stream, or of another epoch.') },
+  { description: 'Those of messages.' },
+)
+
+const Resume = Type.Object(
+  {
+    resumed: count(
+      'Connections that asked to go on behind a cursor, and were told where they are.',
+    ),
+    away: count('Streams that had been open and were not when the run ended.'),
+    missed: count(
+      'Messages that named one before them which had not come, though no gap was told.',
+    ),
+    doubled: count('Of the duplicated ones, those over a connection that had resumed.'),
+    gaps: Type.Object(
+      { lost: Count, tooMany: Count, unknown: Count },
+      { description: 'That were told, by reason.' },
+    ),
+    unfounded: count('Gaps for what was lost, though every generator shows that nothing was.'),
+    replayed: count('Messages from before their connection; not in the latency.'),
+    chained: count('Messages that named the one before them, as those of gen --chain do.'),
+  },
+  { description: 'What streams got that came back with their cursors.' },
+)
 
 const Latency = Type.Object(
   { p50Ms: Ms, p99Ms: Ms, p999Ms: Ms, maxMs: Ms },
@@ -137,6 +164,26 @@ const ServerStreams = Type.Object({
 })
 export type ServerStreams = Static<typeof ServerStreams>
 
+const StormMs = Type.Union([Type.Number(), Type.Null()], {
+  description: 'Milliseconds since all were cut; null if it has not happened.',
+})
+
+const Storm = Type.Object(
+  {
+    cut: count('Streams that were cut at once.'),
+    openedMs: StormMs,
+    resumedMs: StormMs,
+    caughtUpMs: StormMs,
+    curve: Type.Array(Type.Object({ ms: Count, opened: Count, resumed: Count, replayed: Count }), {
+      description: 'What came back in each tenth of a second until then.',
+    }),
+  },
+  {
+    description:
+      'Until all were open again, had been told where they are, and had what they had missed.',
+  },
+)
+
 export const FloodReport = Type.Object(
   {
     connections: Type.Object({ wanted: Count, opened: Count, failed: Failed, closed: Closed }),
@@ -159,9 +206,9 @@ export const FloodReport = Type.Object(
     errors: Errors,
     examples: Type.Array(
       Type.Object({
-        wrong: Type.Union([Type.Literal('duplicated'), Type.Literal('reordered')]),
+        wrong: Type.Union(WRONGS.map((wrong) => Type.Literal(wrong))),
         id: Type.Integer({ description: 'Of the stream.' }),
-        generator: Type.Integer(),
+        generator: Type.Integer({ description: '0 if it is not known.' }),
         sequence: Type.Integer(),
       }),
       { description: `The first ${floodLimits.examplesMax} wrong messages of each kind.` },
@@ -172,6 +219,11 @@ export const FloodReport = Type.Object(
     server: Type.Union([ServerStreams, Type.Null()], {
       description: 'At the end of the run, before streams are closed; null without --control.',
     }),
+    cursors: Type.Union([Cursors, Type.Null()], {
+      description: 'null where streams have none, as with --format test.',
+    }),
+    resume: Type.Union([Resume, Type.Null()], { description: 'null without --resume.' }),
+    storm: Type.Union([Storm, Type.Null()], { description: 'null without --storm.' }),
     client: Client,
   },
   { $id: 'FloodReport' },
@@ -186,10 +238,13 @@ export interface RunFacts {
   readonly promised: number | null
   /** What the server has open; null if it was not asked. */
   readonly server: ServerStreams | null
+  readonly hasCursors: boolean
+  /** Do streams that come back go on where they were? */
+  readonly resumes: boolean
 }
 
 export function floodReport(
-  { wanted, processes, promised, server }: RunFacts,
+  { wanted, processes, promised, server, hasCursors, resumes }: RunFacts,
   totals: Totals,
 ): FloodReport {
   const { counters, connect, openingMs, load } = totals
@@ -210,6 +265,9 @@ export function floodReport(
     examples: totals.examples,
     comparison: promised === null ? null : comparisonOf(promised, totals),
     server,
+    cursors: hasCursors ? { misnumbered: counters.misnumbered } : null,
+    resume: resumes ? resumeOf(counters) : null,
+    storm: stormOf(totals.storm),
     client: {
       processes,
       coresMax: Math.round(load.coresMax * 100) / 100,
@@ -227,6 +285,42 @@ function behaviourOf(counters: Counters): Static<typeof Behaviour> {
 function receivedOf(counters: Counters): Static<typeof Received> {
   const { chunks, bytes, messages, duplicated, reordered, untracked } = counters
   return { chunks, bytes, messages, duplicated, reordered, untracked }
+}
+
+function resumeOf(counters: Counters): Static<typeof Resume> {
+  const { resumed, away, missed, doubled, unfounded, replayed, chained } = counters
+  const { gapsLost: lost, gapsTooMany: tooMany, gapsUnknown: unknown } = counters
+  const gaps = { lost, tooMany, unknown }
+  return { resumed, away, missed, doubled, gaps, unfounded, replayed, chained }
+}
+
+function stormOf(state: StormState | null): Static<typeof Storm> | null {
+  if (state === null) return null
+  const { cut, openedMs, resumedMs, caughtUpMs, points } = state
+  const curve = points.map(([opened, resumed, replayed], at) => {
+    const [openedBefore, resumedBefore, replayedBefore] = points[at - 1] ?? [0, 0, 0]
+    return {
+      ms: (at + 1) * floodLimits.stormEveryMs,
+      opened: opened - openedBefore,
+      resumed: resumed - resumedBefore,
+      replayed: replayed - replayedBefore,
+    }
+  })
+  const rounded = (ms: number | null) => (ms === null ? null : Math.round(ms))
+  return {
+    cut,
+    openedMs: rounded(openedMs),
+    resumedMs: rounded(resumedMs),
+    caughtUpMs: rounded(caughtUpMs),
+    curve: curve.slice(
+      0,
+      1 + curve.findLastIndex((one) => one.opened + one.resumed + one.replayed > 0),
+    ),
+  }
+}
+
+export function gapCount({ gaps }: NonNullable<FloodReport['resume']>): number {
+  return gaps.lost + gaps.tooMany + gaps.unknown
 }
 
 function latencyOf(histogram: Histogram): Static<typeof Latency> {
@@ -252,9 +346,16 @@ function comparisonOf(promised: number, totals: Totals): Static<typeof Compariso
 }
 
 /** Whether nothing went wrong. Decides the exit code without `--assert`. */
-export function isFlawless({ connections, received, comparison, server }: FloodReport): boolean {
-  const gone = connections.failed + connections.closed + connections.wanted - connections.opened
-  const wrong = received.duplicated + received.reordered + received.untracked
+export function isFlawless(report: FloodReport): boolean {
+  const { connections, received, comparison, server, cursors, resume, storm } = report
+  const { wanted, opened, failed, closed } = connections
+  // Streams that resume may end and be refused, as long as they come back.
+  const ended = resume === null ? failed + closed : resume.away
+  const stuck = storm !== null && storm.resumedMs === null ? 1 : 0
+  const gone = ended + wanted - opened + stuck
+  const { duplicated, reordered, untracked } = received
+  const owed = resume === null ? 0 : resume.missed + resume.unfounded
+  const wrong = duplicated + reordered + untracked + (cursors?.misnumbered ?? 0) + owed
   const compared = comparison === null ? 0 : comparison.lost + comparison.unexpected
   return gone + wrong + compared + (server?.missing ?? 0) === 0
 }
@@ -273,7 +374,7 @@ export function percentilesOf(
 export function metricsOf(
   report: FloodReport,
 ): Record<keyof typeof FLOOD_METRICS, number | null> & Measured {
-  const { connections, connect, received, latency, comparison } = report
+  const { connections, connect, received, latency, comparison, cursors, resume } = report
   const { opened, failed, closed } = connections
   const { messages, duplicated, reordered, untracked } = received
   return {
@@ -293,6 +394,14 @@ export function metricsOf(
     duplicated,
     reordered,
     untracked,
+    misnumbered: cursors?.misnumbered ?? null,
+    resumed: resume?.resumed ?? null,
+    missed: resume?.missed ?? null,
+    doubled: resume?.doubled ?? null,
+    gaps: resume === null ? null : gapCount(resume),
+    unfounded: resume?.unfounded ?? null,
+    away: resume?.away ?? null,
+    'caught-up': report.storm?.caughtUpMs ?? null,
     lost: comparison?.lost ?? null,
     unexpected: comparison?.unexpected ?? null,
   }

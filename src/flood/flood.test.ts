@@ -21,7 +21,7 @@ test.each([
     {
       behaviour: plainBehaviour({ protocol: 'http', ...target }),
       ...{ connections: 2, firstId: 1, ratePerSecond: null, pendingMax: 2, sources: [] },
-      ...{ durationMs: null, holdMs: null, inOwnProcess: false },
+      ...{ durationMs: null, storm: null, holdMs: null, inOwnProcess: false },
     },
     systemClock,
     null,

@@ -113,7 +113,20 @@ export async function startFlood(
   }
   const timer = options.durationMs === null ? null : setTimeout(stop, options.durationMs)
   const isSettled = () => counters().settled >= options.connections
-  const cancelHold = options.holdMs === null ? null : stopAfterHold(options.holdMs, isSettled, stop)
+  const { storm, holdMs } = options
+  let cancelHold = holdMs === null ? null : afterHold(holdMs, isSettled, stop)
+  if (storm !== null) {
+    const lastMs = holdMs ?? floodLimits.stormHoldMs
+    const isOver = () => {
+      for (const process of processes) process.poll()
+      return totals.storm?.isOver === true
+    }
+    cancelHold?.()
+    cancelHold = afterHold(lastMs, isSettled, () => {
+      for (const process of processes) process.storm()
+      cancelHold = afterHold(lastMs, isOver, stop)
+    })
+  }
   const flood: Flood = {
     processes: processes.length,
     descriptors,
@@ -137,14 +150,14 @@ export async function startFlood(
 }
 
 /**
- * Stops the run some time after all streams are open or have failed.
+ * Does something some time after a condition is met, as when all streams are open or have failed.
  *
  * @returns cancels it
  */
-function stopAfterHold(holdMs: number, isSettled: () => boolean, stop: () => void): () => void {
+function afterHold(holdMs: number, isMet: () => boolean, then: () => void): () => void {
   let timer: Timer | null = null
   const check = setInterval(() => {
-    if (timer === null && isSettled()) timer = setTimeout(stop, holdMs)
+    if (timer === null && isMet()) timer = setTimeout(then, holdMs)
     if (timer !== null) clearInterval(check)
   }, floodLimits.checkEveryMsMax)
   return () => {

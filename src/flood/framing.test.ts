@@ -6,7 +6,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { randomFrom } from '../core/random.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import type { Framing } from './framing.ts'
+import type { CutFraming } from './framing.ts'
 import { readNaively, type Seen } from './naive.fixture.ts'
 import { cutAt, readInPieces } from './pieces.fixture.ts'
 import type { ReadResult } from './response.ts'
@@ -24,7 +24,7 @@ const KINDS = FRAMINGS.flatMap((framing) =>
   ),
 )
 
-function responses(framing: Framing, sent: (typeof KINDS)[number][1]): fc.Arbitrary<Buffer> {
+function responses(framing: CutFraming, sent: (typeof KINDS)[number][1]): fc.Arbitrary<Buffer> {
   const transfer = sent === 'switched' ? undefined : sent
   return fc.nat().map((seed) => responseOf(randomFrom(seed), framing, transfer))
 }
@@ -36,7 +36,7 @@ function latin1(text: string): Buffer {
 /**
  * Reads a body behind a head: whole, in two at each byte, and byte by byte, which must not matter.
  */
-function read(framing: Framing, head: string, body: string): Seen {
+function read(framing: CutFraming, head: string, body: string): Seen {
   const wire = latin1(head + body)
   const { seen } = readInPieces([wire], framing)
   for (let cut = 0; cut <= wire.length; cut++) {
@@ -141,11 +141,12 @@ describe('frames', () => {
   test.each([
     ['text and binary', frame(1, 'a') + frame(2, 'b'), ['a', 'b']],
     [
-      'a message in several, of which only the last is reported',
-      frame(1, 'a', false) + frame(0, 'b'),
-      ['b'],
+      'messages in several',
+      frame(1, 'a', false) + frame(0, 'b', false) + frame(0, 'c') + frame(1, 'd'),
+      ['abc', 'd'],
     ],
-    ['a ping within a message', frame(1, 'a', false) + frame(9) + frame(0, 'b'), ['b']],
+    ['empty ones of a message', frame(1, '', false) + frame(0, '', false) + frame(0), ['']],
+    ['a ping within a message', frame(1, 'a', false) + frame(9) + frame(0, 'b'), ['ab']],
     ['a pong that was not requested', frame(10, 'x') + frame(1, 'a'), ['a']],
     ['an empty one', frame(1), ['']],
     ['one of 125 bytes', frame(1, 'x'.repeat(125)), ['x'.repeat(125)]],
@@ -186,6 +187,9 @@ describe('frames', () => {
     ['a ping of more than 125 bytes', `\x89\x7e\0\x7e${'x'.repeat(126)}`],
     ['a ping in parts', '\x09\0'],
     ['a close in parts', '\x08\0'],
+    ['a close with half a code', '\x88\x01a'],
+    ['the rest of no message', frame(0, 'a')],
+    ['a new one within a message', frame(1, 'a', false) + frame(1, 'b')],
   ])('are bad if one is %s', (_, body) => {
     expect(read('websocket', SWITCH, frame(1, 'a') + body)).toMatchObject({
       messages: ['a'],
@@ -197,7 +201,7 @@ describe('frames', () => {
 describe('a message', () => {
   const far = frameHead(2, true, MAX + 1).toString('latin1')
   const event = (length: number) => `data:${'x'.repeat(length - 6)}\n`
-  test.each<[Framing, string, string, number]>([
+  test.each<[CutFraming, string, string, number]>([
     ['line', `${'x'.repeat(MAX)}\n`, `${'x'.repeat(MAX + 1)}\n`, MAX],
     ['line', `${'x'.repeat(MAX - 1)}\r\n`, 'x'.repeat(MAX + 1), MAX - 1],
     ['sse', `${event(MAX)}\n`, `${event(MAX + 1)}\n`, MAX],
@@ -221,7 +225,7 @@ describe('a message', () => {
     }
   })
 
-  test.each<[Framing, string, string]>([
+  test.each<[CutFraming, string, string]>([
     ['chunk', `${CHUNKED}2\r\nab\r\n`, `${CHUNKED}2\r\na`],
     ['line', `${CHUNKED}2\r\na\n\r\n`, `${CHUNKED}2\r\na`],
     ['sse', `${UNTIL_CLOSE}data:a\n\n`, `${UNTIL_CLOSE}data:a\n`],

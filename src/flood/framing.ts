@@ -4,8 +4,9 @@
 import { ByteBuffer } from '../core/bytes.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 
-/** How a body is cut into messages. */
-export type Framing = 'chunk' | 'line' | 'sse' | 'websocket'
+/** How a body is cut into messages; `body` is one. */
+export type Framing = CutFraming | 'body'
+export type CutFraming = 'chunk' | 'line' | 'sse' | 'websocket'
 
 /** Why reading a body has failed. */
 export type MessageFault = 'message_too_large' | 'bad_frame'
@@ -16,8 +17,12 @@ export type FramingResult = MessageFault | 'ended' | null
 export interface MessageListener {
   /** One message: the bytes from `start` to before `end`, valid during the call only. */
   onMessage(bytes: Uint8Array, start: number, end: number): void
+  /** An event without data, which is no message: an id alone, or a comment. */
+  onDataless?(bytes: Uint8Array, start: number, end: number): void
   /** A WebSocket's ping, to be answered with the same bytes (RFC 6455 section 5.5.2). */
   onPing?(bytes: Uint8Array): void
+  /** A WebSocket's close frame: a code and a reason, or nothing (RFC 6455 section 5.5.1). */
+  onClose?(bytes: Uint8Array): void
 }
 
 const LF = 0x0a
@@ -28,6 +33,14 @@ const COLON = 0x3a
 export class MessageReader {
   /** The start of an incomplete message or head. Null most of the time, for most streams. */
   partial: ByteBuffer | null = null
+  /** What has come of a WebSocket's message in several frames; null outside of one. */
+  fragments: ByteBuffer | null = null
+  /** Are binary frames of a WebSocket refused? */
+  readonly #isTextOnly: boolean
+
+  constructor(isTextOnly = false) {
+    this.#isTextOnly = isTextOnly
+  }
 
   /** Appends a copy to {@link partial}, since the socket uses the memory of the bytes again. */
   protected keep(bytes: Uint8Array, start: number, end: number): ByteBuffer {
@@ -101,7 +114,7 @@ export class MessageReader {
 
   /**
    * Frames as servers send them: not masked, and without extensions, since the request offers none
-   * (RFC 6455 section 5.2). Of a fragmented message only the last frame is reported.
+   * (RFC 6455 section 5.2). A message in several frames is reported as one.
    */
   #readFrames(piece: Uint8Array, start: number, end: number, to: MessageListener): FramingResult {
     const isFirst = this.partial === null
@@ -114,7 +127,7 @@ export class MessageReader {
       if (typeof size === 'string') return size
       const next = at + size.head + size.body
       if (next > until) break
-      const result = onFrame(bytes, at, at + size.head, next, to)
+      const result = this.#onFrame(bytes, at, at + size.head, next, to)
       if (result !== null) return result
       at = next
     }
@@ -122,6 +135,61 @@ export class MessageReader {
     if (!isFirst && at === 0) return null
     this.partial = null
     if (at < until) this.keep(bytes, at, until)
+    return null
+  }
+
+  #onFrame(
+    bytes: Uint8Array,
+    at: number,
+    bodyFrom: number,
+    end: number,
+    listener: MessageListener,
+  ): FramingResult {
+    const first = bytes[at] as number
+    switch (first & 0x0f) {
+      case OPCODE.binary:
+        if (this.#isTextOnly) return 'bad_frame'
+        return this.#onData(bytes, first, bodyFrom, end, listener)
+      case OPCODE.continuation:
+      case OPCODE.text:
+        return this.#onData(bytes, first, bodyFrom, end, listener)
+      case OPCODE.ping:
+        listener.onPing?.(bytes.subarray(bodyFrom, end))
+        return null
+      case OPCODE.pong:
+        return null
+      case OPCODE.close:
+        // RFC 6455 section 5.5.1: a code has two bytes.
+        if (end - bodyFrom === 1) return 'bad_frame'
+        listener.onClose?.(bytes.subarray(bodyFrom, end))
+        return 'ended'
+      default:
+        return 'bad_frame'
+    }
+  }
+
+  /** A frame of a message: the only one of it, or one of several (RFC 6455 section 5.4). */
+  #onData(
+    bytes: Uint8Array,
+    first: number,
+    start: number,
+    end: number,
+    listener: MessageListener,
+  ): FramingResult {
+    const isFinal = (first & FINAL) !== 0
+    const goesOn = (first & 0x0f) === OPCODE.continuation
+    if (goesOn !== (this.fragments !== null)) return 'bad_frame'
+    if (isFinal && this.fragments === null) {
+      listener.onMessage(bytes, start, end)
+      return null
+    }
+    this.fragments ??= new ByteBuffer(0)
+    const { length } = this.fragments
+    if (length + end - start > floodLimits.messageBytesMax) return 'message_too_large'
+    const message = this.fragments.append(bytes.subarray(start, end))
+    if (!isFinal) return null
+    this.fragments = null
+    listener.onMessage(message.view(), 0, message.length)
     return null
   }
 
@@ -152,6 +220,7 @@ function onLine(bytes: Uint8Array, start: number, end: number, listener: Message
 
 function onEvent(bytes: Uint8Array, start: number, end: number, listener: MessageListener): void {
   if (hasData(bytes, start, end)) listener.onMessage(bytes, start, end)
+  else if (end > start) listener.onDataless?.(bytes, start, end)
 }
 
 const DATA = [0x64, 0x61, 0x74, 0x61] as const
@@ -201,31 +270,4 @@ function frameSize(bytes: Uint8Array, at: number, end: number): FrameSize | Mess
   let body = 0
   for (let place = at + 2; place < at + head; place++) body = body * 256 + (bytes[place] as number)
   return body > floodLimits.messageBytesMax ? 'message_too_large' : { head, body }
-}
-
-function onFrame(
-  bytes: Uint8Array,
-  at: number,
-  bodyFrom: number,
-  end: number,
-  listener: MessageListener,
-): FramingResult {
-  const first = bytes[at] as number
-  const isFinal = (first & FINAL) !== 0
-  switch (first & 0x0f) {
-    case OPCODE.continuation:
-    case OPCODE.text:
-    case OPCODE.binary:
-      if (isFinal) listener.onMessage(bytes, bodyFrom, end)
-      return null
-    case OPCODE.ping:
-      listener.onPing?.(bytes.subarray(bodyFrom, end))
-      return null
-    case OPCODE.pong:
-      return null
-    case OPCODE.close:
-      return 'ended'
-    default:
-      return 'bad_frame'
-  }
 }

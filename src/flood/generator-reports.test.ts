@@ -47,6 +47,14 @@ describe('the promise', () => {
     expect(await promised([one, other], [11, 20, 21])).toBe(10)
   })
 
+  test('to streams that resume is each message that was accepted', async () => {
+    const sent = '"sent":50,"rejected":2,"delivered":7,"unpromised":0'
+    const one = await file('resumed.json', `{${sent},"unknown":3,"unanswered":0}`)
+    expect(await promised([one], [], true)).toBe(48)
+    const other = await file('unanswered.json', `{${sent},"unanswered":4}`)
+    expect(await promised([other], [], true)).toContain('4 messages were not answered')
+  })
+
   test.each([
     ['no JSON', 'delivered: 3', 'it is not JSON'],
     ['an empty file', '', 'it is not JSON'],

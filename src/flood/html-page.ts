@@ -2,7 +2,7 @@
 // src/report.
 
 import type { Histogram } from 'hdr-histogram-js'
-import { viewLimits } from '../core/tool-limits.ts'
+import { floodLimits, viewLimits } from '../core/tool-limits.ts'
 import { formatCount, formatMs, formatQuantity } from '../core/units.ts'
 import type { Chart } from '../report/chart.ts'
 import {
@@ -32,7 +32,7 @@ export interface FloodPage {
 
 export function floodPage(page: FloodPage): string {
   const { report, samples, distribution, command, versions } = page
-  const charts = floodCharts(samples, distribution)
+  const charts = floodCharts(report, samples, distribution)
   return pageText({
     title: `A flood of ${formatQuantity(report.connections.wanted, 'stream')}`,
     charts,
@@ -95,7 +95,9 @@ function cards({ connections, connect, received, latency }: FloodReport): string
 
 /** Every figure of the report under its name in the JSON, so that none can be forgotten. */
 function figureRows(report: FloodReport): string[] {
-  const { errors: _, ...groups } = report
+  const { errors: _, storm, ...others } = report
+  // The curve of a storm is a chart.
+  const groups = { ...others, storm: storm === null ? null : { ...storm, curve: undefined } }
   return Object.entries(groups).flatMap(([group, figures]) =>
     figuresOf(figures).map(([name, value], at) =>
       bodyRow([at === 0 ? group : '', nameOf(name), figureText(name, value)], NUMBERS),
@@ -139,14 +141,37 @@ function errorTable(errors: FloodReport['errors']): string {
 /** Samples that are closer have no meaningful rate; the last one comes at the end of the run. */
 const RATE_SECONDS_MIN = 0.5
 
-function floodCharts(samples: readonly PageSample[], distribution: Distribution): Chart[] {
+function floodCharts(
+  { storm }: FloodReport,
+  samples: readonly PageSample[],
+  distribution: Distribution,
+): Chart[] {
   const over = { across: 'seconds', places: samples.map(({ seconds }) => seconds) } as const
   return [
     { ...connections(samples), ...over },
     { ...rates(samples), ...over },
     { ...latencies(samples), ...over },
+    ...(storm === null ? [] : [stormChart(storm)]),
     distributionChart(distribution),
   ]
+}
+
+function stormChart({ curve }: NonNullable<FloodReport['storm']>): Chart {
+  const perSecond = (name: 'opened' | 'resumed' | 'replayed') =>
+    curve.map((point) => (point[name] * 1000) / floodLimits.stormEveryMs)
+  return {
+    id: 'storm',
+    title: 'Storm',
+    words: 'A second, since all streams were cut at once: opened, resumed, and messages replayed.',
+    across: 'seconds',
+    places: curve.map(({ ms }) => ms / 1000),
+    format: 'rate',
+    curves: [
+      { name: 'opened', color: 'purple', values: perSecond('opened') },
+      { name: 'resumed', color: 'blue', values: perSecond('resumed') },
+      { name: 'replayed', color: 'green', values: perSecond('replayed') },
+    ],
+  }
 }
 
 type Untimed = Omit<Chart, 'across' | 'places'>

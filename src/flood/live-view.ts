@@ -5,6 +5,7 @@ import type { Io } from '../cli/io.ts'
 import { viewLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount, formatMs } from '../core/units.ts'
 import { formatClock } from '../report/format.ts'
+import { barsOf } from './bars.ts'
 import type { FloodSample } from './flood-report.ts'
 import { latencyText } from './summary.ts'
 
@@ -140,7 +141,6 @@ function errors(byKind: Readonly<Record<string, number>>): string {
   return shown.join(', ') + (others > 0 ? ` and ${others} other kinds` : '')
 }
 
-const BARS = '▁▂▃▄▅▆▇█'
 /** Columns for the maximum behind a curve. */
 const MOST_COLUMNS = 18
 
@@ -157,14 +157,8 @@ function curve(
   // slice(-0) would be all of them.
   const shown = columns === 0 ? [] : values.slice(-columns)
   const most = Math.max(0, ...shown.map((value) => value ?? 0))
-  const bars = shown.map((value) => bar(value, most)).join('')
+  const bars = barsOf(shown)
   return `${bars.padEnd(columns)}  ${most > 0 ? `max ${format(most)}` : ''}`.trimEnd()
-}
-
-function bar(value: number | null, most: number): string {
-  if (value === null) return ' '
-  const share = most > 0 ? value / most : 0
-  return BARS[Math.min(BARS.length - 1, Math.floor(share * BARS.length))] ?? ' '
 }
 
 /** Without control characters, and not wider than `columns`. */

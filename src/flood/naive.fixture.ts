@@ -2,7 +2,7 @@
 // simple as possible. Written from RFC 9112, WHATWG HTML section 9.2 and RFC 6455.
 
 import { floodLimits } from '../core/tool-limits.ts'
-import type { Framing } from './framing.ts'
+import type { CutFraming } from './framing.ts'
 import type { ReadResult } from './response.ts'
 
 /** What a response said. Text is latin1, a letter for each byte. */
@@ -14,7 +14,7 @@ export interface Seen {
 }
 
 /** Reads a response whose body is cut by a framing. */
-export function readNaively(wire: Uint8Array, framing: Framing): Seen {
+export function readNaively(wire: Uint8Array, framing: CutFraming): Seen {
   const text = Buffer.from(wire).toString('latin1')
   const head = headIn(text)
   if (typeof head === 'string') return { statuses: [], messages: [], pings: [], result: head }
@@ -168,11 +168,11 @@ function eventsIn(whole: string): Messages {
     : { messages, pings: [], result: null }
 }
 
-/** The last frame of each message, by itself. */
 function framesIn(body: string): Messages {
   const messages: string[] = []
   const pings: string[] = []
   const stop = (result: ReadResult | null): Messages => ({ messages, pings, result })
+  let parts: string | null = null
   for (let bytes = Buffer.from(body, 'latin1'); bytes.length > 0; ) {
     const [first = 0, second] = bytes
     const isFinal = first >= 128
@@ -189,9 +189,19 @@ function framesIn(body: string): Messages {
     const end = head + Number(size)
     if (bytes.length < end) return stop(null)
     const text = bytes.subarray(head, end).toString('latin1')
-    if (opcode === 8) return stop('ended')
+    if (opcode === 8) return stop(text.length === 1 ? 'bad_frame' : 'ended')
     if (opcode === 9) pings.push(text)
-    if (!isControl && isFinal) messages.push(text)
+    if (!isControl) {
+      if ((opcode === 0) !== (parts !== null)) return stop('bad_frame')
+      if (parts !== null || !isFinal) {
+        parts = (parts ?? '') + text
+        if (parts.length > floodLimits.messageBytesMax) return stop('message_too_large')
+      }
+      if (isFinal) {
+        messages.push(parts ?? text)
+        parts = null
+      }
+    }
     bytes = bytes.subarray(end)
   }
   return stop(null)

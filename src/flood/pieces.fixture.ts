@@ -1,7 +1,7 @@
 // Reads a response in pieces with the real reader, as a flood does: with the one that has read all
 // responses before, each piece in memory that other pieces were in and will be in at once.
 
-import type { Framing } from './framing.ts'
+import type { CutFraming } from './framing.ts'
 import type { Seen } from './naive.fixture.ts'
 import {
   type ReadResult,
@@ -21,7 +21,7 @@ const reader = new ResponseReader()
 /** What the last pieces may have left behind this one, to be taken for a part of it. */
 const BEHIND = Buffer.from('\r\n\r\n3\r\n\n\ndata:x\n\n=0.0.0')
 
-export function readInPieces(parts: readonly Uint8Array[], framing: Framing): SeenInPieces {
+export function readInPieces(parts: readonly Uint8Array[], framing: CutFraming): SeenInPieces {
   const states = new ResponseStates(1)
   const statuses: number[] = []
   const found: string[] = []

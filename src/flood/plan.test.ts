@@ -35,6 +35,7 @@ const OPTIONS: FloodOptions = {
   pendingMax: 256,
   sources: null,
   durationMs: null,
+  storm: null,
   holdMs: null,
   inOwnProcess: false,
 }
@@ -59,6 +60,7 @@ describe('sharesOf', () => {
         firstId: 1,
         ratePerSecond: null,
         pendingMax: 256,
+        storm: null,
         sources: ['127.0.1.1'],
         onDescriptors: true,
         portOffset: 7,
@@ -153,13 +155,24 @@ describe('parseTemplate', () => {
     expect(parseTemplate(template)).toEqual({ ok: true, value })
   })
 
+  test.each([
+    ['https://localhost/', 'http', 443, 'localhost'],
+    ['wss://host.example:8443/', 'ws', 8443, 'host.example'],
+    ['https://127.0.0.1/', 'http', 443, null],
+    ['https://[::1]/', 'http', 443, null],
+  ])('reads that %s has a certificate, for its name or address', (template, ...read) => {
+    const [protocol, port, serverName] = read
+    const tls = { serverName, insecure: false, ca: null }
+    expect(parseTemplate(template)).toMatchObject({ value: { protocol, port, tls } })
+  })
+
   test('reads that streams are WebSockets', () => {
     const read = parseTemplate('ws://localhost:8000/test/{id}')
     expect(read).toMatchObject({ value: { protocol: 'ws', host: 'localhost:8000' } })
   })
 
   test.each([
-    ['https://localhost/test/{id}', 'https is not supported'],
+    ['httpss://localhost/', 'it must look like'],
     ['localhost:8000/test/{id}', 'it must look like'],
     ['ftp://localhost/', 'it must look like'],
     ['http://', 'it must look like'],

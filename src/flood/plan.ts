@@ -1,7 +1,8 @@
 // The options of a flood, each process's share of it, and when streams close and return. Plain data
 // and arithmetic.
 
-import { PORT_MAX } from '../core/address.ts'
+import { PORT_MAX, parseIp } from '../core/address.ts'
+import { isName } from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { backoffMs } from '../core/retry.ts'
 import { floodLimits } from '../core/tool-limits.ts'
@@ -10,6 +11,14 @@ import { defaultSources } from './local-ends.ts'
 
 /** A stream is the body of a response, or a WebSocket. */
 export type Protocol = 'http' | 'ws'
+
+/** What a stream is read as: `test` is any response, in which messages are found by its framing. */
+export type StreamFormat = 'test' | 'json' | 'sse' | 'websocket' | 'raw' | 'poll'
+
+/** Do messages of the format have cursors? */
+export function hasCursors(format: StreamFormat): boolean {
+  return format !== 'test' && format !== 'raw'
+}
 
 /** The server and the path of its streams; `{id}` in the path stands for the user. */
 export interface Target {
@@ -20,11 +29,28 @@ export interface Target {
   readonly address: string
   readonly port: number
   readonly pathTemplate: string
+  /** Of https; left out in the clear. */
+  readonly tls?: TargetTls
+}
+
+/** How the server's certificate is checked. */
+export interface TargetTls {
+  /** The name that it must be for; null for the address. */
+  readonly serverName: string | null
+  /** Is any certificate accepted? */
+  readonly insecure: boolean
+  /** Certificates in PEM to trust instead of those of the system; null for these. */
+  readonly ca: string | null
 }
 
 /** How streams behave; the same in each process. */
 export interface StreamBehaviour {
   readonly target: Target
+  readonly format: StreamFormat
+  /** Does a stream that comes back go on where it was? */
+  readonly resume: boolean
+  /** What each user's token is signed with; null for none. */
+  readonly tokenSecret: string | null
   /** Additional header fields of the request, as lines. */
   readonly headers: readonly string[]
   /** What a message is; null to decide by the response's type. */
@@ -55,6 +81,8 @@ export interface FloodOptions {
   readonly durationMs: number | null
   /** How long the run goes on once all streams are open or have failed; null for no limit. */
   readonly holdMs: number | null
+  /** Streams that are cut at once after the hold; null for no storm. */
+  readonly storm: number | null
   /** Never in this process, which has other work. */
   readonly inOwnProcess: boolean
 }
@@ -63,6 +91,9 @@ export interface FloodOptions {
 export function plainBehaviour(target: Target): StreamBehaviour {
   return {
     target,
+    format: 'test',
+    resume: false,
+    tokenSecret: null,
     headers: [],
     framing: null,
     churn: 0,
@@ -73,7 +104,7 @@ export function plainBehaviour(target: Target): StreamBehaviour {
   }
 }
 
-type Shared = 'behaviour' | 'connections' | 'firstId' | 'ratePerSecond' | 'pendingMax'
+type Shared = 'behaviour' | 'connections' | 'firstId' | 'ratePerSecond' | 'pendingMax' | 'storm'
 
 /** One process's share. */
 export interface Share extends Pick<FloodOptions, Shared> {
@@ -101,7 +132,7 @@ export function sharesOf(
   options: FloodOptions,
   { openFilesLimit, portOffset, onDescriptors }: Circumstances,
 ): Result<Share[]> {
-  const { behaviour, connections, firstId, ratePerSecond, pendingMax } = options
+  const { behaviour, connections, firstId, ratePerSecond, pendingMax, storm } = options
   const each = openFilesLimit - floodLimits.reserveDescriptors
   const raise = `a process may have ${openFilesLimit} files open; raise that with ulimit -n`
   if (each < floodLimits.connectionsPerProcessMin) return refused(raise)
@@ -112,15 +143,19 @@ export function sharesOf(
   const sources = options.sources ?? defaultSources(behaviour.target.address, connections)
   const portsEach = Math.ceil(connections / processes / Math.max(1, sources.length))
   let begun = 0
+  let cut = 0
   const shares = Array.from({ length: processes }, (_, at): Share => {
     const share = Math.floor(((at + 1) * connections) / processes) - begun
     const first = firstId + begun
     begun += share
+    const cutBefore = cut
+    cut = Math.floor(((at + 1) * (storm ?? 0)) / processes)
     return {
       behaviour,
       connections: share,
       firstId: first,
       ratePerSecond: ratePerSecond === null ? null : ratePerSecond / processes,
+      storm: storm === null ? null : cut - cutBefore,
       pendingMax: Math.max(1, Math.floor(pendingMax / processes)),
       sources,
       onDescriptors,
@@ -154,28 +189,37 @@ export function reconnectDelayMs(baseMs: number, failures: number, random: numbe
 /** A URL template, before the name of its host is resolved. */
 export type Template = Omit<Target, 'address'> & { readonly hostname: string }
 
-/** Parses `http://host:port/path/{id}`. */
+/** Whose stream an address has: `{id}`, or a name with that in it; null if it does not say. */
+export function userOf(template: string): string | null {
+  const [, subject = ''] = /\/stream\/([^/?]*)/.exec(template) ?? []
+  if (isName(subject.replaceAll('{id}', '1'))) return subject.includes('{id}') ? subject : null
+  // Between other digits an id is only a part of the user's.
+  return /(?<!\d)\{id\}(?!\d)/.test(template) ? '{id}' : null
+}
+
+/** Parses `http://host:port/path/{id}`, or https. */
 export function parseTemplate(template: string): Result<Template> {
   // Not with the URL parser, which would escape the braces.
-  const match = /^(http|ws):\/\/(\[[0-9a-f:.]+\]|[^/:?#@[\]\s]+)(?::(\d{1,5}))?(\/[^\s#]*)?$/i.exec(
-    template,
-  )
+  const match =
+    /^(http|ws)(s?):\/\/(\[[0-9a-f:.]+\]|[^/:?#@[\]\s]+)(?::(\d{1,5}))?(\/[^\s#]*)?$/i.exec(
+      template,
+    )
   if (match === null) {
-    const why = /^(https|wss):/i.test(template)
-      ? 'https is not supported; flood the server behind the TLS proxy instead'
-      : 'it must look like http://127.0.0.1:8000/test/{id}'
-    return refused(why)
+    return refused('it must look like http://127.0.0.1:8000/test/{id}')
   }
-  const [, protocol = '', hostText = '', portText = '80', pathTemplate = '/'] = match
+  const [, protocol = '', secure = '', hostText = '', portGiven, pathTemplate = '/'] = match
+  const portText = portGiven ?? (secure === '' ? '80' : '443')
   const port = Number(portText)
   if (port < 1 || port > PORT_MAX) return refused(`${port} is not a port`)
   const hostname = hostText.replace(/^\[|\]$/g, '')
+  const serverName = parseIp(hostname) === undefined ? hostname : null
   const value: Template = {
     protocol: protocol.toLowerCase() === 'ws' ? 'ws' : 'http',
     hostname,
     port,
     host: `${hostText}:${port}`,
     pathTemplate,
+    ...(secure === '' ? {} : { tls: { serverName, insecure: false, ca: null } }),
   }
   return success(value)
 }

@@ -4,6 +4,7 @@
 import type { Load } from '../core/loop.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import type { GeneratorArrivals } from './sequences.ts'
+import type { Storm, StormState } from './storm.ts'
 
 const ZERO = {
   /** Connections that became the requested stream. */
@@ -34,6 +35,26 @@ const ZERO = {
   duplicated: 0,
   reordered: 0,
   untracked: 0,
+  /** Messages whose cursor was not above the last one of their stream, or of another epoch. */
+  misnumbered: 0,
+  /** Connections that went on behind a cursor, or were told a gap. */
+  resumed: 0,
+  /** Gaps that were told, by reason. */
+  gapsLost: 0,
+  gapsTooMany: 0,
+  gapsUnknown: 0,
+  /** Gaps that were told though nothing was missing. */
+  unfounded: 0,
+  /** Messages that named one before them which never came, though no gap was told. */
+  missed: 0,
+  /** Those of duplicated that came over a connection that had gone on behind a cursor. */
+  doubled: 0,
+  /** Messages from before their connection was opened. */
+  replayed: 0,
+  /** Messages that named the one before them. */
+  chained: 0,
+  /** Streams that had been open and were not when the run ended. */
+  away: 0,
 }
 
 export type Counters = { -readonly [Name in keyof typeof ZERO]: number }
@@ -60,9 +81,13 @@ export function believedCount(counters: Counters): number {
   return openCount(counters) - vanished - (slow - slowEnded)
 }
 
-export type Wrong = 'duplicated' | 'reordered'
+export const WRONGS = ['duplicated', 'reordered', 'misnumbered', 'missed', 'unfounded'] as const
+export type Wrong = (typeof WRONGS)[number]
 
-/** One wrong message, and the id of the stream that received it. */
+/**
+ * One wrong message, and the id of the stream that received it; of a gap without reason generator
+ * and sequence are 0.
+ */
 export interface Example {
   readonly wrong: Wrong
   readonly id: number
@@ -83,6 +108,8 @@ export interface ProcessReport {
   readonly lateMsMax: number
   readonly connect: Times
   readonly latency: Times
+  /** Null before it has begun. */
+  readonly storm: StormState | null
   /** Since the last report; null if it was not measured. */
   readonly load: Load | null
   /** All of them, once, at the end of a run that is compared. */
@@ -95,6 +122,9 @@ export class ProcessStats {
   readonly examples: Example[] = []
   openingMs = 0
   lateMsMax = 0
+  /** When the last message came that was older than its connection, in milliseconds since 1970. */
+  replayedAtMs = 0
+  storm: Storm | null = null
   readonly connect = new RecentTimes()
   readonly latency = new RecentTimes()
 
@@ -117,6 +147,7 @@ export class ProcessStats {
       lateMsMax: this.lateMsMax,
       connect: this.connect.take(),
       latency: this.latency.take(),
+      storm: this.storm?.state ?? null,
       load,
       arrivals,
     }
@@ -124,9 +155,10 @@ export class ProcessStats {
 
   /** Grows whenever there is something new to report. */
   get events(): number {
-    const { opened, failed, closed, reopened, churned, slow, slowEnded, vanished, chunks } =
-      this.counters
-    return opened + failed + closed + reopened + churned + slow + slowEnded + vanished + chunks
+    const { opened, failed, closed, reopened, churned, slow, slowEnded, vanished } = this.counters
+    const streams = opened + failed + closed + reopened + churned + slow + slowEnded + vanished
+    const points = this.storm?.samples ?? 0
+    return streams + this.counters.chunks + this.counters.resumed + points
   }
 }
 

@@ -4,7 +4,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import { type Protocol, plainBehaviour, type StreamBehaviour } from './plan.ts'
-import { parseHeader, pongFrame, RequestWriter } from './request.ts'
+import { DONE, Positions } from './positions.ts'
+import { closeFrame, parseHeader, pongFrame, RequestWriter } from './request.ts'
 
 function behaviourOf(
   protocol: Protocol,
@@ -59,6 +60,39 @@ describe('a request', () => {
       expect(linesOf(behaviourOf('http', '/{id}'), id)[0]).toBe(`GET /${id} HTTP/1.1`)
     },
   )
+
+  describe('of a stream with a cursor', () => {
+    const positions = new Positions(10, true)
+    const formatOf = (format: StreamBehaviour['format'], path = '/stream/{id}?format=json') => ({
+      ...behaviourOf('http', path),
+      format,
+    })
+    const firstLine = (behaviour: StreamBehaviour) => {
+      const writer = new RequestWriter(behaviour, 1, positions)
+      const text = Buffer.from(writer.bytes.subarray(0, writer.write(6))).toString()
+      return text.split('\r\n')[0]
+    }
+    const cursor = '00000000007b-0000000001c8'
+
+    test('goes on behind it when the stream comes back', () => {
+      positions.begin(6)
+      expect(firstLine(formatOf('json'))).toBe('GET /stream/7?format=json HTTP/1.1')
+      expect(firstLine(formatOf('poll', '/{id}'))).toBe('GET /7?offset=now HTTP/1.1')
+      positions.set(6, { epoch: 123, number: 456 })
+      positions.begin(6)
+      const after = `GET /stream/7?format=json&after=${cursor} HTTP/1.1`
+      expect(firstLine(formatOf('json'))).toBe(after)
+      expect(firstLine(formatOf('json', '/{id}'))).toBe(`GET /7?after=${cursor} HTTP/1.1`)
+      expect(firstLine(formatOf('poll', '/{id}'))).toBe(`GET /7?offset=${cursor} HTTP/1.1`)
+    })
+
+    test('of polls waits once the stream is known, and says again what it was told', () => {
+      positions.add(6, DONE.placed)
+      positions.pollCursor = '9'.repeat(16)
+      const query = `cursor=${'9'.repeat(16)}&live=long-poll&offset=${cursor}`
+      expect(firstLine(formatOf('poll', '/{id}?a=b'))).toBe(`GET /7?a=b&${query} HTTP/1.1`)
+    })
+  })
 
   test('has {id} in a field as it is', () => {
     expect(linesOf(behaviourOf('http', '/{id}', ['A: {id}']), 7).at(-1)).toBe('A: {id}')
@@ -129,5 +163,14 @@ describe('a pong', () => {
   test.each([0, 1, 125])('may carry %p bytes', (length) => {
     const text = 'x'.repeat(length)
     expect(unmasked(pongFrame(Buffer.from(text)))).toEqual({ first: 0x8a, text })
+  })
+})
+
+describe('the reply to a close frame', () => {
+  test.each([
+    [[0x03, 0xe9, 0x68, 0x69], '\x88\x82\0\0\0\0\x03\xe9'],
+    [[], '\x88\x80\0\0\0\0'],
+  ])('%p has its code alone', (payload, frame) => {
+    expect(Buffer.from(closeFrame(Uint8Array.from(payload))).toString('latin1')).toBe(frame)
   })
 })

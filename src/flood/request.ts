@@ -1,6 +1,11 @@
-// What a stream's client sends: its request, for a response body or a WebSocket, and pongs.
+// What a stream's client sends: its request, for a response body or a WebSocket, and control
+// frames.
 
+import { copyInto } from '../core/bytes.ts'
+import { CURSOR_LENGTH } from '../core/cursor.ts'
 import type { StreamBehaviour } from './plan.ts'
+import { DONE, type Positions } from './positions.ts'
+import { TOKEN_BYTES_MAX, TokenSigner } from './token-signer.ts'
 
 /** Parses a header field as people write it; returns it as a line, undefined if it is invalid. */
 export function parseHeader(text: string): string | undefined {
@@ -13,16 +18,41 @@ export function parseHeader(text: string): string | undefined {
 export class RequestWriter {
   /** The last request, and what a longer one before has left behind it. */
   readonly bytes: Uint8Array
-  /** What stands before, between and behind the ids. */
+  /** What the server of a WebSocket must answer to the key. */
+  readonly accept: string
+  /** What stands before, between and behind the ids of the path. */
   readonly #parts: readonly Buffer[]
+  /** What follows the path, without the empty line. */
+  readonly #fields: Buffer
+  readonly #separator: string
+  readonly #after: Buffer
+  readonly #isPolled: boolean
   readonly #firstId: number
+  readonly #positions: Positions | null
+  readonly #signer: TokenSigner | null
 
-  /** @param firstId of the stream with index 0 */
-  constructor(behaviour: StreamBehaviour, firstId: number) {
-    this.#parts = requestParts(behaviour).map((part) => Buffer.from(part))
+  /**
+   * @param firstId of the stream with index 0
+   * @param positions where streams go on; null if they have no cursors
+   */
+  constructor(behaviour: StreamBehaviour, firstId: number, positions: Positions | null = null) {
+    const { target, tokenSecret } = behaviour
+    const { pathTemplate } = target
+    const lines = fieldLines(behaviour)
+    this.accept = acceptOf(lines)
+    this.#parts = `GET ${pathTemplate}`.split('{id}').map((part) => Buffer.from(part))
+    this.#fields = Buffer.from(` HTTP/1.1\r\n${lines.map((line) => `${line}\r\n`).join('')}`)
+    this.#separator = pathTemplate.includes('?') ? '&' : '?'
+    this.#isPolled = behaviour.format === 'poll'
+    this.#after = Buffer.from(`${this.#separator}after=`)
     this.#firstId = firstId
-    const partBytes = this.#parts.reduce((sum, { length }) => sum + length, 0)
-    this.bytes = new Uint8Array(partBytes + (this.#parts.length - 1) * DIGITS_MAX)
+    this.#positions = positions
+    this.#signer = tokenSecret === null ? null : new TokenSigner(tokenSecret, pathTemplate)
+    const partBytes = this.#parts.reduce((sum, { length }) => sum + length, this.#fields.length)
+    const idBytes = (this.#parts.length - 1) * DIGITS_MAX
+    const moreBytes = POLL_BYTES_MAX + CURSOR_LENGTH + AUTHORIZATION.length + END.length
+    const tokenBytes = this.#signer === null ? 0 : TOKEN_BYTES_MAX + END.length
+    this.bytes = new Uint8Array(partBytes + idBytes + moreBytes + tokenBytes)
   }
 
   /** Returns how many bytes it has. Hot path: once a stream. */
@@ -34,9 +64,44 @@ export class RequestWriter {
       bytes.set(part, at)
       at += part.length
     }
-    return at
+    if (this.#positions !== null) at = this.#writePlace(this.#positions, index, at)
+    at = this.#append(this.#fields, at)
+    if (this.#signer !== null) {
+      const token = this.#signer.tokenOf(this.#firstId + index)
+      at = this.#append(AUTHORIZATION, at)
+      for (let place = 0; place < token.length; place++) bytes[at++] = token.charCodeAt(place)
+      at = this.#append(END, at)
+    }
+    return this.#append(END, at)
+  }
+
+  /** Where the stream goes on. */
+  #writePlace(positions: Positions, index: number, at: number): number {
+    const isResuming = positions.has(index, DONE.resuming)
+    if (!this.#isPolled) {
+      return isResuming ? positions.write(index, this.bytes, this.#append(this.#after, at)) : at
+    }
+    // The first poll does not wait: it has what was missed, or says where the stream is.
+    const isFirst = !positions.has(index, DONE.placed)
+    const wait = isFirst ? '' : `cursor=${positions.pollCursor}&live=long-poll&`
+    const next = this.#append(Buffer.from(`${this.#separator}${wait}offset=`), at)
+    return isFirst && !isResuming
+      ? this.#append(NOW, next)
+      : positions.write(index, this.bytes, next)
+  }
+
+  /** Answers where the next one begins. */
+  #append(part: Uint8Array, at: number): number {
+    copyInto(this.bytes, at, part)
+    return at + part.length
   }
 }
+
+const AUTHORIZATION = new Uint8Array(Buffer.from('Authorization: Bearer '))
+const NOW = new Uint8Array(Buffer.from('now'))
+/** Of the query of a poll without its offset, in which a number of 16 digits is said again. */
+const POLL_BYTES_MAX = '&cursor=&live=long-poll&offset='.length + 16
+const END = new Uint8Array(Buffer.from('\r\n'))
 
 /** Of the largest safe integer. */
 const DIGITS_MAX = 16
@@ -52,15 +117,12 @@ function writeNumber(bytes: Uint8Array, at: number, number: number): number {
   return end
 }
 
-/** The text of a request around the id of its user, which may be in its path several times. */
-function requestParts({ target, headers }: StreamBehaviour): string[] {
+/** Its own fields, and those that were given, also instead of its own. */
+function fieldLines({ target, headers }: StreamBehaviour): string[] {
   const lines = [`Host: ${target.host}`, 'User-Agent: comet-flood']
-  if (target.protocol === 'ws') lines.push(...WEBSOCKET_LINES)
+  if (target.protocol === 'ws') lines.push(...websocketLines())
   const given = new Set(headers.map(nameOf))
-  const fields = [...lines.filter((line) => !given.has(nameOf(line))), ...headers]
-  const end = ` HTTP/1.1\r\n${fields.map((line) => `${line}\r\n`).join('')}\r\n`
-  const parts = `GET ${target.pathTemplate}`.split('{id}')
-  return [...parts.slice(0, -1), `${parts.at(-1)}${end}`]
+  return [...lines.filter((line) => !given.has(nameOf(line))), ...headers]
 }
 
 function nameOf(line: string): string {
@@ -70,12 +132,26 @@ function nameOf(line: string): string {
 /**
  * RFC 6455 section 4.1. The key only proves that the server speaks the protocol, so one is enough.
  */
-const WEBSOCKET_LINES = [
-  'Connection: Upgrade',
-  'Upgrade: websocket',
-  'Sec-WebSocket-Version: 13',
-  `Sec-WebSocket-Key: ${Buffer.from('comet-flood-test').toString('base64')}`,
-]
+function websocketLines(): string[] {
+  const key = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64')
+  return [
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    `Sec-WebSocket-Key: ${key}`,
+  ]
+}
+
+/** Of RFC 6455 section 1.3. */
+const ACCEPT_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+
+/** What the key among the fields is answered with; empty without a key. */
+function acceptOf(lines: readonly string[]): string {
+  const line = lines.find((one) => nameOf(one) === 'sec-websocket-key')
+  if (line === undefined) return ''
+  const key = line.slice(line.indexOf(':') + 1).trim()
+  return new Bun.CryptoHasher('sha1').update(key + ACCEPT_GUID).digest('base64')
+}
 
 /**
  * The reply to a WebSocket's ping, masked as RFC 6455 section 5.3 demands of clients. The mask is
@@ -84,8 +160,17 @@ const WEBSOCKET_LINES = [
  * @param payload at most 125 bytes, as in any control frame
  */
 export function pongFrame(payload: Uint8Array): Uint8Array {
+  return controlFrame(0x8a, payload)
+}
+
+/** The reply to a close frame, with the same code (RFC 6455 section 5.5.1). */
+export function closeFrame(payload: Uint8Array): Uint8Array {
+  return controlFrame(0x88, payload.subarray(0, 2))
+}
+
+function controlFrame(first: number, payload: Uint8Array): Uint8Array {
   const frame = new Uint8Array(6 + payload.length)
-  frame[0] = 0x8a
+  frame[0] = first
   frame[1] = 0x80 | payload.length
   frame.set(payload, 6)
   return frame

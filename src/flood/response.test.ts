@@ -5,7 +5,8 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { floodLimits } from '../core/tool-limits.ts'
 import type { Framing } from './framing.ts'
-import { type ReadResult, type ResponseHead, ResponseReader, type Transfer } from './response.ts'
+import { type ReadResult, ResponseReader } from './response.ts'
+import type { ResponseHead, Transfer } from './response-head.ts'
 
 interface Seen {
   status: number[]

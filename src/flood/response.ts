@@ -4,19 +4,7 @@
 import { type ByteBuffer, copyOf, latin1Of } from '../core/bytes.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { type Framing, type MessageFault, type MessageListener, MessageReader } from './framing.ts'
-
-/**
- * What marks the end of the body (RFC 9112 section 6.3): the last chunk, a length, or the close.
- */
-export type Transfer = 'chunked' | 'length' | 'until-close'
-
-/** The parts of a response's head that decide how its body is read. */
-export interface ResponseHead {
-  readonly status: number
-  readonly transfer: Transfer
-  /** In lower case and without parameters, like `text/event-stream`; empty if there is none. */
-  readonly mediaType: string
-}
+import { parseHead, type ResponseHead } from './response-head.ts'
 
 /** Called during {@link ResponseReader.read}. */
 export interface ResponseListener extends MessageListener {
@@ -60,6 +48,7 @@ const PHASE = {
   trailerField: 10,
   untilLine: 11,
   untilClose: 12,
+  length: 13,
 } as const
 
 type Phase = (typeof PHASE)[keyof typeof PHASE]
@@ -72,11 +61,12 @@ const PHASE_MASK = (1 << PHASE_BITS) - 1
  * Framings by number. `sse-start` until it is known whether a byte-order mark comes before the
  * first event.
  */
-const FRAMINGS = ['chunk', 'line', 'sse', 'websocket', 'sse-start'] as const
+const FRAMINGS = ['chunk', 'line', 'sse', 'websocket', 'sse-start', 'body'] as const
 const CHUNK = 0
 const LINE = 1
 const SSE = 2
 const SSE_START = 4
+const BODY = 5
 
 const CR = 0x0d
 const LF = 0x0a
@@ -100,6 +90,8 @@ export class ResponseStates {
   readonly lineBytes: Uint32Array
   /** The starts of incomplete messages and heads, which few streams have. */
   readonly partials = new Map<number, ByteBuffer>()
+  /** The starts of messages in several frames. */
+  readonly fragments = new Map<number, ByteBuffer>()
 
   constructor(streams: number) {
     this.codes = new Uint8Array(streams)
@@ -113,6 +105,7 @@ export class ResponseStates {
     this.left[index] = 0
     this.lineBytes[index] = 0
     this.partials.delete(index)
+    this.fragments.delete(index)
   }
 }
 
@@ -133,22 +126,27 @@ export class ResponseReader extends MessageReader {
   #lastHead: ResponseHead | null = null
 
   /** Goes on with a response where {@link save} left it. Hot path: once a read. */
-  load({ codes, left, lineBytes, partials }: ResponseStates, index: number): void {
+  load(states: ResponseStates, index: number): void {
+    const { codes, left, lineBytes, partials, fragments } = states
     const code = codes[index] as number
     this.#phase = (code & PHASE_MASK) as Phase
     this.#framing = code >> PHASE_BITS
     this.#left = left[index] as number
     this.#lineBytes = lineBytes[index] as number
     this.partial = partials.size === 0 ? null : (partials.get(index) ?? null)
+    this.fragments = fragments.size === 0 ? null : (fragments.get(index) ?? null)
   }
 
   /** Hot path: once a read. */
-  save({ codes, left, lineBytes, partials }: ResponseStates, index: number): void {
+  save(states: ResponseStates, index: number): void {
+    const { codes, left, lineBytes, partials, fragments } = states
     codes[index] = this.#phase | (this.#framing << PHASE_BITS)
     left[index] = this.#left
     lineBytes[index] = this.#lineBytes
     if (this.partial !== null) partials.set(index, this.partial)
     else if (partials.size > 0) partials.delete(index)
+    if (this.fragments !== null) fragments.set(index, this.fragments)
+    else if (fragments.size > 0) fragments.delete(index)
   }
 
   /**
@@ -193,7 +191,7 @@ export class ResponseReader extends MessageReader {
       case PHASE.trailer:
       case PHASE.trailerEnd:
       case PHASE.trailerField:
-        return this.#trailer(bytes, at)
+        return this.#trailer(bytes, at, listener)
       case PHASE.untilLine:
         if (hasLineEnd(bytes, at, this.#end)) {
           this.#framing = LINE
@@ -203,12 +201,36 @@ export class ResponseReader extends MessageReader {
       case PHASE.untilClose:
         // RFC 9112 section 6.3: without a length or chunks, the body is all until the close.
         return this.#body(bytes, at, this.#end, listener)
+      case PHASE.length:
+        return this.#counted(bytes, at, listener)
     }
+  }
+
+  /** A body of known length, which is one message. */
+  #counted(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
+    if (this.#left > floodLimits.pollBytesMax) return 'message_too_large'
+    const end = Math.min(this.#end, at + this.#left)
+    this.#left -= end - at
+    if (this.#left === 0 && this.partial === null) {
+      listener.onMessage(bytes, at, end)
+      return 'ended'
+    }
+    this.keep(bytes, at, end)
+    return this.#left === 0 ? this.#endOfBody(listener) : end
+  }
+
+  #endOfBody(listener: ResponseListener): 'ended' {
+    const { partial } = this
+    this.partial = null
+    if (this.#framing === BODY)
+      listener.onMessage(partial?.view() ?? NO_BYTES, 0, partial?.length ?? 0)
+    return 'ended'
   }
 
   #head(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
     if (this.#lastHead !== null && this.#isLast(bytes, at)) {
       this.#onHead(this.#lastHead, listener)
+      if (this.#phase === PHASE.length && this.#left === 0) return this.#endOfBody(listener)
       return at + this.#lastBytes.length
     }
     const before = this.partial?.length ?? 0
@@ -230,6 +252,7 @@ export class ResponseReader extends MessageReader {
     this.#lastBytes = copyOf(buffer, from, end)
     this.#lastHead = head
     this.#onHead(head, listener)
+    if (this.#phase === PHASE.length && this.#left === 0) return this.#endOfBody(listener)
     return at + end - from - before
   }
 
@@ -250,7 +273,9 @@ export class ResponseReader extends MessageReader {
     this.#framing =
       framing === 'text' ? CHUNK : framing === 'sse' ? SSE_START : FRAMINGS.indexOf(framing)
     const rest = framing === 'text' ? PHASE.untilLine : PHASE.untilClose
-    this.#phase = head.transfer === 'chunked' ? PHASE.size : rest
+    const isCounted = head.transfer === 'length' && framing === 'body'
+    if (isCounted) this.#left = Math.min(head.length, floodLimits.pollBytesMax + 1)
+    this.#phase = head.transfer === 'chunked' ? PHASE.size : isCounted ? PHASE.length : rest
   }
 
   /** Hot path: once a chunk. */
@@ -328,6 +353,10 @@ export class ResponseReader extends MessageReader {
 
   /** A piece of the body, of any number of messages. */
   #body(bytes: Uint8Array, at: number, end: number, listener: ResponseListener): Step {
+    if (this.#framing === BODY) {
+      this.keep(bytes, at, end)
+      return (this.partial?.length ?? 0) > floodLimits.pollBytesMax ? 'message_too_large' : end
+    }
     const from = this.#framing === SSE_START ? this.#skipMark(bytes, at, end) : at
     if (this.#framing === SSE_START) return end
     return this.readMessages(framingOf(this.#framing), bytes, from, end, listener) ?? end
@@ -359,11 +388,11 @@ export class ResponseReader extends MessageReader {
   }
 
   /** Trailer fields (RFC 9112 section 7.1.2) are skipped; an empty line ends the response. */
-  #trailer(bytes: Uint8Array, at: number): Step {
+  #trailer(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
     for (let cursor = at; cursor < this.#end; cursor++) {
       const byte = bytes[cursor]
       if (byte === LF) {
-        if (this.#phase !== PHASE.trailerField) return 'ended'
+        if (this.#phase !== PHASE.trailerField) return this.#endOfBody(listener)
         this.#phase = PHASE.trailer
       } else
         this.#phase =
@@ -372,23 +401,6 @@ export class ResponseReader extends MessageReader {
     }
     return this.#end
   }
-}
-
-/** Null if it is not a head of HTTP/1.0 or 1.1. */
-function parseHead(text: string): ResponseHead | null {
-  const status = /^HTTP\/1\.[01] ([1-5]\d\d)(?: |\r|$)/.exec(text)?.[1]
-  if (status === undefined) return null
-  const mediaType = /^content-type:[ \t]*([^\s;]+)/im.exec(text)?.[1]?.toLowerCase() ?? ''
-  // RFC 9112 section 6.3: what follows a 101 has no framing of HTTP.
-  const transfer = status === '101' ? 'until-close' : transferOf(text)
-  return { status: Number(status), transfer, mediaType }
-}
-
-function transferOf(head: string): Transfer {
-  if (/^transfer-encoding:(?:.*,)?[ \t]*chunked[ \t]*\r?$/im.test(head)) return 'chunked'
-  // With any other transfer coding the body ends with the connection, whatever length it claims.
-  if (/^transfer-encoding:/im.test(head)) return 'until-close'
-  return /^content-length:/im.test(head) ? 'length' : 'until-close'
 }
 
 /**

@@ -2,9 +2,10 @@
 // Method: tables of values, each option's own reading first.
 
 import { describe, expect, test } from 'bun:test'
+import { floodLimits } from '../core/tool-limits.ts'
 import { OPTIONS } from './command.ts'
 import type { Target } from './plan.ts'
-import { behaviourOf, scheduleOf } from './run.ts'
+import { behaviourOf, scheduleOf, templateOf } from './run.ts'
 
 const TARGET: Target = {
   protocol: 'http',
@@ -15,6 +16,9 @@ const TARGET: Target = {
 }
 
 const BEHAVIOUR = {
+  format: 'test',
+  resume: false,
+  storm: null,
   header: ['TE: chunked'],
   framing: 'auto',
   churn: 0.01,
@@ -25,6 +29,7 @@ const BEHAVIOUR = {
 } as const
 
 const SCHEDULE = {
+  storm: null,
   connections: 1_000,
   rate: null,
   ramp: null,
@@ -67,6 +72,48 @@ describe('the behaviour of streams', () => {
     const refusal = behaviourOf({ ...BEHAVIOUR, framing }, { ...TARGET, protocol: 'ws' })
     const why = expect.stringContaining(`leave out --framing ${framing}`)
     expect(refusal).toMatchObject({ ok: false, why })
+  })
+})
+
+describe('streams that resume', () => {
+  const WANTED = { ...BEHAVIOUR, format: 'sse', resume: true, reconnect: null } as const
+
+  test('come back after a while of their own, also those of a storm', () => {
+    const value = { resume: true, reconnectMs: floodLimits.resumeMs, format: 'sse' }
+    expect(behaviourOf(WANTED, TARGET)).toMatchObject({ value })
+    expect(behaviourOf({ ...WANTED, resume: false, storm: 5 }, TARGET)).toMatchObject({ value })
+    expect(behaviourOf({ ...WANTED, reconnect: 7 }, TARGET)).toMatchObject({
+      value: { reconnectMs: 7 },
+    })
+  })
+
+  test.each(['/stream/{id}?after=oldest', '/stream/{id}?format=sse&last=10'])(
+    'say themselves where they go on, and not the address %s',
+    (pathTemplate) => {
+      const why = expect.stringContaining('leave after= and last= out')
+      expect(behaviourOf(WANTED, { ...TARGET, pathTemplate })).toMatchObject({ ok: false, why })
+    },
+  )
+
+  test('in a WebSocket are at an address with http, too', () => {
+    const webSocket = { ...WANTED, format: 'websocket' } as const
+    expect(behaviourOf(webSocket, TARGET)).toMatchObject({ value: { target: { protocol: 'ws' } } })
+  })
+})
+
+describe('the address of streams', () => {
+  test.each([
+    ['http://127.0.0.1:8000/test/{id}', 'test', 'http://127.0.0.1:8000/test/{id}'],
+    ['8000', 'test', 'http://127.0.0.1:8000/test/{id}'],
+    ['http://127.0.0.1:8000/test/{id}', 'json', 'http://127.0.0.1:8000/stream/{id}?format=json'],
+    ['8000', 'sse', 'http://127.0.0.1:8000/stream/{id}?format=sse'],
+    ['https://x.example', 'raw', 'https://x.example/stream/{id}?format=raw'],
+    ['http://x:1/stream/u-{id}', 'json', 'http://x:1/stream/u-{id}?format=json'],
+    ['http://x:1/a/{id}?b=c', 'json', 'http://x:1/a/{id}?b=c&format=json'],
+    ['http://x:1/a/{id}?format=ndjson', 'json', 'http://x:1/a/{id}?format=ndjson'],
+    ['http://x:1', 'poll', 'http://x:1/stream/{id}'],
+  ] as const)('given as %s in %s is %s', (given, format, address) => {
+    expect(templateOf(given, format)).toBe(address)
   })
 })
 

@@ -24,6 +24,8 @@ const KEY = 2
  * The last sequence numbers of each pair of stream and generator, of which there may be millions.
  */
 export class SequenceTracker {
+  /** The highest number of its pair before the last message that was recorded; 0 for none. */
+  before = 0
   readonly #table: IntegerTable
   readonly #pairsMax: number
   /** Generators have random numbers; here they get small indexes. */
@@ -33,20 +35,33 @@ export class SequenceTracker {
   /** Indexes of generators that were forgotten. */
   readonly #freeIndexes: number[] = []
 
-  constructor(pairsMax: number = floodLimits.trackedPairsMax, capacity = 1024) {
+  readonly #forgets: boolean
+
+  /** @param forgets may generators that have ended be forgotten, to make room? */
+  constructor(pairsMax: number = floodLimits.trackedPairsMax, capacity = 1024, forgets = true) {
     this.#pairsMax = pairsMax
+    this.#forgets = forgets
     this.#table = new IntegerTable({ width: KEY + REMEMBERED, keyWidth: KEY, capacity })
+  }
+
+  /** Generators that any stream had a message of. */
+  get generators(): number {
+    return this.#generators.size
   }
 
   /** Records one message of a stream. Hot path: once a message. */
   record(stream: number, generator: number, sequence: number, nowMs: number): Verdict {
+    this.before = 0
     const index = this.#indexOf(generator)
     if (index < 0) return 'untracked'
     this.#lastMs[index] = nowMs
     const table = this.#table
     const row = table.findPair(stream + 1, index)
     const { rows } = table
-    if (rows[row] !== 0) return compare(rows, row + KEY, sequence)
+    if (rows[row] !== 0) {
+      this.before = rows[row + KEY] as number
+      return compare(rows, row + KEY, sequence)
+    }
     if (table.size >= this.#pairsMax) return 'untracked'
     table.occupy(row, stream + 1)
     rows[row + 1] = index
@@ -70,7 +85,7 @@ export class SequenceTracker {
    */
   #makeRoom(nowMs: number): void {
     const stale = new Set<number>()
-    for (const [generator, index] of this.#generators) {
+    for (const [generator, index] of this.#forgets ? this.#generators : []) {
       if (nowMs - (this.#lastMs[index] ?? nowMs) <= floodLimits.generatorForgetMs) continue
       stale.add(index)
       this.#generators.delete(generator)

@@ -5,7 +5,8 @@
 import { describe, expect, test } from 'bun:test'
 import { floodLimits } from '../core/tool-limits.ts'
 import type { IdRange } from './client.ts'
-import { compareStreams, findMissing, missingTexts, OpenIds, userOf } from './server-streams.ts'
+import { userOf } from './plan.ts'
+import { compareStreams, findMissing, missingTexts, OpenIds } from './server-streams.ts'
 
 /** Answers with these numbers of open streams one after the other, the last one again and again. */
 function serverOf(...open: number[]) {

@@ -5,7 +5,6 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { fetchTarget, nothingListens } from '../core/address.ts'
-import { isName } from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { floodLimits } from '../core/tool-limits.ts'
@@ -13,6 +12,7 @@ import { formatCount, formatQuantity } from '../core/units.ts'
 import type { IdRange } from './client.ts'
 import type { EndingFlood } from './flood.ts'
 import type { ServerStreams } from './flood-report.ts'
+import { userOf } from './plan.ts'
 import { believedCount } from './process-stats.ts'
 
 /** The control port of a server. */
@@ -62,14 +62,6 @@ export class StreamComparison {
     const counts = await compareStreams(this.#port, () => 0)
     return counts.ok ? success({ ...counts.value, ...NONE_ASKED }) : counts
   }
-}
-
-/** Whose stream an address has: `{id}`, or a name with that in it; null if it does not say. */
-export function userOf(template: string): string | null {
-  const [, subject = ''] = /\/stream\/([^/?]*)/.exec(template) ?? []
-  if (isName(subject.replaceAll('{id}', '1'))) return subject.includes('{id}') ? subject : null
-  // Between other digits an id is only a part of the user's.
-  return /(?<!\d)\{id\}(?!\d)/.test(template) ? '{id}' : null
 }
 
 /**

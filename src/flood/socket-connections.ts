@@ -11,11 +11,20 @@ import {
   failureKind,
   Tokens,
 } from './connections.ts'
+import type { TargetTls } from './plan.ts'
 
 /** The local end is missing in the types of Bun, whose `Bun.connect` has taken it since 1.2. */
 type ConnectOptions = Bun.TCPSocketConnectOptions<number> & {
   localAddress?: string
   localPort?: number
+}
+
+function tlsOptions({ serverName, insecure, ca }: TargetTls): Bun.TLSOptions {
+  return {
+    rejectUnauthorized: !insecure,
+    ...(ca === null ? {} : { ca }),
+    ...(serverName === null ? {} : { serverName }),
+  }
 }
 
 export class SocketConnections implements Connections {
@@ -41,6 +50,7 @@ export class SocketConnections implements Connections {
       port: server.port,
       data: token,
       socket: this.#handlers,
+      ...(server.tls === undefined ? {} : { tls: tlsOptions(server.tls) }),
     }
     const source = sources?.next()
     if (source !== undefined) {
@@ -66,8 +76,18 @@ export class SocketConnections implements Connections {
       }
       const index = this.#tokens.indexOf(socket.data)
       this.#setSocket(index, socket)
-      const { requests } = this.#options
-      socket.write(requests.bytes, 0, requests.write(index))
+      // Bun drops what is written before the handshake is over.
+      if (this.#options.server.tls === undefined) this.#request(index, socket)
+    },
+    handshake: (socket, isDone) => {
+      if (!this.#tokens.isValid(socket.data)) return
+      const index = this.#tokens.indexOf(socket.data)
+      if (isDone) {
+        this.#request(index, socket)
+        return
+      }
+      this.close(index)
+      this.#options.listener.onEnd(index, 'tls_failed')
     },
     data: (socket, bytes) => {
       if (!this.#tokens.isValid(socket.data)) return
@@ -83,6 +103,11 @@ export class SocketConnections implements Connections {
     },
     // The promise of `Bun.connect` reports it.
     connectError: () => undefined,
+  }
+
+  #request(index: number, socket: Socket<number>): void {
+    const { requests } = this.#options
+    socket.write(requests.bytes, 0, requests.write(index))
   }
 
   /** Without holes, which would make the array a table of its keys. */

@@ -14,11 +14,13 @@ type StreamState = (typeof STREAM)[keyof typeof STREAM]
 export class Streams {
   /** Those that have been begun: the ones below this index. */
   begun = 0
+  readonly count: number
   readonly responses: ResponseStates
   readonly #states: Uint8Array
   readonly #wereOpen: Uint8Array
 
   constructor(count: number) {
+    this.count = count
     this.responses = new ResponseStates(count)
     this.#states = new Uint8Array(count)
     this.#wereOpen = new Uint8Array(count)

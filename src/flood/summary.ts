@@ -1,8 +1,18 @@
 // The summary of a flood for people: a line for each important figure, and further lines only for
 // what is unusual.
 
+import { floodLimits } from '../core/tool-limits.ts'
 import { formatCount, formatMs, formatQuantity } from '../core/units.ts'
+import { barsOf } from './bars.ts'
 import type { FloodReport, ServerStreams } from './flood-report.ts'
+
+const WRONG_NAMES: Record<FloodReport['examples'][number]['wrong'], string> = {
+  duplicated: 'twice',
+  reordered: 'too late',
+  misnumbered: 'cursor',
+  missed: 'missed',
+  unfounded: 'no reason',
+}
 
 type Row = readonly [name: string, text: string]
 
@@ -35,7 +45,11 @@ export function floodSummary(report: FloodReport): string {
     const untracked = formatQuantity(received.untracked, 'message')
     rows.push(['unchecked', `${untracked}: too many generators`])
   }
-  rows.push(...behaviourRows(report), ...comparisonRows(report), ...exampleRows(report))
+  if (report.cursors !== null && report.cursors.misnumbered > 0) {
+    rows.push(['cursors', `${formatCount(report.cursors.misnumbered)} not above the one before`])
+  }
+  rows.push(...behaviourRows(report), ...resumeRows(report), ...stormRows(report))
+  rows.push(...comparisonRows(report), ...exampleRows(report))
   const kinds = Object.entries(report.errors).map(([kind, of]) => `${kind} ${formatCount(of)}`)
   if (kinds.length > 0) rows.push(['errors', kinds.join(', ')])
   rows.push(...clientRows(report))
@@ -55,12 +69,13 @@ function serverText({ believed, open, missing }: ServerStreams): string {
 }
 
 /** What streams did because the options say so. */
-function behaviourRows({ behaviour, lateness }: FloodReport): Row[] {
+function behaviourRows({ behaviour, lateness, storm }: FloodReport): Row[] {
   const { churned, reopened, slow, slowEnded, vanished } = behaviour
   const { connections: late, maxMs } = lateness
   const rows: Row[] = []
+  const closer = storm === null ? 'churn' : 'the storm'
   if (churned + reopened > 0) {
-    rows.push(['reopened', `${formatCount(reopened)}, ${formatCount(churned)} closed by churn`])
+    rows.push(['reopened', `${formatCount(reopened)}, ${formatCount(churned)} closed by ${closer}`])
   }
   if (slow > 0) {
     rows.push(['slow', `${formatCount(slow)} stopped reading, ${formatCount(slowEnded)} ended`])
@@ -70,6 +85,53 @@ function behaviourRows({ behaviour, lateness }: FloodReport): Row[] {
     rows.push(['late', `${formatQuantity(late, 'connection')}, by up to ${formatMs(maxMs)}`])
   }
   return rows
+}
+
+function resumeRows({ resume }: FloodReport): Row[] {
+  if (resume === null) return []
+  const { resumed, away, missed, doubled, gaps, unfounded, replayed, chained } = resume
+  const told =
+    `${formatCount(gaps.lost)} lost, ${formatCount(gaps.tooMany)} too many, ` +
+    `${formatCount(gaps.unknown)} unknown; ${formatCount(unfounded)} without reason`
+  const isChecked = chained > 0
+  const checked = `${formatCount(missed)} missed without a gap, ${formatCount(doubled)} doubled`
+  const rows: Row[] = [
+    [
+      'resumed',
+      `${formatQuantity(resumed, 'time')}, ${formatQuantity(replayed, 'message')} replayed, ` +
+        checked,
+    ],
+    ['gaps', told],
+  ]
+  if (!isChecked) rows.push(['unproven', 'whether any were missed: only gen --chain can show it'])
+  if (away > 0) rows.push(['away', `${formatQuantity(away, 'stream')} did not come back`])
+  return rows
+}
+
+function stormRows({ storm }: FloodReport): Row[] {
+  if (storm === null) return []
+  const { cut, openedMs, resumedMs, caughtUpMs, curve } = storm
+  const times = [
+    ['all open', openedMs],
+    ['resumed', resumedMs],
+    ['caught up', caughtUpMs],
+  ] as const
+  const told = times.map(([what, ms]) => {
+    return ms === null ? `not ${what}` : `${what} after ${formatMs(ms)}`
+  })
+  const curves = (['opened', 'resumed'] as const).map((name): Row => {
+    // Longer ones have several points a column.
+    const each = Math.ceil(curve.length / floodLimits.curveColumns)
+    const columns = Array.from({ length: Math.ceil(curve.length / Math.max(1, each)) }, (_, at) => {
+      const some = curve.slice(at * each, (at + 1) * each)
+      const sum = some.reduce((total, point) => total + point[name], 0)
+      return (sum * 1000) / (some.length * floodLimits.stormEveryMs)
+    })
+    const most = formatCount(Math.max(0, ...columns))
+    const seconds = ((each * floodLimits.stormEveryMs) / 1000).toFixed(1)
+    return [`${name}/s`, `${barsOf(columns)}  max ${most}, ${seconds} s a column`]
+  })
+  return [['storm', `${formatCount(cut)} cut: ${told.join(', ')}`], ...curves]
 }
 
 function comparisonRows({ comparison }: FloodReport): Row[] {
@@ -85,10 +147,10 @@ function comparisonRows({ comparison }: FloodReport): Row[] {
 }
 
 function exampleRows({ examples }: FloodReport): Row[] {
-  return examples.map(({ wrong, id, generator, sequence }) => [
-    wrong === 'duplicated' ? 'twice' : 'too late',
-    `message ${sequence} of generator ${generator} on the stream of ${id}`,
-  ])
+  return examples.map(({ wrong, id, generator, sequence }) => {
+    const what = wrong === 'unfounded' ? 'a gap' : `message ${sequence} of generator ${generator}`
+    return [WRONG_NAMES[wrong], `${what} on the stream of ${id}`]
+  })
 }
 
 /** A client that was busy may have measured its own delay. */

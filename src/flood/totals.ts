@@ -15,8 +15,10 @@ import {
   type ProcessReport,
   ProcessStats,
   type Times,
+  WRONGS,
 } from './process-stats.ts'
 import { Arrivals } from './sequences.ts'
+import { addStorms, type StormState } from './storm.ts'
 
 export class Totals {
   readonly connect: Histogram = newHistogram()
@@ -88,9 +90,14 @@ export class Totals {
   /** The first wrong messages of each kind, of any process. */
   get examples(): Example[] {
     const all = this.#lastReports.flatMap(({ examples }) => examples)
-    return (['duplicated', 'reordered'] as const).flatMap((wrong) =>
+    return WRONGS.flatMap((wrong) =>
       all.filter((example) => example.wrong === wrong).slice(0, floodLimits.examplesMax),
     )
+  }
+
+  /** Of all processes; null before it has begun. */
+  get storm(): StormState | null {
+    return addStorms(this.#lastReports.map(({ storm }) => storm))
   }
 
   get lateMsMax(): number {

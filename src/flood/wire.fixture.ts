@@ -2,9 +2,9 @@
 // some damage. Made of random numbers, so that a seed gives the same response again.
 
 import type { RandomBelow } from '../core/random.ts'
-import type { Framing } from './framing.ts'
+import type { CutFraming } from './framing.ts'
 
-export const FRAMINGS: readonly Framing[] = ['chunk', 'line', 'sse', 'websocket']
+export const FRAMINGS: readonly CutFraming[] = ['chunk', 'line', 'sse', 'websocket']
 
 /** How a body is sent; a WebSocket's follows a 101 as it is. */
 export const TRANSFERS = ['chunked', 'until-close', 'old'] as const
@@ -28,7 +28,7 @@ function wordOf(random: RandomBelow, most: number): string {
 }
 
 /** A whole response, of any transfer unless told of which. */
-export function responseOf(random: RandomBelow, framing: Framing, sent?: Sent): Buffer {
+export function responseOf(random: RandomBelow, framing: CutFraming, sent?: Sent): Buffer {
   const body = bodyOf(random, framing)
   const early = oneOf(random, ['', '', '', 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n'])
   if (framing === 'websocket') {
@@ -62,7 +62,7 @@ function chunked(random: RandomBelow, body: Buffer): Buffer {
   return Buffer.concat([...parts, Buffer.from(oneOf(random, end))])
 }
 
-function bodyOf(random: RandomBelow, framing: Framing): Buffer {
+function bodyOf(random: RandomBelow, framing: CutFraming): Buffer {
   switch (framing) {
     case 'chunk':
       return bytesOf(random, 80)
@@ -71,7 +71,7 @@ function bodyOf(random: RandomBelow, framing: Framing): Buffer {
     case 'sse':
       return Buffer.from(markOf(random) + many(random, 5, () => eventOf(random)).join(''), 'latin1')
     case 'websocket':
-      return Buffer.concat(many(random, 6, () => frameOf(random)))
+      return Buffer.concat(many(random, 6, () => framesOf(random)))
   }
 }
 
@@ -97,13 +97,24 @@ function eventOf(random: RandomBelow): string {
   return `${lines.join('')}${lineEnd()}`
 }
 
-function frameOf(random: RandomBelow): Buffer {
-  const opcode = oneOf(random, [0, 1, 1, 2, 2, 8, 9, 10])
-  const isControl = opcode >= 8
-  const body = isControl
-    ? bytesOf(random, 20)
-    : oneOf(random, [bytesOf(random, 20), Buffer.alloc(oneOf(random, [125, 126, 127, 300]), 'x')])
-  const isFinal = isControl || random(4) > 0
+/** A control frame, or a message in one frame or several, now and then with one too many. */
+function framesOf(random: RandomBelow): Buffer {
+  if (random(3) === 0) return frameOf(random, oneOf(random, [8, 9, 9, 10, 10]), true)
+  const opcode = oneOf(random, [1, 1, 2])
+  const last = random(4) === 0 ? random(4) : 0
+  const frames = Array.from({ length: last + 1 }, (_, at) => {
+    const part = frameOf(random, at === 0 ? opcode : 0, at === last)
+    return at < last && random(3) === 0 ? Buffer.concat([part, frameOf(random, 9, true)]) : part
+  })
+  if (random(20) === 0) frames.push(frameOf(random, oneOf(random, [0, 1]), random(2) === 0))
+  return Buffer.concat(frames)
+}
+
+function frameOf(random: RandomBelow, opcode: number, isFinal: boolean): Buffer {
+  const body =
+    opcode >= 8
+      ? bytesOf(random, 20)
+      : oneOf(random, [bytesOf(random, 20), Buffer.alloc(oneOf(random, [125, 126, 127, 300]), 'x')])
   return Buffer.concat([frameHead(opcode, isFinal, body.length, random(20)), body])
 }
 

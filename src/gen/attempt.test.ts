@@ -32,6 +32,8 @@ const TALLY: GenTally = {
   unpromised: 0,
   unknown: 0,
   unanswered: 0,
+  retried: 0,
+  repeated: 0,
   errors: {},
   generators: { first: 0, count: 16 },
   scheduled: 1_000,

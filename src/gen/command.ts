@@ -7,6 +7,7 @@ import {
   flag,
   objectives,
   oneOf,
+  share,
   text,
   url,
   type ValueOption,
@@ -18,7 +19,7 @@ import { messageLimits } from '../core/limits.ts'
 import { NAME_CHARACTERS } from '../core/name.ts'
 import type { MetricUnits } from '../core/objective.ts'
 import { allOf, OK, type Result, refused } from '../core/result.ts'
-import { STAMP_BYTES_MAX } from '../core/stamp.ts'
+import { CHAINED_BYTES_MAX, STAMP_BYTES_MAX } from '../core/stamp.ts'
 import { genLimits } from '../core/tool-limits.ts'
 import { ambiguousBytes, formatCount, parseBytes, parseDurationMs } from '../core/units.ts'
 import { STREAM_PATH } from '../flood/command.ts'
@@ -131,6 +132,9 @@ export const OPTIONS = {
     'subject',
     'send to a subject and its followers, or to one user alone',
   ),
+  key: flag('give each message a key, and send a request without an answer again'),
+  repeat: share('share of messages to send once more by their key, of which nothing must come'),
+  chain: flag('name in each message the one before it to its user, for comet flood --resume'),
   duration: duration('10s', 'how long to send', { minMs: 1 }),
   messages: count(null, 'messages to send at most'),
   batch: count(
@@ -172,19 +176,28 @@ export const gen = command({
   conflicts: [
     ['rate', 'interval'],
     ['post', 'address'],
+    ['post', 'key'],
     ['post', TOKEN_OPTION],
   ],
   requires: [
     ['slo', 'find-rate'],
+    ['repeat', 'key'],
     ['streams', 'find-rate'],
   ],
   validate: (values) =>
-    allOf(checkPost(values), checkFind(values), checkUsers(values), checkNames(values)),
+    allOf(
+      checkPost(values),
+      checkFind(values),
+      checkUsers(values),
+      checkNames(values),
+      checkChain(values),
+    ),
   examples: [
     'comet gen --rate 16666 --users 10k --duration 15s',
     'comet gen --subjects zipf:1.1 --size 100-2000',
     'comet gen --post http://127.0.0.1:8080/pub/{id} --rate 5k --publishers 16',
     'comet gen --users 1k --address to --user-names user-{id}',
+    'comet gen --address to --chain --key --repeat 1% --json > gen.json',
     'comet gen --find-rate --slo "p99<50ms,lost=0" --users 1k',
     'comet gen http://127.0.0.1:8001 --generators 1000 --interval 11ms-110ms --users 1m --json',
   ],
@@ -200,6 +213,12 @@ function checkUsers({ post, subjects, users, ...values }: GenValues): Result<voi
   return post === null || post.includes('{id}')
     ? OK
     : refused(`--users stand for {id}, which is not in --post ${post}; leave --users out`)
+}
+
+function checkChain({ chain, size }: GenValues): Result<void> {
+  return !chain || size === null || size.from >= CHAINED_BYTES_MAX
+    ? OK
+    : refused(`with --chain a message has ${CHAINED_BYTES_MAX} bytes at least; see --size`)
 }
 
 function checkNames(values: GenValues): Result<void> {

@@ -14,6 +14,8 @@ function tallyOf(tally: Partial<GenTally>): GenTally {
     unpromised: 0,
     unknown: 0,
     unanswered: 0,
+    retried: 0,
+    repeated: 0,
     errors: {},
     generators: { first: 65_536, count: 16 },
     scheduled: 0,
@@ -65,6 +67,8 @@ describe('genReport', () => {
       seconds: 10,
       wantedPerSecond: 1000,
       unanswered: 0,
+      retried: 0,
+      repeated: 0,
       errors: {},
       generators: { first: 65_536, count: 16 },
     })

@@ -23,6 +23,8 @@ export const GenReport = Type.Object(
     seconds: Type.Number(),
     wantedPerSecond: Type.Number({ description: 'The rate that was requested.' }),
     unanswered: Type.Integer({ description: 'Messages whose request got no answer.' }),
+    retried: Type.Integer({ description: 'Requests that were sent again by their keys.' }),
+    repeated: Type.Integer({ description: 'Messages that were sent once more by their keys.' }),
     errors: Type.Record(Type.String(), Count, { description: 'Failed requests, by kind.' }),
     generators: Type.Object(
       { first: Count, count: Count },
@@ -101,6 +103,12 @@ export function genSummary(report: GenReport): string {
     `promised  ${promiseText(report)}`,
     `rejected  ${formatCount(rejected)}`,
   ]
+  if (report.retried + report.repeated > 0) {
+    rows.push(
+      `by key    ${formatQuantity(report.retried, 'request')} retried, ` +
+        `${formatQuantity(report.repeated, 'message')} repeated`,
+    )
+  }
   if (kinds.length > 0) {
     rows.push(`errors    ${kinds.join(', ')}; ${formatQuantity(unanswered, 'message')} unanswered`)
   }

@@ -15,8 +15,9 @@ import { STREAM_PATH } from '../flood/command.ts'
 import { FIND_METRICS, type GenValues, type OPTIONS, SLO, USERS } from './command.ts'
 import { find } from './find-rate.ts'
 import { type Destination, genReport, genSummary, shortfall, whyUnanswered } from './gen-report.ts'
+import { MessageChains } from './message-chains.ts'
 import { lineOf, type Publish, post, postOf, publisherTo } from './publisher.ts'
-import { type GenRun, Sender } from './sender.ts'
+import { type GenRun, type Keys, Sender } from './sender.ts'
 import { type NextUser, openSubjects } from './subjects.ts'
 
 /** Starts generators with these schedules. */
@@ -77,6 +78,8 @@ function starter(values: GenValues, publish: Publish<string>, nextUser: NextUser
       messagesMax: values.messages,
       // Random, so that two simultaneous runs can be told apart.
       firstGenerator: Math.floor(Math.random() * 2 ** 20) * genLimits.generatorsMax,
+      chains: values.chain ? new MessageChains() : null,
+      keys: keysOf(values),
     }
     if (values.post !== null) {
       return new Sender({ ...common, write: postOf(values.post), batchMax: 1 }, post, systemClock)
@@ -85,6 +88,11 @@ function starter(values: GenValues, publish: Publish<string>, nextUser: NextUser
     const write = lineOf(values.address, values['user-names'])
     return new Sender({ ...common, write, batchMax }, publish, systemClock)
   }
+}
+
+function keysOf({ key, repeat, seed }: GenValues): Keys | null {
+  const random = randomFrom(seed + 2 ** 33)
+  return key ? { repeat, random: () => random(2 ** 30) / 2 ** 30 } : null
 }
 
 /** From random numbers of their own, so that a seed's users do not depend on --size. */

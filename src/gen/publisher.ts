@@ -26,7 +26,8 @@ export type BatchResult = Result<BatchAnswer>
 /** Sends messages, as {@link WriteMessage} has written them, in one request. */
 export type Publish<M> = (messages: readonly M[]) => Promise<BatchResult>
 
-export type WriteMessage<M> = (user: Subject, text: string) => M
+/** @param key by which the server knows a message that it has taken already; null for none */
+export type WriteMessage<M> = (user: Subject, text: string, key?: string | null) => M
 
 /**
  * Writes messages as lines of JSON. Hot path: once a message. Neither names nor the generator's own
@@ -42,10 +43,12 @@ export function lineOf(
   const begin = `{"${address}":`
   const before = names === null ? begin : `${begin}"${names.before}`
   const after = names === null ? BODY : `${names.after}"${BODY}`
-  return (user, text) =>
-    typeof user === 'number'
-      ? `${before}${user}${after}${text}"}`
-      : `${begin}"${user}"${BODY}${text}"}`
+  return (user, text, key) => {
+    const end = key == null ? '"}' : `","key":"${key}"}`
+    return typeof user === 'number'
+      ? `${before}${user}${after}${text}${end}`
+      : `${begin}"${user}"${BODY}${text}${end}`
+  }
 }
 
 const BODY = ',"body":"'

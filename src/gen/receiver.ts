@@ -73,6 +73,7 @@ export class FloodReceiver implements Receiver {
         pendingMax: floodLimits.pendingDefault,
         sources: null,
         durationMs: null,
+        storm: null,
         holdMs: null,
         inOwnProcess: true,
       },

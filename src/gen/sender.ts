@@ -5,9 +5,11 @@
 import type { Clock } from '../core/clock.ts'
 import { dueAtMs, dueBefore, dueCount, type Schedule } from '../core/pacer.ts'
 import { backoffMs } from '../core/retry.ts'
-import { sizedText, stampedText } from '../core/stamp.ts'
+import { type Chain, sizedText, stampedText } from '../core/stamp.ts'
 import { genLimits } from '../core/tool-limits.ts'
+import type { Subject } from '../core/user.ts'
 import { DueQueue, type GeneratorState } from './due-queue.ts'
+import type { MessageChains } from './message-chains.ts'
 import type { BatchResult, Publish, WriteMessage } from './publisher.ts'
 import type { NextUser } from './subjects.ts'
 
@@ -29,6 +31,18 @@ export interface SenderOptions<M> {
   readonly batchMax: number
   /** Added to each generator's number, so that several runs can be told apart. */
   readonly firstGenerator: number
+  /** What each message names as the one before it; null for none. */
+  readonly chains?: MessageChains | null
+  /** By keys a server knows what it has taken; null for messages without. */
+  readonly keys?: Keys | null
+}
+
+/** Of messages with keys, a request without an answer is sent again. */
+export interface Keys {
+  /** The share of messages that is sent once more after it was answered. */
+  readonly repeat: number
+  /** From 0 to below 1. */
+  readonly random: () => number
 }
 
 /** What was sent and promised so far. */
@@ -42,6 +56,10 @@ export interface GenTally {
   unknown: number
   /** Messages whose request failed, so that their outcome is not known. */
   unanswered: number
+  /** Requests that were sent again, since they were not answered. */
+  retried: number
+  /** Messages that were sent once more after they were answered. */
+  repeated: number
   readonly errors: Record<string, number>
   /** The numbers of the generators, as in the stamps. */
   readonly generators: { readonly first: number; readonly count: number }
@@ -64,6 +82,8 @@ export interface GenRun {
 interface Batch<M> {
   readonly messages: M[]
   readonly generators: GeneratorState[]
+  /** Of users and generators, if messages name those before them. */
+  readonly pairs: number[]
 }
 
 export class Sender<M> implements GenRun {
@@ -100,6 +120,7 @@ export class Sender<M> implements GenRun {
     const { schedules, firstGenerator, durationMs } = options
     this.tally = {
       ...{ sent: 0, rejected: 0, delivered: 0, unpromised: 0, unknown: 0, unanswered: 0 },
+      ...{ retried: 0, repeated: 0 },
       errors: {},
       generators: { first: firstGenerator, count: schedules.length },
       ...{ scheduled: 0, plannedSeconds: 0, seconds: 0 },
@@ -173,8 +194,9 @@ export class Sender<M> implements GenRun {
    * order, beginning with the one that has waited longest, so that none starves.
    */
   #take(elapsedMs: number): Batch<M> {
-    const { batchMax, nextUser, write } = this.#options
+    const { batchMax, nextUser, write, keys } = this.#options
     const messages: M[] = []
+    const pairs: number[] = []
     const generators: GeneratorState[] = []
     const hasRoom = (): boolean => messages.length < batchMax && !this.#isEnough()
     while (hasRoom()) {
@@ -186,29 +208,82 @@ export class Sender<M> implements GenRun {
       while (generator.taken < due && hasRoom()) {
         generator.taken++
         this.#numbered++
-        messages.push(write(nextUser(), this.#text(generator)))
+        const user = nextUser()
+        const key = keys == null ? null : `${generator.number}-${generator.taken}`
+        messages.push(write(user, this.#text(generator, this.#chain(user, generator, pairs)), key))
       }
     }
-    return { messages, generators }
+    return { messages, generators, pairs }
+  }
+
+  /** What the message names as the one before it. */
+  #chain(user: Subject, generator: GeneratorState, pairs: number[]): Chain | null {
+    const { chains, firstGenerator } = this.#options
+    if (chains == null || typeof user !== 'number') return null
+    const pair = chains.pairOf(user, generator.number - firstGenerator)
+    pairs.push(pair)
+    const sequence = chains.next(pair, generator.taken)
+    if (sequence === null) return null
+    const dueMicros = sequence === 0 ? 0 : this.#dueMicros(generator, sequence)
+    return { target: user, sequence, dueMicros }
+  }
+
+  #dueMicros({ schedule }: GeneratorState, sequence: number): number {
+    return Math.round(this.#startedMicros + dueAtMs(schedule, sequence) * 1000)
   }
 
   /** Stamped with the moment it was due, not the moment it is sent: being late is latency too. */
-  #text({ schedule, number, taken }: GeneratorState): string {
-    const dueMicros = Math.round(this.#startedMicros + dueAtMs(schedule, taken) * 1000)
-    const stamp = { generator: number, sequence: taken, dueMicros }
+  #text(generator: GeneratorState, chain: Chain | null): string {
+    const { number, taken } = generator
+    const stamp = {
+      generator: number,
+      sequence: taken,
+      dueMicros: this.#dueMicros(generator, taken),
+    }
     const { nextBytes } = this.#options
     return nextBytes === null
-      ? stampedText(this.#numbered, stamp)
-      : sizedText(this.#numbered, stamp, nextBytes())
+      ? stampedText(this.#numbered, stamp, chain)
+      : sizedText(this.#numbered, stamp, nextBytes(), chain)
   }
 
-  async #send({ messages, generators }: Batch<M>): Promise<void> {
+  async #send({ messages, generators, pairs }: Batch<M>): Promise<void> {
     this.#underWay++
-    const result = await this.#publish(messages)
+    const result = await this.#publishKeyed(messages)
     this.#underWay--
     for (const generator of generators) this.#due.add(generator)
+    if (!result.ok || result.value.accepted < messages.length) this.#options.chains?.forget(pairs)
     this.#note(result, messages.length)
     this.#sendDue()
+  }
+
+  /** Sends messages; those with keys until they are answered, and some of them once more. */
+  async #publishKeyed(messages: readonly M[]): Promise<BatchResult> {
+    const { keys } = this.#options
+    const deadlineMs = this.#elapsedMs() + genLimits.retriedMsMax
+    for (let tries = 1; ; tries++) {
+      const result = await this.#publish(messages)
+      if (keys == null) return result
+      if (result.ok) {
+        await this.#repeat(messages, keys)
+        return result
+      }
+      // What a server refuses, it refuses again; and there may be none.
+      const isFinal = result.why.startsWith('status_4') || this.tally.sent === 0
+      if (isFinal || this.#elapsedMs() >= deadlineMs) return result
+      this.tally.retried++
+      await new Promise((resolve) => setTimeout(resolve, backoffMs(tries, BACKOFF)))
+    }
+  }
+
+  /** The answer promises nothing new. */
+  async #repeat(messages: readonly M[], { repeat, random }: Keys): Promise<void> {
+    const again = messages.filter(() => random() < repeat)
+    if (again.length === 0) return
+    const result = await this.#publish(again)
+    this.tally.repeated += again.length
+    if (result.ok) return
+    const { errors } = this.tally
+    errors[result.why] = (errors[result.why] ?? 0) + 1
   }
 
   #note(result: BatchResult, messages: number): void {

@@ -12,6 +12,7 @@ import type { RequestHead } from './request-head.ts'
 import {
   CHUNKED,
   CONTINUE,
+  closingReply,
   encodeReply,
   type Reply,
   replyContext,
@@ -100,6 +101,10 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
 
   get unsentBytes(): number {
     return this.#output.unsentBytes
+  }
+
+  get hasMoreInput(): boolean {
+    return this.#input.length > 0
   }
 
   /** Hot path: once a read of the socket. */
@@ -294,13 +299,13 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
   }
 
   reject(exchange: Exchange, error: RejectedRequest): void {
-    exchange.reply(lastReply(this.#port.rejection(error)))
+    exchange.reply(closingReply(this.#port.rejection(error)))
   }
 
   /** Answers what is no request: its connection cannot go on. */
   #rejectWith(error: RejectedRequest): void {
     this.#isLast = true
-    const reply = lastReply(this.#port.rejection(error))
+    const reply = closingReply(this.#port.rejection(error))
     this.#write(encodeReply(reply, replyContext(false, false, 1)))
     this.#answered()
   }
@@ -440,8 +445,4 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
         return null
     }
   }
-}
-
-function lastReply(reply: Reply): Reply {
-  return { ...reply, headers: { ...reply.headers, connection: 'close' } }
 }

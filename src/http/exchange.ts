@@ -20,6 +20,8 @@ export interface Head {
   readonly query: string
   /** The host that the request is for, valid; null if a request of HTTP/1.0 names none. */
   readonly host: string | null
+  /** Of HTTP/1.0 or HTTP/1.1. */
+  readonly minor: 0 | 1
   /** A field's value, by its name in lower case; null if it is not there. */
   header(name: string): string | null
   /** The address of the other end of the connection; null if it has none, as on a Unix socket. */
@@ -47,6 +49,8 @@ export interface ExchangeConnection {
   readonly isInputOver: boolean
   /** Bytes of answers that the socket has not taken. */
   readonly unsentBytes: number
+  /** Has more arrived than was read? */
+  readonly hasMoreInput: boolean
   /** Lets the reader have the bytes that have arrived; null if there are none. */
   feed(reader: BodyReader): BodyResult | null
   /** All of the next `length` bytes, valid now; null if not all have arrived. */
@@ -109,6 +113,15 @@ export class Exchange implements Head {
 
   get host(): string | null {
     return this.head.host
+  }
+
+  get minor(): 0 | 1 {
+    return this.head.minor
+  }
+
+  /** Has the client sent more than the request, as one may that does not wait for the answer? */
+  get isFollowed(): boolean {
+    return !this.#isBodyRead || this.#connection.hasMoreInput
   }
 
   get peer(): string | null {

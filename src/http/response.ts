@@ -18,6 +18,11 @@ export interface Reply {
   readonly body?: string | Uint8Array
 }
 
+/** The same, after which the connection is closed. */
+export function closingReply(reply: Reply): Reply {
+  return { ...reply, headers: { ...reply.headers, connection: 'close' } }
+}
+
 export const CHUNKED = 'chunked'
 /** HTTP/1.0 has no chunks. */
 export const UNTIL_CLOSE = 'until close'
@@ -63,6 +68,7 @@ const REASONS: Readonly<Record<number, string>> = {
   417: 'Expectation Failed',
   421: 'Misdirected Request',
   422: 'Unprocessable Content',
+  426: 'Upgrade Required',
   429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',

@@ -44,6 +44,12 @@ export class ArrayLog implements MessageLog {
     throw new Error('an array log has messages only')
   }
 
+  readonly followsStamp = null
+
+  setFollowsStamp(): void {
+    // It has no changes.
+  }
+
   appendBarrier(): number {
     throw new Error('an array log has messages only')
   }

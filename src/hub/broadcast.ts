@@ -17,17 +17,22 @@ interface WaitingDelivery {
   readonly receivers: Uint32Array | null
 }
 
-/** and a stream, which has all messages before it already, or is not to have them. */
+/** a stream, which has all messages before it already, or is not to have them, */
 interface WaitingStream {
   readonly slot: number
   readonly beginning: StreamBeginning
+}
+
+/** and what is to be done between them. */
+interface WaitingAction {
+  readonly run: () => void
 }
 
 export class Broadcasts {
   readonly #store: StreamStore
   /** Bounded by publishers, who await {@link ready} between their messages; in a worker by its
    * parent, which leaves out a worker that is behind. */
-  readonly #waiting = new Queue<WaitingDelivery | WaitingStream>()
+  readonly #waiting = new Queue<WaitingDelivery | WaitingStream | WaitingAction>()
   readonly #waiter = new Waiter()
   #isBusy = false
   /** Deliveries that ever waited. */
@@ -56,7 +61,7 @@ export class Broadcasts {
     this.#push({ receivers, frame, ack })
   }
 
-  #push(waiting: WaitingDelivery | WaitingStream): void {
+  #push(waiting: WaitingDelivery | WaitingStream | WaitingAction): void {
     this.#waited++
     this.#waiting.push(waiting)
   }
@@ -65,6 +70,12 @@ export class Broadcasts {
   register(slot: number, beginning: StreamBeginning): void {
     if (this.#isBusy) this.#push({ slot, beginning })
     else this.#register({ slot, beginning })
+  }
+
+  /** Does something between the messages of before and those that come later. */
+  inOrder(run: () => void): void {
+    if (this.#isBusy) this.#push({ run })
+    else run()
   }
 
   #register({ slot, beginning }: WaitingStream): void {
@@ -94,9 +105,9 @@ export class Broadcasts {
     const store = this.#store
     store.begin(frame, parts)
     parts.begun++
-    let last = store.deliverBehind(from)
+    let last = store.delivery.deliverBehind(from)
     for (let left = deliveryLimits.broadcastPerTurn - 1; left > 0 && last !== 0; left--) {
-      last = store.deliverBehind(last)
+      last = store.delivery.deliverBehind(last)
     }
     if (last !== 0) {
       setImmediate(() => this.#step(frame, parts, last))
@@ -112,6 +123,10 @@ export class Broadcasts {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       if ('slot' in next) {
         this.#register(next)
+        continue
+      }
+      if ('run' in next) {
+        next.run()
         continue
       }
       if (next.receivers === null) {

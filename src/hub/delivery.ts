@@ -184,35 +184,63 @@ export class Delivery {
       entry = turn.after(entry)
       bytes = kind.encode(turn.frameOf(entry))
     }
-    const outbox = new Outbox()
-    this.#table.state[slot] = STATE.full
-    this.#outboxes.set(slot, outbox)
-    this.#outboxes.push(outbox, bytes)
-    outbox.take(left)
+    const outbox = this.#fill(slot, bytes, left)
     turn.delivered(entry)
     this.#queue(slot, outbox, turn.after(entry))
+  }
+
+  #queue(slot: number, outbox: Outbox, first: number): void {
+    const turn = this.#turn
+    const kind = this.#parts.kindOf(slot)
+    for (let entry = first; entry !== 0; entry = turn.after(entry)) {
+      if (!this.#push(slot, outbox, kind.encode(turn.frameOf(entry)))) return
+      turn.delivered(entry)
+    }
   }
 
   /**
    * The slow-consumer policy, all of it: a frame waits as long as the outbox has room for it, and
    * then the stream ends. No other stream waits, nothing grows, and the client may reconnect.
+   *
+   * @returns whether the stream is still open
    */
-  #queue(slot: number, outbox: Outbox, first: number): void {
-    const turn = this.#turn
-    const kind = this.#parts.kindOf(slot)
+  #push(slot: number, outbox: Outbox, bytes: Uint8Array): boolean {
     const { outboxBytes } = this.#parts.settings.current
-    for (let entry = first; entry !== 0; entry = turn.after(entry)) {
-      const bytes = kind.encode(turn.frameOf(entry))
-      const isFull =
-        outbox.bytes + bytes.length > outboxBytes || outbox.frames >= streamLimits.outboxFramesMax
-      // What a stream begins with is no message: one message of any size may wait behind it.
-      if (isFull && outbox.frames > 0) {
-        this.#parts.onEnd(slot, 'slow')
-        kind.wire.cut(slot)
-        return
-      }
+    const isFull =
+      outbox.bytes + bytes.length > outboxBytes || outbox.frames >= streamLimits.outboxFramesMax
+    // What a stream begins with is no message: one message of any size may wait behind it.
+    if (!isFull || outbox.frames === 0) {
       this.#outboxes.push(outbox, bytes)
-      turn.delivered(entry)
+      return true
     }
+    this.#parts.onEnd(slot, 'slow')
+    this.#parts.kindOf(slot).wire.cut(slot)
+    return false
+  }
+
+  /**
+   * Sends what is no message, behind all that this turn has for the stream.
+   *
+   * @param bytes are kept as long as they wait
+   */
+  reply(slot: number, bytes: Uint8Array): void {
+    if (this.#turn.has(slot)) this.sendTurn()
+    const state = this.#table.state[slot]
+    if (state === STATE.full) this.#push(slot, this.#outboxes.of(slot), bytes)
+    if (state !== STATE.open) return
+    this.#heartbeats.sent(slot)
+    const taken = this.#parts.kindOf(slot).wire.write(slot, bytes, bytes.length)
+    if (taken < 0) this.#parts.onEnd(slot, 'client')
+    else if (taken < bytes.length) this.#fill(slot, bytes, taken)
+  }
+
+  /** The socket has taken some bytes of a frame, and is full. */
+  #fill(slot: number, bytes: Uint8Array, taken: number): Outbox {
+    const outbox = new Outbox()
+    this.#table.state[slot] = STATE.full
+    this.#outboxes.set(slot, outbox)
+    this.#outboxes.push(outbox, bytes)
+    outbox.take(taken)
+    return outbox
   }
 }

@@ -64,7 +64,7 @@ export function streamFigures(store: StreamStore, port: PortFigures): StreamFigu
     open: store.open,
     users: store.connected.users,
     opened: store.opened,
-    beats: store.beats,
+    beats: store.heartbeats.sentTotal,
     closed: { ...store.closed },
     undelivered: store.undelivered,
     queuedBytes: store.queuedBytes,

@@ -4,26 +4,50 @@
 import { resumeLimits } from '../core/history-limits.ts'
 import type { MessageLog, NamedUser } from '../log/message-log.ts'
 import { isHandle, type NameTable } from '../subscriptions/name-table.ts'
-import type { Pairs } from '../subscriptions/subscriptions.ts'
+import type { Pairs, Subscriptions } from '../subscriptions/subscriptions.ts'
 
-/**
- * Records changes that were made together: each by itself, or of very many that there were some.
- *
- * @param pairs that changed
- * @param follows were they added, or removed?
- */
-export function logFollows(
-  log: Pick<MessageLog, 'appendFollow' | 'appendBarrier'>,
-  names: Pick<NameTable, 'nameOf'>,
-  pairs: Pairs,
-  follows: boolean,
-): void {
-  if (pairs.length > 2 * resumeLimits.followsTogetherMax) {
-    log.appendBarrier()
-    return
+export class FollowLog {
+  readonly #log: MessageLog
+  readonly #names: Pick<NameTable, 'nameOf'>
+
+  constructor(log: MessageLog, names: Pick<NameTable, 'nameOf'>) {
+    this.#log = log
+    this.#names = names
   }
-  const named = (id: number): NamedUser => ({ id, name: isHandle(id) ? names.nameOf(id) : null })
-  for (let at = 0; at < pairs.length; at += 2) {
-    log.appendFollow(named(pairs[at] as number), named(pairs[at + 1] as number), follows)
+
+  /**
+   * Called once, before the first change: changes may be missing in the log, if the database was
+   * changed while the server did not run, is an older copy, or if the server was killed between a
+   * change and its entry. Then it is not known what users followed before.
+   */
+  begin({ stamp }: Pick<Subscriptions, 'stamp'>): void {
+    const log = this.#log
+    if (log.followsStamp === stamp) return
+    // Of a log without entries, nothing was before.
+    if (log.last > 0) log.appendBarrier()
+    log.setFollowsStamp(stamp)
+  }
+
+  /**
+   * Records changes that were made together: each by itself, or of very many that there were some.
+   *
+   * @param pairs that changed
+   * @param follows were they added, or removed?
+   * @param stamp of the subscriptions after it
+   */
+  onChange(pairs: Pairs, follows: boolean, stamp: number): void {
+    const log = this.#log
+    if (pairs.length > 2 * resumeLimits.followsTogetherMax) log.appendBarrier()
+    else {
+      for (let at = 0; at < pairs.length; at += 2) {
+        const [user, subject] = [pairs[at] as number, pairs[at + 1] as number]
+        log.appendFollow(this.#named(user), this.#named(subject), follows)
+      }
+    }
+    log.setFollowsStamp(stamp)
+  }
+
+  #named(id: number): NamedUser {
+    return { id, name: isHandle(id) ? this.#names.nameOf(id) : null }
   }
 }

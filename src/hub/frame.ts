@@ -12,6 +12,8 @@ export interface Frame extends LogMessage {
   /** the message as a line of JSON, and that as a chunk; */
   line: Uint8Array | null
   lineChunk: Uint8Array | null
+  /** as a text frame of WebSocket; */
+  textFrame: Uint8Array | null
   /** as a server-sent event of its body, and of its JSON object. */
   sse: Uint8Array | null
   sseChunk: Uint8Array | null
@@ -48,6 +50,7 @@ export function newFrame(
     chunk: null,
     line: null,
     lineChunk: null,
+    textFrame: null,
     sse: null,
     sseChunk: null,
     sseEnvelope: null,

@@ -11,6 +11,10 @@ const NUMBERS = 256
 const GOLDEN = 0x9e3779b1
 
 export class Heartbeats {
+  /** Open streams that get some. */
+  streams = 0
+  /** Sent since the start. */
+  sentTotal = 0
   /** By slot: the part of time during which it was last sent something. */
   #sentAt = new Uint8Array(0)
   /** The part of time that it is now. */

@@ -1,26 +1,35 @@
 // The registry of streams in the process with the router: a stream begins where the log is now, or
 // behind what its client has missed, and nothing comes between that and its next message.
 
+import { refused } from '../core/result.ts'
+import type { NameTable } from '../subscriptions/name-table.ts'
 import type { LocalOutlet } from './outlet.ts'
 import { ResumeQueue } from './resume-queue.ts'
 import type { Resumption } from './resumption.ts'
 import type { StreamStore } from './store.ts'
 import type { StreamFrom, StreamRegistry } from './stream.ts'
+import { changeSubjects, idsOf, type SubjectsChange } from './subject-changes.ts'
+
+/** What a registry needs of the router. */
+export interface RouterParts {
+  readonly resumption: Pick<Resumption, 'begin' | 'cursor'>
+  readonly names: Pick<NameTable, 'intern' | 'idOf'>
+}
 
 export class LocalRegistry implements StreamRegistry {
   readonly #store: StreamStore
-  readonly #outlet: Pick<LocalOutlet, 'register'>
-  readonly #resumption: Pick<Resumption, 'begin'>
+  readonly #outlet: Pick<LocalOutlet, 'register' | 'inOrder'>
+  readonly #router: RouterParts
   readonly #queue: ResumeQueue
 
   constructor(
     store: StreamStore,
-    outlet: Pick<LocalOutlet, 'register'>,
-    resumption: Pick<Resumption, 'begin'>,
+    outlet: Pick<LocalOutlet, 'register' | 'inOrder'>,
+    router: RouterParts,
   ) {
     this.#store = store
     this.#outlet = outlet
-    this.#resumption = resumption
+    this.#router = router
     this.#queue = new ResumeQueue(store, (slot, from) => this.#begin(slot, from))
   }
 
@@ -35,9 +44,17 @@ export class LocalRegistry implements StreamRegistry {
     if (!store.isOpening(slot)) store.forget(slot)
     else {
       const [user, subjects] = [store.userOf(slot), store.subjectsOf(slot)]
-      this.#outlet.register(slot, this.#resumption.begin(user, subjects, from))
+      this.#outlet.register(slot, this.#router.resumption.begin(user, subjects, from))
     }
     this.#queue.onBegun(from)
+  }
+
+  change(change: SubjectsChange): void {
+    const { names, resumption } = this.#router
+    const ids = idsOf(names, change)
+    const { cursor } = resumption
+    if (ids === null) change.done(refused('too_many_names'))
+    else this.#outlet.inOrder(() => changeSubjects(this.#store, change, ids, cursor))
   }
 
   drain(): void {

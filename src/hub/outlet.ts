@@ -62,6 +62,11 @@ export class LocalOutlet implements Outlet, Checkpoints {
     this.#broadcasts.register(slot, beginning)
   }
 
+  /** Does something between the messages that were handed over before and those that come later. */
+  inOrder(run: () => void): void {
+    this.#broadcasts.inOrder(run)
+  }
+
   broadcast(frame: Frame, receipt: DeliveryAck): void {
     this.#broadcasts.send(frame, receipt)
   }

@@ -140,6 +140,7 @@ export type RefusalReason = keyof typeof REFUSALS
 export const CLOSES = {
   client: 'The client left.',
   slow: 'The client read too slowly; its outbox was full.',
+  protocol: 'The client sent what its format does not allow.',
   drained: 'The server was stopping.',
   expired: 'The token of the client expired.',
   ended: 'It was ended on the control port.',

@@ -43,14 +43,20 @@ export class Resumption {
     this.#subscriptions = subscriptions
   }
 
+  /** Where the log is now. */
+  get cursor(): Cursor {
+    const { epoch, last } = this.#log
+    return { epoch, number: last }
+  }
+
   /**
    * What a stream begins with that gets every message from now on. Hot path: once a stream.
    *
    * @param subjects that it follows for itself
    */
   begin(user: number, subjects: readonly number[], from: StreamFrom): StreamBeginning {
+    if (from === 'live') return this.#beginning(this.cursor, null, NOTHING)
     const { epoch, last } = this.#log
-    if (from === 'live') return this.#beginning({ epoch, number: last }, null, NOTHING)
     const reader = { user, subjects, follows: this.#subscriptions.subjectsOf(user) }
     if (from === 'oldest') {
       // Of a log that has kept nothing, nothing is old.
@@ -82,8 +88,7 @@ export class Resumption {
 
   #gap(after: Cursor, reason: GapReason): StreamBeginning {
     this.gaps[reason]++
-    const { epoch, last } = this.#log
-    return this.#beginning({ epoch, number: last }, { after, reason }, NOTHING)
+    return this.#beginning(this.cursor, { after, reason }, NOTHING)
   }
 
   #replay(cursor: Cursor, numbers: readonly number[]): StreamBeginning {

@@ -115,10 +115,12 @@ test('a frame is encoded once and shared by all who get it', () => {
         return length
       },
       end: () => undefined,
+      halfClose: () => undefined,
       cut: () => undefined,
       descriptorOf: () => 0,
       onEnding: () => undefined,
     },
+    input: null,
     opening: () => nothing,
     encode: ({ bytes }) => bytes,
     heartbeat: nothing,

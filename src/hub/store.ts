@@ -2,7 +2,7 @@
 // A stream is a slot in typed arrays, and no object.
 
 import type { Clock } from '../core/clock.ts'
-import { streamLimits } from '../core/limits.ts'
+import { streamLimits, websocketLimits } from '../core/limits.ts'
 import { Connected } from './connected.ts'
 import { Delivery } from './delivery.ts'
 import { Expiries } from './expiries.ts'
@@ -27,6 +27,7 @@ import {
 } from './stream.ts'
 import { StreamSubjects, type SubjectsOwner } from './stream-subjects.ts'
 import { STATE, StreamTable } from './stream-table.ts'
+import { TwoWayStreams } from './two-way-streams.ts'
 
 export interface StreamStoreOptions {
   readonly settings: Settings<'outboxBytes'>
@@ -57,8 +58,6 @@ export class StreamStore implements WireOwner {
   answerBytes = 0
   /** Streams opened since the start. */
   opened = 0
-  /** Heartbeats sent since the start. */
-  beats = 0
   /** Streams ended since the start, by reason. */
   readonly closed = zeroCounts(CLOSES)
 
@@ -69,12 +68,11 @@ export class StreamStore implements WireOwner {
   /** By slot, of streams that count towards a limit. */
   readonly #leases = new Map<number, Lease>()
   readonly #kinds = new KindTable()
+  readonly #twoWay = new TwoWayStreams()
   readonly #expiries = new Expiries(() => this.#options.onExpiring?.())
   readonly #subjects: StreamSubjects
-  readonly #heartbeats = new Heartbeats()
-  /** Open streams that get heartbeats. */
-  #beating = 0
-  readonly #delivery: Delivery
+  readonly heartbeats = new Heartbeats()
+  readonly delivery: Delivery
   /** Where {@link drain} goes on. */
   #drained = 0
 
@@ -82,9 +80,9 @@ export class StreamStore implements WireOwner {
     this.#options = options
     this.#subjects = new StreamSubjects(options.subjects ?? null)
     this.connected = new Connected(this.#table, this.#subjects, () => this.refresh())
-    this.#delivery = new Delivery({
+    this.delivery = new Delivery({
       ...{ table: this.#table, outboxes: this.#outboxes, subjects: this.#subjects },
-      ...{ heartbeats: this.#heartbeats, settings: options.settings },
+      ...{ heartbeats: this.heartbeats, settings: options.settings },
       kindOf: (slot) => this.#kindOf(slot),
       onEnd: (slot, reason) => this.#remove(slot, reason),
       refresh: () => this.refresh(),
@@ -115,7 +113,7 @@ export class StreamStore implements WireOwner {
   reserve(user: number, { lease, expiresAtSeconds, subjects }: StreamTerms): number {
     const { length } = this.#table
     const slot = this.#table.reserve(user)
-    if (this.#table.length !== length) this.#delivery.growTo(this.#table.length)
+    if (this.#table.length !== length) this.delivery.growTo(this.#table.length)
     if (lease !== null) this.#leases.set(slot, lease)
     this.#expiries.set(slot, expiresAtSeconds)
     this.#subjects.add(slot, subjects)
@@ -123,9 +121,14 @@ export class StreamStore implements WireOwner {
     return slot
   }
 
-  /** The stream has its connection. */
-  connect(slot: number, kind: StreamKind): void {
+  /**
+   * The stream has its connection.
+   *
+   * @param head what it alone begins with, before what all of its kind do, if it reads
+   */
+  connect(slot: number, kind: StreamKind, head: Uint8Array | null = null): void {
     this.#table.kind[slot] = this.#kinds.numberOf(kind)
+    if (kind.input !== null) this.#twoWay.connect(slot, head)
   }
 
   #kindOf(slot: number): StreamKind {
@@ -138,6 +141,25 @@ export class StreamStore implements WireOwner {
 
   userOf(slot: number): number {
     return this.#table.user[slot] as number
+  }
+
+  hasOpen(slot: number): boolean {
+    return this.#table.isOpen(slot)
+  }
+
+  /**
+   * The open stream follows these, too.
+   *
+   * @param subjects that it does not follow already, each once
+   * @param areCounted does the owner of the subjects know of them already?
+   */
+  follow(slot: number, subjects: readonly number[], areCounted = false): void {
+    this.#subjects.add(slot, subjects, areCounted)
+  }
+
+  /** The open stream follows none of these for itself any more. */
+  unfollow(slot: number, subjects: readonly number[]): void {
+    for (const subject of subjects) this.#subjects.removeOne(slot, subject)
   }
 
   /** What the stream follows beside what its user does. */
@@ -153,7 +175,8 @@ export class StreamStore implements WireOwner {
   register(slot: number, beginning: StreamBeginning | null = null): void {
     const kind = this.#kindOf(slot)
     const begun = beginning === null ? undefined : kind.begin?.(slot, beginning)
-    const opening = begun?.bytes ?? kind.opening(this.userOf(slot), beginning?.start ?? null)
+    const before = begun?.bytes ?? kind.opening(this.userOf(slot), beginning?.start ?? null)
+    const opening = kind.input === null ? before : this.#twoWay.headed(slot, before)
     const taken = Math.max(0, kind.wire.write(slot, opening, opening.length))
     this.#table.state[slot] = STATE.open
     const missed = (begun === undefined ? beginning?.missed : undefined) ?? []
@@ -162,9 +185,9 @@ export class StreamStore implements WireOwner {
     }
     this.#table.openedAtMs[slot] = this.#options.clock.nowMs()
     this.#table.link(slot)
-    this.#heartbeats.begin(slot)
+    this.heartbeats.begin(slot)
     if (kind.heartbeat.length > 0) {
-      this.#beating++
+      this.heartbeats.streams++
       this.#options.onBeating?.()
     }
     this.opening--
@@ -182,7 +205,7 @@ export class StreamStore implements WireOwner {
     if (isFull) this.#outboxes.pushBeginning(outbox, opening)
     for (const frame of missed) this.#outboxes.pushBeginning(outbox, kind.encode(frame))
     // A client that has gone is noticed by the wire.
-    if (!isFull) this.#outboxes.write(slot, kind.wire, this.#delivery.buffer, true)
+    if (!isFull) this.#outboxes.write(slot, kind.wire, this.delivery.buffer, true)
     if (!this.#outboxes.has(slot)) this.#table.state[slot] = STATE.open
   }
 
@@ -216,35 +239,27 @@ export class StreamStore implements WireOwner {
    * @param ack is settled once with how many streams took it, when it has been sent
    */
   begin(frame: Frame, ack: DeliveryAck): void {
-    this.#delivery.begin(frame, ack)
+    this.delivery.begin(frame, ack)
   }
 
   /** The message that was begun last is for all streams of this user. Hot path: once a receiver. */
   deliver(user: number): void {
-    this.#delivery.deliver(user)
-  }
-
-  /**
-   * The message that was begun last is for the next open stream behind a slot, too. Answers its
-   * slot; 0 if there is none.
-   */
-  deliverBehind(slot: number): number {
-    return this.#delivery.deliverBehind(slot)
+    this.delivery.deliver(user)
   }
 
   /** Sends what this turn of the loop has for all streams, and settles its messages. */
   flush(): void {
-    this.#delivery.flush()
+    this.delivery.flush()
   }
 
   /** Is there a stream that is to get heartbeats? */
   get hasBeating(): boolean {
-    return this.#beating > 0
+    return this.heartbeats.streams > 0
   }
 
   /** @param share of the longest silence of a stream that has gone by since the last call */
   beat(share: number): void {
-    this.#heartbeats.look(share, this.#table.slots, (slot) => this.#beat(slot))
+    this.heartbeats.look(share, this.#table.slots, (slot) => this.#beat(slot))
   }
 
   /** What waits for a full socket is sign of life enough. */
@@ -252,7 +267,7 @@ export class StreamStore implements WireOwner {
     if (this.#table.state[slot] !== STATE.open) return
     const { wire, heartbeat } = this.#kindOf(slot)
     if (heartbeat.length === 0) return
-    this.beats++
+    this.heartbeats.sentTotal++
     const taken = wire.write(slot, heartbeat, heartbeat.length)
     if (taken < 0) this.#remove(slot, 'client')
     else if (taken < heartbeat.length) this.#begin(slot, heartbeat.subarray(taken), [])
@@ -262,20 +277,55 @@ export class StreamStore implements WireOwner {
     if (!this.#outboxes.has(slot)) return
     const { wire } = this.#kindOf(slot)
     const isOpen = this.#table.state[slot] !== STATE.ending
-    if (!this.#outboxes.write(slot, wire, this.#delivery.buffer, isOpen)) {
+    if (!this.#outboxes.write(slot, wire, this.delivery.buffer, isOpen)) {
       if (isOpen) this.#remove(slot, 'client')
     } else if (!this.#outboxes.has(slot)) {
       if (isOpen) this.#table.state[slot] = STATE.open
-      else wire.end(slot)
+      else this.#finish(slot)
     }
   }
 
-  /** The client has closed its half, as it does when it leaves. */
+  /** All is sent. A client that may be sending is let finish, so that nothing resets it. */
+  #finish(slot: number): void {
+    const { wire, input } = this.#kindOf(slot)
+    if (input === null) {
+      wire.end(slot)
+      return
+    }
+    if (this.#twoWay.isClosing(slot)) wire.halfClose(slot)
+    wire.onEnding(slot)
+    this.#endWithin(slot, websocketLimits.closeMsMax)
+  }
+
+  /** Connections of streams that read what their clients send. */
+  get readers(): number {
+    return this.#twoWay.count
+  }
+
+  reads(slot: number): boolean {
+    return this.#kindOf(slot).input !== null
+  }
+
+  onData(slot: number, bytes: Uint8Array): void {
+    const { input, wire } = this.#kindOf(slot)
+    if (this.#table.isOpen(slot)) input?.onData(slot, bytes)
+    // Before it was answered: what it takes the answer for cannot be known.
+    else if (this.isOpening(slot)) wire.cut(slot)
+    else if (!this.#twoWay.isClosing(slot) && input?.isEnd(slot, bytes) === true) {
+      this.#twoWay.setClosing(slot)
+      if (!this.#outboxes.has(slot)) wire.end(slot)
+    }
+  }
+
+  /** The client has closed its half, as it does when it leaves, or once it has had the end. */
   onEnd(slot: number): void {
-    if (this.#table.state[slot] !== STATE.ending) this.#kindOf(slot).wire.end(slot)
+    const isSending = this.#table.state[slot] === STATE.ending && this.#outboxes.has(slot)
+    if (!isSending) this.#kindOf(slot).wire.end(slot)
   }
 
   onClose(slot: number, reason: CloseReason = 'client'): void {
+    const { input } = this.#kindOf(slot)
+    if (input !== null) this.#twoWay.onClose(slot, input)
     const state = this.#table.state[slot]
     if (state === STATE.opening) {
       // The registry, which still has the slot, frees it by {@link forget}.
@@ -288,13 +338,13 @@ export class StreamStore implements WireOwner {
     this.#outboxes.delete(slot)
     this.#expiries.set(slot, UNLIMITED.expiresAtSeconds)
     // Another stream in its slot would get what this turn has for this one.
-    if (this.#delivery.has(slot)) this.#table.state[slot] = STATE.closed
+    if (this.delivery.has(slot)) this.#table.state[slot] = STATE.closed
     else this.#table.free(slot)
   }
 
   /** Ends up to `count` streams in their proper way, in no particular order. Answers how many. */
   drain(count: number): number {
-    this.#delivery.sendTurn()
+    this.delivery.sendTurn()
     let ended = 0
     for (; ended < count && this.open > 0; ended++) {
       this.#drained = this.#table.nextOpen(this.#drained) || this.#table.nextOpen(0)
@@ -313,13 +363,13 @@ export class StreamStore implements WireOwner {
     const due = this.#expiries.due(this.#options.clock.nowMs(), this.#table.slots, drainBatch)
     if (due.length === 0) return this.#expiries.count > 0 ? 'later' : 'never'
     this.refresh()
-    this.#delivery.sendTurn()
+    this.delivery.sendTurn()
     for (const slot of due) {
       const state = this.#table.state[slot]
       // One that is opening is found again.
       if (state === STATE.open || state === STATE.full)
         this.#endProperly(slot, this.#expiries.endOf(slot))
-      else if (state === STATE.ending) this.#kindOf(slot).wire.cut(slot)
+      else if (state === STATE.ending) this.#endLate(slot)
     }
     if (this.#expiries.count === 0) return 'never'
     return due.length < drainBatch ? 'later' : 'now'
@@ -330,35 +380,56 @@ export class StreamStore implements WireOwner {
    * after they are. Answers how many they are.
    */
   endUser(user: number, end: StreamEnd): number {
-    this.#delivery.sendTurn()
+    this.delivery.sendTurn()
     const slots = this.#table.slotsOf(user)
     for (const slot of slots) this.#endProperly(slot, end)
     const opening = this.#table.openingOf(user)
     return slots.length + opening.filter((slot) => this.#expiries.endSoon(slot, end)).length
   }
 
-  /** Sends what waits, however full the socket is, and then the end. */
   #endProperly(slot: number, end: StreamEnd): void {
-    const kind = this.#kindOf(slot)
-    const ending = kind.ending(end)
+    this.#endWith(slot, end.reason, this.#kindOf(slot).ending(end))
+  }
+
+  /** Ends an open stream as its format does, when its client ended it, or has broken its rules. */
+  close(slot: number, reason: 'client' | 'protocol', ending: Uint8Array): void {
+    if (!this.#table.isOpen(slot)) return
+    this.#twoWay.setClosing(slot)
+    this.#endWith(slot, reason, ending)
+  }
+
+  /** Sends what waits, however full the socket is, and then the end. */
+  #endWith(slot: number, reason: CloseReason, ending: Uint8Array): void {
     const waiting = this.#outboxes.get(slot)
     const outbox = waiting ?? new Outbox()
-    this.#remove(slot, end.reason)
+    this.#remove(slot, reason, true)
     if (ending.length > 0) outbox.push(ending)
     this.#outboxes.set(slot, outbox)
     if (waiting === undefined) this.onDrain(slot)
     if (!this.#outboxes.has(slot)) return
-    kind.wire.onEnding(slot)
+    this.#kindOf(slot).wire.onEnding(slot)
     // At a stop the port cuts them, and says so.
-    if (end.reason === 'drained') return
-    const untilMs = this.#options.clock.nowMs() + streamLimits.drainMsMax
-    this.#expiries.setExactly(slot, untilMs / 1_000, end)
+    if (reason !== 'drained') this.#endWithin(slot, streamLimits.drainMsMax)
   }
 
-  /** An open stream ends. */
-  #remove(slot: number, reason: CloseReason): void {
-    const isProper = reason !== 'client' && reason !== 'slow'
-    if (this.#kindOf(slot).heartbeat.length > 0) this.#beating--
+  /** The connection of a stream that ends is closed then, if its client has not done that. */
+  #endWithin(slot: number, ms: number): void {
+    this.#expiries.setExactly(slot, (this.#options.clock.nowMs() + ms) / 1_000, DRAINED)
+  }
+
+  #endLate(slot: number): void {
+    const { wire } = this.#kindOf(slot)
+    if (this.#outboxes.has(slot)) wire.cut(slot)
+    else wire.end(slot)
+  }
+
+  /**
+   * An open stream ends.
+   *
+   * @param isProper is what waits still sent?
+   */
+  #remove(slot: number, reason: CloseReason, isProper = false): void {
+    if (this.#kindOf(slot).heartbeat.length > 0) this.heartbeats.streams--
     this.#table.unlink(slot)
     this.#table.state[slot] = isProper ? STATE.ending : STATE.ended
     this.#outboxes.end(slot, isProper)

@@ -42,8 +42,11 @@ export class StreamSubjects {
     this.#owner = owner
   }
 
-  /** @param subjects each once */
-  add(slot: number, subjects: readonly number[]): void {
+  /**
+   * @param subjects each once, and none that the stream follows already
+   * @param areCounted does the owner know of them already?
+   */
+  add(slot: number, subjects: readonly number[], areCounted = false): void {
     if (subjects.length === 0) return
     if (slot >= this.#firstOfSlot.length) this.#growSlots(slot)
     for (const subject of subjects) {
@@ -54,7 +57,7 @@ export class StreamSubjects {
       this.#firstOfSlot[slot] = entry
       this.#link(entry, subject)
       this.size++
-      this.#owner?.onFollow(subject)
+      if (!areCounted) this.#owner?.onFollow(subject)
     }
   }
 
@@ -67,13 +70,32 @@ export class StreamSubjects {
     this.#marks[slot] = 0
     while (entry !== 0) {
       const next = this.#nextOfSlot[entry] as number
-      this.#unlink(entry)
-      this.#nextOfSlot[entry] = this.#firstFree
-      this.#firstFree = entry
-      this.size--
-      this.#owner?.onUnfollow(this.#subject[entry] as number)
+      this.#free(entry)
       entry = next
     }
+  }
+
+  /** The stream does not follow this one for itself any more, if it did. */
+  removeOne(slot: number, subject: number): void {
+    let previous = 0
+    let entry = this.#firstOfSlot[slot] ?? 0
+    while (entry !== 0 && this.#subject[entry] !== subject) {
+      previous = entry
+      entry = this.#nextOfSlot[entry] as number
+    }
+    if (entry === 0) return
+    const next = this.#nextOfSlot[entry] as number
+    if (previous === 0) this.#firstOfSlot[slot] = next
+    else this.#nextOfSlot[previous] = next
+    this.#free(entry)
+  }
+
+  #free(entry: number): void {
+    this.#unlink(entry)
+    this.#nextOfSlot[entry] = this.#firstFree
+    this.#firstFree = entry
+    this.size--
+    this.#owner?.onUnfollow(this.#subject[entry] as number)
   }
 
   /** What a stream follows for itself. */

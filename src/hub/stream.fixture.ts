@@ -6,7 +6,13 @@ import { type Frame, newFrame } from './frame.ts'
 import { CLOSES, zeroCounts } from './refusals.ts'
 import { settingsOf } from './settings.fixture.ts'
 import { StreamStore, type StreamStoreOptions } from './store.ts'
-import { type StreamKind, type StreamTerms, UNLIMITED, type Wire } from './stream.ts'
+import {
+  type StreamInput,
+  type StreamKind,
+  type StreamTerms,
+  UNLIMITED,
+  type Wire,
+} from './stream.ts'
 
 /** No stream has ended. */
 export const NONE_CLOSED = zeroCounts(CLOSES)
@@ -27,7 +33,7 @@ export class RecordingStream {
   openings = 0
   /** Of the write of what the stream begins with. */
   openingAnswer: Extract<WriteAnswer, 'takes' | 'full'> = 'takes'
-  ending: 'open' | 'proper' | 'cut' = 'open'
+  ending: 'open' | 'halfClosed' | 'proper' | 'cut' = 'open'
   /** Bytes that the socket has room for. */
   room = Number.POSITIVE_INFINITY
   /** What the next writes answer. */
@@ -93,6 +99,10 @@ class RecordingWire implements Wire {
     this.#close(slot, 'proper')
   }
 
+  halfClose(slot: number): void {
+    this.#of(slot).ending = 'halfClosed'
+  }
+
   cut(slot: number): void {
     this.#close(slot, 'cut')
   }
@@ -124,23 +134,30 @@ function wireOf(store: StreamStore) {
     const ending = () => new Uint8Array(0)
     const opening = () => OPENING
     const encode = ({ bytes }: Frame) => bytes
-    held = { wire, kind: { wire, opening, encode, heartbeat: new Uint8Array(0), ending } }
+    const heartbeat = new Uint8Array(0)
+    held = { wire, kind: { wire, input: null, opening, encode, heartbeat, ending } }
     wires.set(store, held)
   }
   return held
+}
+
+/** How a stream of a test is connected. */
+export interface TestTerms extends StreamTerms {
+  /** Reads what its client sends. */
+  readonly input: StreamInput | null
 }
 
 /** A stream that has its connection, and is not registered. */
 export function connectStream(
   store: StreamStore,
   user: number,
-  terms: Partial<StreamTerms> = {},
+  { input = null, ...terms }: Partial<TestTerms> = {},
 ): RecordingStream {
   const { wire, kind } = wireOf(store)
   const slot = store.reserve(user, { ...UNLIMITED, ...terms })
   const stream = new RecordingStream(store, slot, user)
   wire.streams.set(slot, stream)
-  store.connect(slot, kind)
+  store.connect(slot, input === null ? kind : { ...kind, input })
   return stream
 }
 
@@ -149,7 +166,7 @@ export function openStream(
   store: StreamStore,
   user: number,
   answer: WriteAnswer = 'takes',
-  terms: Partial<StreamTerms> = {},
+  terms: Partial<TestTerms> = {},
 ): RecordingStream {
   const stream = connectStream(store, user, terms)
   store.register(stream.slot)

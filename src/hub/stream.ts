@@ -6,6 +6,7 @@ import type { Cursor } from '../core/cursor.ts'
 import type { GapReason } from '../log/message-log.ts'
 import type { Frame } from './frame.ts'
 import type { CloseReason, EndReason } from './refusals.ts'
+import type { SubjectsChange } from './subject-changes.ts'
 
 /** What carries the bytes of streams; all streams with the same kind of connection share one. */
 export interface Wire {
@@ -19,6 +20,12 @@ export interface Wire {
   write(slot: number, bytes: Uint8Array, length: number): number
   /** Closes the connection properly: the client gets all that was taken, and then the end. */
   end(slot: number): void
+  /**
+   * Sends the end behind all that was taken, and leaves the connection open: `onEnd` is called when
+   * the client sends no more. A connection that is closed while bytes come is reset, and the client
+   * may lose what it has not read.
+   */
+  halfClose(slot: number): void
   /** Resets the connection, and frees what was taken and not sent. */
   cut(slot: number): void
   /** The file descriptor of the connection; 0 if it is closed. */
@@ -31,7 +38,7 @@ export interface Wire {
 export interface WireOwner {
   /** There is room to write again. Never called during a write. */
   onDrain(slot: number): void
-  /** The client sends no more. */
+  /** The client sends no more; all that it sent to a stream that reads was passed on before. */
   onEnd(slot: number): void
   /**
    * The connection is closed, or is no longer the stream's. The last call for every connection,
@@ -40,11 +47,49 @@ export interface WireOwner {
    * @param reason why the stream ends, if it was open; `client` if it is left out
    */
   onClose(slot: number, reason?: CloseReason): void
+  /** Streams that read what their clients send. */
+  readonly readers: number
+  /** Does the stream read? What the client of any other one sends is dropped. */
+  reads(slot: number): boolean
+  /**
+   * Bytes that the client of a stream that reads has sent.
+   *
+   * @param bytes valid during the call
+   */
+  onData(slot: number, bytes: Uint8Array): void
+}
+
+/** Of a wire that no store has yet. */
+export const NO_OWNER: WireOwner = {
+  onDrain: () => undefined,
+  onEnd: () => undefined,
+  onClose: () => undefined,
+  readers: 0,
+  reads: () => false,
+  onData: () => undefined,
+}
+
+/** What reads the bytes that the clients of some kind of streams send. */
+export interface StreamInput {
+  /**
+   * A stream has its connection.
+   *
+   * @param readable see {@link StreamTerms}
+   */
+  onOpen(slot: number, readable: readonly string[] | null): void
+  /** @param bytes valid during the call */
+  onData(slot: number, bytes: Uint8Array): void
+  /** Of a stream that ends: does its client say by these bytes that it sends nothing more? */
+  isEnd(slot: number, bytes: Uint8Array): boolean
+  /** The connection is closed. */
+  onClose(slot: number): void
 }
 
 /** What many streams have in common: the wire, and what their bytes look like. */
 export interface StreamKind {
   readonly wire: Wire
+  /** Null if nothing is expected of their clients. */
+  readonly input: StreamInput | null
   /**
    * The bytes before all messages, valid until the next call.
    *
@@ -129,9 +174,13 @@ export interface StreamTerms {
   readonly expiresAtSeconds: number
   /** What it follows beside what its user does, each once. */
   readonly subjects: readonly number[]
+  /** Patterns of what it may follow; null for everything. */
+  readonly readable: readonly string[] | null
 }
 
-export const UNLIMITED: StreamTerms = { lease: null, expiresAtSeconds: 0, subjects: [] }
+export const UNLIMITED: StreamTerms = {
+  ...{ lease: null, expiresAtSeconds: 0, subjects: [], readable: null },
+}
 
 /**
  * Where the public port brings its streams. The store is one, when the router is in the same
@@ -146,6 +195,8 @@ export interface StreamRegistry {
    * @param from null for a stream that is not told where it is in the log
    */
   register(slot: number, from: StreamFrom | null): void
+  /** Does what the client of an open stream asks for. */
+  change(change: SubjectsChange): void
   /** Ends the streams that wait to be opened, properly and without a welcome. */
   drain(): void
 }

@@ -24,7 +24,14 @@ function tokenOf(user: string): string {
 
 function headOf(fields: Readonly<Record<string, string>>, query = ''): Head {
   return {
-    ...{ method: 'GET', path: '/test/1', query, host: null, peer: null },
+    ...{
+      method: 'GET',
+      path: '/test/1',
+      query,
+      host: fields['host'] ?? null,
+      peer: null,
+      minor: 1,
+    },
     header: (name) => fields[name] ?? null,
   }
 }
@@ -61,6 +68,14 @@ describe('a cookie', () => {
 
   test('counts for a page of the same origin, which a browser says', async () => {
     expect(await whoIs({ cookie, 'sec-fetch-site': 'same-origin' })).toBe('7')
+  })
+
+  test('counts for a page of the same origin that names it, as for a WebSocket', async () => {
+    const ofOwn = (host: string, origin: string) => whoIs({ cookie, host, origin })
+    expect(await ofOwn('comet.example', 'https://comet.example')).toBe('7')
+    expect(await ofOwn('localhost', 'http://localhost')).toBe('7')
+    // Anyone in between may have sent it.
+    expect(await ofOwn('comet.example', 'http://comet.example')).toBe('origin')
   })
 
   test.each([

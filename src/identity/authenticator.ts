@@ -2,11 +2,13 @@
 // credential is a token in the Authorization header or in the cookie of an allowed page, or a
 // ticket in the query.
 
+import { isLoopbackHost } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
 import { identityLimits } from '../core/identity-limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { bearerToken } from '../http/bearer.ts'
 import type { Head } from '../http/exchange.ts'
+import { isOwnOrigin } from '../http/origin.ts'
 import type { RefusalReason } from '../hub/refusals.ts'
 import { derived, type IdentitySettings, type Settings } from '../hub/settings.ts'
 import type { Identity, TokenVerifier } from './token-verifier.ts'
@@ -100,12 +102,14 @@ export class Authenticator {
     return this.#isAllowedPage(head) ? success({ token: cookie }) : refused('origin')
   }
 
-  /** A page of the same origin names none when it only reads. */
   #isAllowedPage(head: Head): boolean {
     const origin = head.header('origin')
-    if (origin === null) return head.header('sec-fetch-site') === 'same-origin'
+    // It names its origin when it asks for a WebSocket, and not when it only reads. The cookie came
+    // over TLS, and a page that did not may be anyone's; but no one is between it and its machine.
+    const isSafe = origin === null || origin.startsWith('https:') || isLoopbackHost(head.host ?? '')
+    if (isSafe && isOwnOrigin(head)) return true
     // `*` in the list is for those that come without cookies, and no origin.
-    return origin !== '*' && this.#settings.current.corsOrigins.includes(origin)
+    return origin !== null && origin !== '*' && this.#settings.current.corsOrigins.includes(origin)
   }
 }
 

@@ -14,6 +14,12 @@ const FORGET_AFTER = 2 ** 31
 /** The chains of which those of numbers mean the same to another process. */
 export const NUMBERED = ['about', 'to', 'everyone', 'changes'] as const
 
+/** Messages that are going to be added at once: tables that have room need not grow meanwhile. */
+export interface ExpectedMessages {
+  readonly about: number
+  readonly to: number
+}
+
 export class Chains {
   readonly about: Heads
   readonly to: Heads
@@ -30,9 +36,8 @@ export class Chains {
   /**
    * @param placesMax of a table
    * @param floor of entries up to this number it is not known whose they were
-   * @param expected how many messages of the two kinds are going to be added at once
    */
-  constructor(placesMax: number, floor = 0, expected = { about: 0, to: 0 }) {
+  constructor(placesMax: number, floor = 0, expected: ExpectedMessages = { about: 0, to: 0 }) {
     this.about = new Heads(placesMax, floor, expected.about)
     this.to = new Heads(placesMax, floor, expected.to)
     this.everyone = new Heads(placesMax, floor)

@@ -22,7 +22,7 @@ export interface EntryRingOptions extends EntryMemory {
 /** Places are indexes of words. */
 export class EntryRing implements EntryMemory {
   readonly words: Uint32Array
-  readonly bytes: Buffer
+  readonly bytes: Uint8Array<ArrayBuffer>
   /** The number of the entry that comes next, */
   next: number
   /** and of the oldest one that is kept; they are equal when there is none. */
@@ -44,7 +44,7 @@ export class EntryRing implements EntryMemory {
 
   /** Of an empty ring, in memory of its own. Memory that was never written takes none. */
   static inMemory(byteCount: number, next = 1): EntryRing {
-    const bytes = Buffer.from(new ArrayBuffer(Math.floor(byteCount / WORD_BYTES) * WORD_BYTES))
+    const bytes = new Uint8Array(Math.floor(byteCount / WORD_BYTES) * WORD_BYTES)
     const words = new Uint32Array(bytes.buffer, 0, bytes.length / WORD_BYTES)
     return new EntryRing({ words, bytes, header: null, next })
   }

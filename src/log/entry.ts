@@ -2,6 +2,7 @@
 // its body. The same in memory and in the file.
 
 import { latin1Of } from '../core/bytes.ts'
+import { decodeUtf8 } from '../core/utf8.ts'
 
 /** What an entry is. */
 export const KIND = {
@@ -55,7 +56,8 @@ const TEXTS = FLAG.named | FLAG.subjectNamed | FLAG.event | FLAG.keyed
 /** The memory of a ring, as words and as bytes. */
 export interface EntryMemory {
   readonly words: Uint32Array
-  readonly bytes: Buffer
+  /** No `Buffer`, of which a part is copied slowly. */
+  readonly bytes: Uint8Array<ArrayBuffer>
 }
 
 export function shapeOf(kind: EntryKind, payloadBytes: number, flags: number): number {
@@ -113,10 +115,19 @@ export function writeText(bytes: Uint8Array, start: number, text: string): numbe
 }
 
 /** The same for a text of any characters, and when it was added, in seconds since 1970. */
-export function writeKey(bytes: Buffer, start: number, key: string, seconds: number): number {
-  const length = bytes.write(key, start + 1)
+export function writeKey(bytes: Uint8Array, start: number, key: string, seconds: number): number {
+  const { written: length } = encoder.encodeInto(key, bytes.subarray(start + 1))
   bytes[start] = length
-  return bytes.writeUInt32LE(seconds, start + 1 + length)
+  const end = start + 1 + length
+  for (let at = 0; at < SECONDS_BYTES; at++) bytes[end + at] = seconds >>> (8 * at)
+  return end + SECONDS_BYTES
+}
+
+const encoder = new TextEncoder()
+
+/** The body of an entry without texts is all of it. */
+export function hasTexts(shape: number): boolean {
+  return (shape & TEXTS) !== 0
 }
 
 /** The texts of an entry, and where its body is. */
@@ -136,19 +147,24 @@ export function textsOf({ words, bytes }: EntryMemory, at: number): EntryTexts {
   const first = (at + HEADER_WORDS) * WORD_BYTES
   const bodyEnd = first + (shape & PAYLOAD_BYTES_MAX)
   let next = isChange(kindOf(shape)) ? first + WORD_BYTES : first
-  const text = (flag: number, isKey = false): string | null => {
+  const text = (flag: number): string | null => {
     if ((shape & flag) === 0) return null
     const start = next + 1
     next = start + (bytes[next] as number)
-    return isKey ? bytes.toString('utf8', start, next) : latin1Of(bytes, start, next)
+    return flag === FLAG.keyed
+      ? decodeUtf8({ bytes, start, end: next })
+      : latin1Of(bytes, start, next)
   }
   const name = text(FLAG.named)
   const subjectName = text(FLAG.subjectNamed)
   const event = text(FLAG.event)
-  const key = text(FLAG.keyed, true)
-  const seconds = key === null ? 0 : bytes.readUInt32LE(next)
-  const bodyStart = key === null ? next : next + SECONDS_BYTES
-  return { name, subjectName, event, key, seconds, bodyStart, bodyEnd }
+  const key = text(FLAG.keyed)
+  if (key === null) return { name, subjectName, event, key, seconds: 0, bodyStart: next, bodyEnd }
+  let seconds = 0
+  for (let byte = 0; byte < SECONDS_BYTES; byte++) {
+    seconds += (bytes[next + byte] as number) * 2 ** (8 * byte)
+  }
+  return { name, subjectName, event, key, seconds, bodyStart: next + SECONDS_BYTES, bodyEnd }
 }
 
 /** Are the texts within the entry? Asked of one that was read from a file. */
@@ -158,7 +174,7 @@ export function areTextsWhole({ words, bytes }: EntryMemory, at: number): boolea
   const isOfChange = isChange(kindOf(shape))
   const textsStart = isOfChange ? start + WORD_BYTES : start
   const end = start + (shape & PAYLOAD_BYTES_MAX)
-  const textsEnd = endOfTexts(bytes, textsStart, shape)
+  const textsEnd = (shape & TEXTS) === 0 ? textsStart : endOfTexts(bytes, textsStart, shape)
   return isMessage(kindOf(shape)) ? textsEnd < end : textsEnd === end
 }
 

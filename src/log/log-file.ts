@@ -30,7 +30,7 @@ const library = openCLibrary({
 export class LogFile implements EntryMemory {
   readonly header: LogHeader
   readonly words: Uint32Array
-  readonly bytes: Buffer
+  readonly bytes: Uint8Array<ArrayBuffer>
   readonly #path: string
 
   /**
@@ -43,7 +43,7 @@ export class LogFile implements EntryMemory {
     const { buffer, length } = mapped
     this.header = new LogHeader(mapped)
     this.words = new Uint32Array(buffer, HEADER_BYTES, (length - HEADER_BYTES) / WORD_BYTES)
-    this.bytes = Buffer.from(buffer, HEADER_BYTES, length - HEADER_BYTES)
+    this.bytes = new Uint8Array(buffer, HEADER_BYTES)
   }
 
   /** Waits until the disk has all of it. Answers whether it has. */

@@ -26,6 +26,10 @@ const AT = {
   /** Which of the two oldest counts. */
   which: 19,
   oldest: 20,
+  /** The stamp of who follows whom after the last entry that changed it, and all bits of it
+   * inverted. */
+  stamp: 28,
+  stampInverted: 29,
   /** The epoch once more: the next one must be higher, also if the first one is damaged. */
   epochCopy: 1_000,
 } as const
@@ -153,6 +157,18 @@ export class LogHeader implements RingHeader {
     }
   }
 
+  /** Null if it was being written. */
+  get stamp(): number | null {
+    const words = this.#words
+    const stamp = words[AT.stamp] as number
+    return ~stamp >>> 0 === words[AT.stampInverted] ? stamp : null
+  }
+
+  setStamp(stamp: number): void {
+    this.#words[AT.stamp] = stamp
+    this.#words[AT.stampInverted] = ~stamp
+  }
+
   setClean(isClean: boolean): void {
     this.#words[AT.clean] = isClean ? CLEAN : 0
   }
@@ -172,8 +188,9 @@ export class LogHeader implements RingHeader {
 
   /** Hot path: once a message. */
   setNext(number: number): void {
+    // Nothing that was written before it is written after it, and the other way round.
     Atomics.store(this.#words, AT.next, number)
-    Atomics.store(this.#words, AT.nextInverted, ~number)
+    this.#words[AT.nextInverted] = ~number
   }
 }
 

@@ -46,7 +46,10 @@ export interface LogReader {
   readonly subjects: readonly number[]
 }
 
-/** Why it is not known what a reader has missed, or it is too much: see the manual. */
+/**
+ * Why it is not known what a reader has missed (`lost`), or it is too much: see the manual. Where
+ * both are true, it is either.
+ */
 export type GapReason = 'lost' | 'too_many' | 'unknown'
 
 /** As much of it as fits: the oldest messages, up to some entry. */
@@ -88,6 +91,12 @@ export interface MessageLog {
    * time before, what they follow just after it counts.
    */
   appendBarrier(): number
+  /**
+   * Which change of who follows whom was recorded last, by the stamp that it had, also before a
+   * restart; null if that is not known.
+   */
+  readonly followsStamp: number | null
+  setFollowsStamp(stamp: number): void
   /**
    * What a reader has missed since an entry: what its stream would have got had it been open, by
    * what the user followed at the time of each message and the stream's own subjects.

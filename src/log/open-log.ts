@@ -12,7 +12,7 @@ import { EntryRing } from './entry-ring.ts'
 import { type KeptHeadsOf, readHeads, removeHeads, writeHeads } from './kept-heads.ts'
 import { createLogFile, fileBytesOf, type LogFile, openLogFile } from './log-file.ts'
 import { HEADER_BYTES, type HeaderState, LogHeader } from './log-header.ts'
-import { chainsFor, type Intern, recoverChains, recoverEntries } from './recovery.ts'
+import { type Intern, recoverChains, recoverEntries } from './recovery.ts'
 import { type LogStore, memoryLog, RingLog } from './ring-log.ts'
 
 export interface OpenLogOptions {
@@ -149,7 +149,10 @@ function mapped(opening: Opening, state: HeaderState): OpenedLog | null {
 
 /** What makes a log count again after it was closed. */
 function storeOf(path: string, file: LogFile, of: KeptHeadsOf, chains: Chains): LogStore {
+  const { header } = file
   return {
+    stamp: header.stamp,
+    setStamp: (stamp) => header.setStamp(stamp),
     close() {
       writeHeads(path, of, chains)
       file.close()
@@ -166,8 +169,10 @@ function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedL
   const { path, clock, limits, intern, bootId } = opening
   const { epoch, place } = state
   const ring = new EntryRing({ ...entriesOf(file), next: state.oldest })
-  if (!recoverEntries({ ring, epoch, place, end: state.next, intern })) return null
-  const chains = chainsFor(ring, limits.headPlacesMax)
+  const counts = recoverEntries({ ring, epoch, place, end: state.next, intern })
+  if (counts === null) return null
+  // What had left the window is not known, unless the log was closed.
+  const chains = new Chains(limits.headPlacesMax, ring.oldest - 1, counts)
   if (state.isClean) readHeads(path, { epoch, ring }, chains)
   removeHeads(path)
   recoverChains(ring, chains)
@@ -191,10 +196,12 @@ function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedL
 function resized(opening: Opening, state: HeaderState): OpenedLog | null {
   const { path, ringWords, bootId, bytes: byteCount } = opening
   const { epoch, next, place } = state
-  const bytes = readFileSync(path).subarray(HEADER_BYTES)
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / WORD_BYTES)
+  const { buffer, byteOffset } = readFileSync(path)
+  const bytes = new Uint8Array(buffer, byteOffset + HEADER_BYTES, state.ringWords * WORD_BYTES)
+  const words = new Uint32Array(buffer, bytes.byteOffset, state.ringWords)
   const ring = new EntryRing({ words, bytes, header: null, next: state.oldest })
-  if (!recoverEntries({ ring, epoch, place, end: next, intern: () => null })) return null
+  const counts = recoverEntries({ ring, epoch, place, end: next, intern: () => null })
+  if (counts === null) return null
   let oldest = next
   let room = ringWords
   for (; oldest > ring.oldest; oldest--) {
@@ -215,7 +222,7 @@ function resized(opening: Opening, state: HeaderState): OpenedLog | null {
   const opened = recovered(opening, file, { ...taken, isClean: state.isClean })
   return opened === null
     ? null
-    : { ...opened, note: `${path} has ${writtenBytes(byteCount)} from now on` }
+    : { ...opened, note: `${path} keeps ${writtenBytes(byteCount)} from now on` }
 }
 
 /** Begins an epoch, in a new file. */

@@ -1,7 +1,7 @@
 // Reading the entries of a file again: where they are, and their chains. Names have other handles
 // than when they were written.
 
-import { Chains } from './chains.ts'
+import type { Chains, ExpectedMessages } from './chains.ts'
 import {
   areTextsWhole,
   checkOf,
@@ -38,23 +38,35 @@ export interface RecoveryOptions {
 /**
  * Adds the entries of a file to the ring that it is.
  *
- * @returns false if they are not as they were written; then the ring is of no use
+ * @returns how many they are of some kinds; null if they are not as they were written, and then the
+ *   ring is of no use
  */
-export function recoverEntries({ ring, epoch, place, end, intern }: RecoveryOptions): boolean {
+export function recoverEntries({
+  ring,
+  epoch,
+  place,
+  end,
+  intern,
+}: RecoveryOptions): ExpectedMessages | null {
   const { words } = ring
   // No entry takes less than a word.
-  if (end - ring.next > words.length) return false
+  if (end - ring.next > words.length) return null
   let next = place
+  let about = 0
+  let to = 0
   while (ring.next < end) {
     if (next === words.length || words[next] === 0) next = 0
-    if (!isWhole(ring, next, epoch)) return false
+    if (!isWhole(ring, next, epoch)) return null
     const shape = words[next] as number
     if ((shape & (FLAG.named | FLAG.subjectNamed)) !== 0) nameAgain(ring, next, intern)
+    const kind = kindOf(shape)
+    if (kind === KIND.about) about++
+    else if (kind === KIND.to) to++
     const length = wordsOf(shape)
     ring.restore(next, length)
     next += length
   }
-  return true
+  return { about, to }
 }
 
 /** Is the next entry here? */
@@ -78,32 +90,35 @@ function setWord(words: Uint32Array, at: number, value: number): void {
   if (words[at] !== value) words[at] = value
 }
 
-/** Chains for all entries of a ring, without them yet. What was there before is not known. */
-export function chainsFor(ring: EntryRing, placesMax: number): Chains {
-  return new Chains(placesMax, ring.oldest - 1, countsOf(ring))
-}
-
-/** Adds all entries of a ring to their chains. */
+/** Adds all entries of a ring to chains that have none of them. */
 export function recoverChains(ring: EntryRing, chains: Chains): void {
   const { words, oldest, next } = ring
+  const [places, kinds, targets] = [0, 0, 0].map(() => new Uint32Array(GROUP)) as Group
   let touched = 0
   for (let first = oldest; first < next; first += GROUP) {
-    const end = Math.min(first + GROUP, next)
-    for (let number = first; number < end; number++) {
-      const at = ring.placeOf(number)
-      const kind = kindOf(words[at] as number) as EntryKind
-      touched ^= chains.touch(kind, words[at + WORD.target] as number)
+    const count = Math.min(GROUP, next - first)
+    for (let at = 0; at < count; at++) {
+      const place = ring.placeOf(first + at)
+      const kind = kindOf(words[place] as number) as EntryKind
+      const target = words[place + WORD.target] as number
+      places[at] = place
+      kinds[at] = kind
+      targets[at] = target
+      touched ^= chains.touch(kind, target)
     }
-    for (let number = first; number < end; number++) {
-      const at = ring.placeOf(number)
-      const kind = kindOf(words[at] as number) as EntryKind
-      const distance = chains.add(kind, words[at + WORD.target] as number, number, oldest)
-      setDistance(ring, at, number, distance)
-      if (isChange(kind)) chains.mention(words[at + WORD.subject] as number, number, oldest)
+    for (let at = 0; at < count; at++) {
+      const number = first + at
+      const place = places[at] as number
+      const kind = kinds[at] as EntryKind
+      const distance = chains.add(kind, targets[at] as number, number, oldest)
+      setDistance(ring, place, number, distance)
+      if (isChange(kind)) chains.mention(words[place + WORD.subject] as number, number, oldest)
     }
   }
   chains.touched = touched
 }
+
+type Group = [Uint32Array, Uint32Array, Uint32Array]
 
 /**
  * Most distances are right as they are: to write them again would have the system write all of the
@@ -115,15 +130,4 @@ function setDistance(ring: EntryRing, at: number, number: number, distance: numb
   const written = words[at + WORD.distance] as number
   if (written === distance || (distance === 0 && number - written < oldest)) return
   words[at + WORD.distance] = distance
-}
-
-/** So that tables need not grow, one message after the other. */
-function countsOf(ring: EntryRing): { about: number; to: number } {
-  const counts = { about: 0, to: 0 }
-  for (let number = ring.oldest; number < ring.next; number++) {
-    const kind = kindOf(ring.words[ring.placeOf(number)] as number)
-    if (kind === KIND.about) counts.about++
-    else if (kind === KIND.to) counts.to++
-  }
-  return counts
 }

@@ -197,19 +197,19 @@ test('very many changes of what a user follows are too many', () => {
 
 test('a reader of thousands of subjects gets the same as by following each', () => {
   const log = memoryLog({ bytes: 2 ** 20 })
-  const follows = Array.from({ length: historyLimits.scanSubjectsMin * 2 }, (_, at) => 1_000 + at)
   for (let at = 0; at < 6_000; at++) log.append(about(at, String(at)))
   log.append(to(ALICE, 'to Alice'))
   log.append(toEveryone('to everyone'))
-  const scanned = missed(log, reader(ALICE, follows), 2_500)
-  const half = follows.length / 2
-  const [low, high] = [follows.slice(0, half - 1), follows.slice(half - 1)]
-  const walked = [low, high].map((part) => missed(log, reader(ALICE, part.slice(0, 900)), 2_500))
-  expect(scanned).toEqual([
-    ...Array.from({ length: 500 }, (_, at) => String(2_500 + at)),
-    ...['to Alice', 'to everyone'],
-  ])
-  expect(walked.flat()).toContain('2898')
+  const after = 2_500
+  const some = Array.from({ length: 500 }, (_, at) => after + at)
+  const others = Array.from({ length: 2 * historyLimits.scanSubjectsMin }, (_, at) => 10_000 + at)
+  const entries = log.last - after
+  expect(entries).toBeGreaterThan(some.length * historyLimits.scanRatio)
+  const walked = missed(log, reader(ALICE, some), after)
+  expect(walked).toHaveLength(502)
+  const many = [...some, ...others, ...others.map((one) => one * 2)]
+  expect(entries).toBeLessThan(many.length * historyLimits.scanRatio)
+  expect(missed(log, reader(ALICE, many), after)).toEqual(walked)
 })
 
 test('the newest messages are merged from all that a reader follows, up to as many as wanted', () => {
@@ -267,6 +267,30 @@ test('a handle that was freed brings the next name nothing of the one before', (
   // It cannot be known whether the entry that was lost was of a name of this reader.
   expect(missed(log, reader(ALICE, [handle]), 0)).toBe('lost')
   expect(missed(log, reader(ALICE, [handle]), 1)).toEqual(['y'])
+})
+
+test('what a user followed is not known from before its handle was freed', () => {
+  const handle = NOBODY + 1
+  const log = memoryLog({ bytes: 200 })
+  log.appendFollow(user(handle, 'alice'), user(ROOM), true)
+  log.appendFollow(user(handle, 'alice'), user(ROOM), false)
+  for (let at = 0; at < 10; at++) log.append(about(OTHER, 'x'.repeat(24)))
+  log.onNameFreed(handle)
+  expect(missed(log, reader(handle), 0)).toBe('lost')
+  expect(missed(log, reader(handle), 2)).toEqual([])
+})
+
+test('a name that a reader followed may be one that had another handle then', () => {
+  const [old, now] = [NOBODY + 1, NOBODY + 2]
+  const log = memoryLog({ bytes: 200 })
+  log.append(about(old, 'x', { name: 'room' }))
+  for (let at = 0; at < 10; at++) log.append(about(OTHER, 'x'.repeat(24)))
+  log.onNameFreed(old)
+  log.appendFollow(user(ALICE), user(now, 'room'), false)
+  log.appendFollow(user(BOB), user(now, 'room'), true)
+  expect(missed(log, reader(ALICE), 0)).toBe('lost')
+  expect(missed(log, reader(ALICE), 1)).toEqual([])
+  expect(missed(log, reader(BOB, [now]), 0)).toEqual([])
 })
 
 test('messages with keys are found again by when they were added', () => {

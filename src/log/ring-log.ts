@@ -1,7 +1,6 @@
 // The log in this process: the newest entries in a ring of memory, or of a file that is mapped into
 // it, with chains through them.
 
-import { copyOf } from '../core/bytes.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { type HistoryLimits, historyLimits } from '../core/history-limits.ts'
 import { Chains } from './chains.ts'
@@ -10,6 +9,7 @@ import {
   type EntryKind,
   FLAG,
   HEADER_WORDS,
+  hasTexts,
   isMessage,
   KIND,
   kindOf,
@@ -39,6 +39,9 @@ import { newestFor } from './newest-messages.ts'
 
 /** Where entries are kept if not in memory alone. */
 export interface LogStore {
+  /** See {@link MessageLog.followsStamp}. */
+  readonly stamp: number | null
+  setStamp(stamp: number): void
   /** Called once, after the last entry. */
   close(): void
 }
@@ -62,6 +65,7 @@ export class RingLog implements MessageLog {
   readonly #limits: HistoryLimits
   readonly #store: LogStore | null
   #isClosed = false
+  #stamp: number | null
 
   constructor({ epoch, ring, chains, clock, limits, store }: RingLogOptions) {
     this.epoch = epoch
@@ -71,7 +75,17 @@ export class RingLog implements MessageLog {
     this.#clock = clock
     this.#limits = limits
     this.#store = store
+    this.#stamp = store?.stamp ?? null
     this.#missed = new MissedMessages(ring, chains, limits)
+  }
+
+  get followsStamp(): number | null {
+    return this.#stamp
+  }
+
+  setFollowsStamp(stamp: number): void {
+    this.#stamp = stamp
+    this.#store?.setStamp(stamp)
   }
 
   get last(): number {
@@ -224,17 +238,17 @@ export class RingLog implements MessageLog {
     const shape = ring.words[at] as number
     const kind = kindOf(shape)
     if (!isMessage(kind)) throw new RangeError(`entry ${number} is no message`)
-    const { name, event, key, bodyStart, bodyEnd } = textsOf(ring, at)
-    return {
-      number,
-      bytes: copyOf(ring.bytes, bodyStart, bodyEnd),
-      isAbout: kind === KIND.about,
-      target: ring.words[at + WORD.target] as number,
-      event,
-      isJson: (shape & FLAG.json) !== 0,
-      name,
-      key,
+    const target = ring.words[at + WORD.target] as number
+    const isAbout = kind === KIND.about
+    const isJson = (shape & FLAG.json) !== 0
+    if (!hasTexts(shape)) {
+      const start = (at + HEADER_WORDS) * WORD_BYTES
+      const bytes = ring.bytes.slice(start, start + (shape & PAYLOAD_BYTES_MAX))
+      return { number, bytes, isAbout, target, event: null, isJson, name: null, key: null }
     }
+    const { name, event, key, bodyStart, bodyEnd } = textsOf(ring, at)
+    const bytes = ring.bytes.slice(bodyStart, bodyEnd)
+    return { number, bytes, isAbout, target, event, isJson, name, key }
   }
 
   #placeOf(number: number): number {

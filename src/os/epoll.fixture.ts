@@ -7,7 +7,10 @@ import { ERRNO } from './libc.ts'
 /** What becomes of a call: an error, or for `send` at most so many bytes. */
 export type Fault = { readonly errno: number } | { readonly bytesMax: number }
 
-type Call = 'duplicate' | 'close' | 'send' | 'drop' | 'shutdown' | 'watch'
+type Call = 'duplicate' | 'close' | 'send' | 'drop' | 'receive' | 'shutdown' | 'watch'
+
+/** Of one read: few, so that tests have streams with more. */
+export const RECEIVE_BYTES = 16
 
 export class FakeSocket {
   /** All that its peer has got, in order. */
@@ -16,8 +19,8 @@ export class FakeSocket {
   ending: 'open' | 'end' | 'reset' = 'open'
   /** Bytes that the kernel still takes. */
   room = Number.MAX_SAFE_INTEGER
-  /** Bytes that the peer has sent and that were not read. */
-  unread = 0
+  /** What the peer has sent and was not read. */
+  unread: Uint8Array = new Uint8Array(0)
   descriptors = 0
   isPeerDone = false
   isGone = false
@@ -39,6 +42,7 @@ export class FakeKernel implements DescriptorCalls {
   /** Descriptors with events, and which. */
   readonly #ready = new Map<number, number>()
   #events: { events: number; descriptor: number; generation: number }[] = []
+  readonly received = new Uint8Array(RECEIVE_BYTES)
 
   constructor(eventsMax = 8) {
     this.#eventsMax = eventsMax
@@ -77,9 +81,10 @@ export class FakeKernel implements DescriptorCalls {
     this.#report(socket, EPOLL.out)
   }
 
-  /** The peer sends bytes. */
-  arrive(socket: FakeSocket, bytes: number): void {
-    socket.unread += bytes
+  /** The peer sends bytes, or so many. */
+  arrive(socket: FakeSocket, bytes: number | Uint8Array): void {
+    const more = typeof bytes === 'number' ? new Uint8Array(bytes) : bytes
+    socket.unread = new Uint8Array(Buffer.concat([socket.unread, more]))
     this.#report(socket, EPOLL.in)
   }
 
@@ -136,7 +141,7 @@ export class FakeKernel implements DescriptorCalls {
     this.#ready.delete(descriptor)
     socket.descriptors--
     if (socket.descriptors === 0 && socket.ending === 'open') {
-      socket.ending = socket.isReset || socket.unread > 0 ? 'reset' : 'end'
+      socket.ending = socket.isReset || socket.unread.length > 0 ? 'reset' : 'end'
     }
     return this.#errno('close')
   }
@@ -163,10 +168,27 @@ export class FakeKernel implements DescriptorCalls {
     if (error !== 0) return error
     const socket = this.#open.get(descriptor)
     if (socket === undefined) return -ERRNO.EBADF
-    if (socket.unread === 0) return socket.isPeerDone ? 0 : -ERRNO.EAGAIN
-    const dropped = Math.min(bytesMax, socket.unread)
-    socket.unread -= dropped
-    return dropped
+    return this.#read(socket, bytesMax).length || (socket.isPeerDone ? 0 : -ERRNO.EAGAIN)
+  }
+
+  #read(socket: FakeSocket, bytesMax: number): Uint8Array {
+    const read = socket.unread.subarray(0, bytesMax)
+    socket.unread = socket.unread.subarray(read.length)
+    return read
+  }
+
+  receive(descriptor: number): number {
+    const fault = this.#fault('receive')
+    if (fault !== undefined && 'errno' in fault) {
+      if (fault.errno === ERRNO.EBADF) this.steal(descriptor)
+      return -fault.errno
+    }
+    const socket = this.#open.get(descriptor)
+    if (socket === undefined) return -ERRNO.EBADF
+    if (socket.isGone) return -ERRNO.ECONNRESET
+    const read = this.#read(socket, Math.min(this.received.length, fault?.bytesMax ?? Infinity))
+    this.received.set(read)
+    return read.length || (socket.isPeerDone ? 0 : -ERRNO.EAGAIN)
   }
 
   shutdown(descriptor: number): number {
@@ -192,7 +214,7 @@ export class FakeKernel implements DescriptorCalls {
     if (isNew === this.#watched.has(descriptor)) throw new Error('watched twice, or not at all')
     this.#watched.set(descriptor, { socket, generation, mask })
     // Edges begin with what is true already.
-    if (socket.unread > 0) this.#report(socket, EPOLL.in)
+    if (socket.unread.length > 0) this.#report(socket, EPOLL.in)
     if (socket.isPeerDone) this.#report(socket, EPOLL.in | EPOLL.readHangUp)
     if (socket.isGone) this.#report(socket, EPOLL.error | EPOLL.hangUp)
     if (socket.room > 0) this.#report(socket, EPOLL.out)

@@ -59,6 +59,12 @@ export interface DescriptorCalls {
   send(descriptor: number, bytes: Uint8Array, length: number): number
   /** Drops up to `bytesMax` bytes that have arrived; 0 when the other end sends no more. */
   drop(descriptor: number, bytesMax: number): number
+  /**
+   * How many bytes there are in {@link received} now, until the next call; 0 when the other end
+   * sends no more.
+   */
+  receive(descriptor: number): number
+  readonly received: Uint8Array
   /** Sends the end, after all that was sent before it. */
   shutdown(descriptor: number): number
   /** Closing the descriptor will reset the connection, and free what waits. */
@@ -86,22 +92,26 @@ export interface DescriptorCalls {
 
 /**
  * @param eventsMax of one {@link DescriptorCalls.wait}
+ * @param receiveBytes of one {@link DescriptorCalls.receive}
  * @returns null where the C library is not available
  */
-export function descriptorCalls(eventsMax: number): DescriptorCalls | null {
+export function descriptorCalls(eventsMax: number, receiveBytes = 0): DescriptorCalls | null {
   const calls = openSystemCalls(SYMBOLS)
-  return calls === null ? null : callsWith(calls, eventsMax)
+  return calls === null ? null : callsWith(calls, eventsMax, receiveBytes)
 }
 
 function callsWith(
   { symbols, answer }: SystemCalls<typeof SYMBOLS>,
   eventsMax: number,
+  receiveBytes: number,
 ): DescriptorCalls {
   const { epoll_create1, epoll_ctl, epoll_wait, send, recv, fcntl, close, shutdown } = symbols
   const { setsockopt } = symbols
   const event = new Uint32Array(EVENT_WORDS)
   const events = new Uint32Array(EVENT_WORDS * eventsMax)
   const linger = new Int32Array([1, 0])
+  // Made when it is needed: most processes receive nothing by these calls.
+  let received: Uint8Array = new Uint8Array(0)
   return {
     duplicate: (descriptor) => answer(fcntl(descriptor, F_DUPFD_CLOEXEC, 0)),
     close: (descriptor) => answer(close(descriptor)),
@@ -110,6 +120,13 @@ function callsWith(
     // TCP copies nothing when it is asked to truncate (tcp(7)).
     drop: (descriptor, bytesMax) =>
       answer(recv(descriptor, null, bytesMax, MSG_DONTWAIT | MSG_TRUNC)),
+    receive(descriptor) {
+      if (received.length === 0) received = new Uint8Array(new ArrayBuffer(receiveBytes))
+      return answer(recv(descriptor, ptr(received), received.length, MSG_DONTWAIT))
+    },
+    get received() {
+      return received
+    },
     shutdown: (descriptor) => answer(shutdown(descriptor, SHUT_WR)),
     resetOnClose: (descriptor) =>
       answer(setsockopt(descriptor, SOL_SOCKET, SO_LINGER, ptr(linger), linger.byteLength)),

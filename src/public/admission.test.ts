@@ -50,6 +50,7 @@ function admission(
     ...{ method: 'GET', path: '/test/1', query: '', header: (name) => fields[name] ?? null },
     peer: from.peer,
     host: null,
+    minor: 1,
   })
   const at = new Admission({
     ...{ budget, limiter: wrap(localLimiter(limiter)), settings, log, clock },
@@ -206,6 +207,7 @@ describe('with keys, a client', () => {
     expect(await at.admit(head, ONE)).toEqual({
       ...{ admitted: true, user: 1, lease: null, expiresAtSeconds: claims.exp },
       subjects: [],
+      readable: [],
     })
   })
 

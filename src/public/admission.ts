@@ -15,6 +15,7 @@ import { derived, type Settings } from '../hub/settings.ts'
 import { type StreamTerms, UNLIMITED } from '../hub/stream.ts'
 import type { Authenticator } from '../identity/authenticator.ts'
 import { Proxies } from './client-address.ts'
+import { allows } from './read-patterns.ts'
 
 /** What a client asks for. */
 export interface RequestedStream {
@@ -31,6 +32,8 @@ export interface Authorized {
   readonly subjects: readonly Subject[]
   /** In seconds since 1970; 0 for never. */
   readonly expiresAtSeconds: number
+  /** Patterns of what it may follow later; null for everything. */
+  readonly readable: readonly string[] | null
   /** Null where clients have no tokens. */
   readonly token: TokenClaim | null
 }
@@ -108,7 +111,7 @@ export class Admission {
     const { identity, userIdMax } = settings.current
     if (identity === null) {
       if (user === null) throw new Error('without a token no user is named')
-      return { admitted: true, user, subjects, expiresAtSeconds: 0, token: null }
+      return { admitted: true, user, subjects, expiresAtSeconds: 0, readable: null, token: null }
     }
     return authenticator.identify(head).then((identified) => {
       if (!identified.ok) return this.#refuseForGood(identified.why)
@@ -120,7 +123,7 @@ export class Admission {
       if (!others.every((subject) => allows(read, subject))) return this.#refuseForGood('subject')
       const end = this.#endOf(expiresAtSeconds)
       const token = { issuedAtSeconds }
-      return { admitted: true, user: own.value, subjects: others, ...end, token }
+      return { admitted: true, user: own.value, subjects: others, readable: read, ...end, token }
     })
   }
 
@@ -139,7 +142,7 @@ export class Admission {
     const { budget, limiter, settings } = this.#options
     const noRoom = budget.refusal()
     if (noRoom !== null) return this.#refuse(noRoom, String(budget.streams))
-    const { user, subjects, token, expiresAtSeconds } = authorized
+    const { user, subjects, token } = authorized
     const isPlain = typeof user === 'number' && subjects.length === 0
     if (!this.#isLimited && token === null && isPlain) {
       return { admitted: true, user, ...UNLIMITED }
@@ -148,8 +151,8 @@ export class Admission {
     const network = streamsPerAddressMax === null ? null : this.#networkOf(head)
     const decision = limiter.acquire({ user, subjects, network, token })
     return decision instanceof Promise
-      ? decision.then((of) => this.#decide(of, head, network, expiresAtSeconds))
-      : this.#decide(decision, head, network, expiresAtSeconds)
+      ? decision.then((of) => this.#decide(of, head, network, authorized))
+      : this.#decide(decision, head, network, authorized)
   }
 
   /** The user of a stream that is admitted without a look at its request; null if none is. */
@@ -177,7 +180,7 @@ export class Admission {
     decision: LimiterDecision,
     head: Head,
     network: string | null,
-    expiresAtSeconds: number,
+    { expiresAtSeconds, readable }: Authorized,
   ): AdmissionResult {
     if (!decision.admitted) {
       const { reason, retryAfterSeconds } = decision
@@ -194,7 +197,7 @@ export class Admission {
     }
     const lease = network === null ? null : { release: () => limiter.release(network) }
     const { user, subjects } = decision
-    return { admitted: true, user, subjects, expiresAtSeconds, lease }
+    return { admitted: true, user, subjects, expiresAtSeconds, readable, lease }
   }
 
   /** What the client sends is not valid, and will not be. */
@@ -229,12 +232,4 @@ export class Admission {
       log.repeated('untrusted_proxy', `${text}, and all count as its own.`)
     }
   }
-}
-
-/** Does one of a token's patterns allow a subject? One with `*` at its end stands for any rest. */
-function allows(patterns: readonly string[], subject: Subject): boolean {
-  const text = String(subject)
-  return patterns.some((pattern) =>
-    pattern.endsWith('*') ? text.startsWith(pattern.slice(0, -1)) : text === pattern,
-  )
 }

@@ -22,6 +22,9 @@ import type { PollRequest } from './poll-request.ts'
 import { ALLOWED_METHODS, isStreamPath, match, TRANSPORTS } from './routes.ts'
 import { type StreamOpener, type StreamOptions, streamOpener } from './stream-opener.ts'
 import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
+import { websocket } from './websocket.ts'
+import { type Upgrade, upgradeOf } from './websocket-handshake.ts'
+import { WebsocketInput } from './websocket-input.ts'
 
 export interface PublicAppOptions extends StreamOptions {
   readonly admission: Pick<Admission, 'admit' | 'admitNow' | 'admitsAll' | 'authorize'>
@@ -44,8 +47,12 @@ export interface PublicApp {
 export function publicApp(options: PublicAppOptions): PublicApp {
   const collapsing = new CollapsingCursor(options.clock, Math.random)
   const events = pollEvents(collapsing)
+  const input = new WebsocketInput(options)
   const openers = new Map(
-    [...TRANSPORTS, events].map((transport) => [transport, streamOpener(options, transport)]),
+    [...TRANSPORTS, events].map((transport) => [
+      transport,
+      streamOpener(options, transport, transport === websocket ? input : null),
+    ]),
   )
   const polls = new Polls({ ...options, collapsing })
   const cors = new Cors(options.settings)
@@ -89,17 +96,38 @@ function take(
   if (result.kind !== 'complete' || result.length !== length) return false
   const { head } = result
   if (head.method !== 'GET' || head.framing.kind !== 'none') return false
-  const { method, query, host } = head
+  const { method, query, host, minor } = head
   const header = (name: string) => head.header(name)
   const path = decodePath(head.path)
-  const matched = match({ method, path, query, host, header }, settings.current)
+  const matched = match({ method, path, query, host, header, minor }, settings.current)
   if (!('transport' in matched) || matched.user === null) return false
   if (matched.subjects.length > 0) return false
+  const upgrade = matched.transport.isUpgrade === true ? upgradeFor(cors, head) : null
+  // It is answered by the connection.
+  if (upgrade !== null && 'answer' in upgrade) return false
   const user = admission.admitNow(matched.user)
   if (user === null) return false
   const opener = openers.get(matched.transport)
-  const request = { cors: cors.headersFor(head), from: matched.from }
+  const headers = upgrade === null ? cors.headersFor(head) : null
+  const request = { cors: headers, from: matched.from, head: upgrade?.head ?? null }
   return opener?.openOn(user, head.minor, descriptor, request) === true
+}
+
+/** The answer to a request for a stream that has its connection for both directions. */
+function upgradeFor(cors: Cors, head: Parameters<typeof upgradeOf>[0]): Upgrade {
+  return cors.allowsPage(head) ? upgradeOf(head) : { answer: FOREIGN_PAGE }
+}
+
+const FOREIGN_PAGE: Answer = {
+  status: 403,
+  text: 'origin: Pages of this origin may not open a WebSocket; --cors-origin lists those that may\n',
+  headers: { connection: 'close' },
+}
+
+const TOO_EARLY: Answer = {
+  status: 400,
+  text: 'Send nothing behind the request before it is answered\n',
+  headers: { connection: 'close' },
 }
 
 /** The answer to bytes that are no valid request. */
@@ -137,7 +165,17 @@ function answer(port: Port, exchange: Exchange): void | Promise<void> {
     exchange.reply(replyOf(matched.answer, cors))
     return
   }
-  const opening = { exchange, cors, ...formOf(port, matched) }
+  const isUpgrade = 'transport' in matched && matched.transport.isUpgrade === true
+  const upgrade = isUpgrade ? upgradeFor(port.cors, exchange) : null
+  if (upgrade !== null && 'answer' in upgrade) {
+    exchange.reply(replyOf(upgrade.answer, cors))
+    return
+  }
+  if (upgrade !== null && exchange.isFollowed) {
+    exchange.reply(replyOf(TOO_EARLY, cors))
+    return
+  }
+  const opening = { exchange, cors, ...formOf(port, matched, upgrade?.head ?? null) }
   // That of an answer has a place in the log, for which it has to be asked.
   if (exchange.method === 'HEAD' && 'transport' in opening) {
     return port.admission.authorize(exchange, matched).then((of) => authorized(opening, of))
@@ -152,6 +190,8 @@ function answer(port: Port, exchange: Exchange): void | Promise<void> {
 interface RequestedTransport {
   readonly transport: Transport
   readonly from: StreamFrom
+  /** Of the response, if the stream is an upgrade. */
+  readonly head: Uint8Array | null
 }
 
 /** or one answer. */
@@ -166,13 +206,16 @@ interface RequestToAdmit {
 
 function formOf(
   { collapsing, events }: Port,
-  matched: RequestedTransport | RequestedAnswer,
+  matched: Omit<RequestedTransport, 'head'> | RequestedAnswer,
+  head: Uint8Array | null,
 ): RequestedTransport | RequestedAnswer {
-  if ('transport' in matched) return { transport: matched.transport, from: matched.from }
+  if ('transport' in matched) {
+    return { transport: matched.transport, from: matched.from, head }
+  }
   const { poll } = matched
   if (poll.live !== 'sse') return { poll }
   collapsing.raise(poll.collapsing)
-  return { transport: events, from: fromOf(poll) }
+  return { transport: events, from: fromOf(poll), head: null }
 }
 
 function admitted(
@@ -186,8 +229,11 @@ function admitted(
   else if ('poll' in opening) {
     polls.open(result.user, exchange, { request: opening.poll, terms: result, cors })
   } else {
-    const { transport, from } = opening
-    openers.get(transport)?.open(result.user, exchange, { terms: result, cors, from })
+    const { transport, from, head } = opening
+    const headers = head === null ? cors : null
+    openers
+      .get(transport)
+      ?.open(result.user, exchange, { terms: result, cors: headers, from, head })
   }
 }
 

@@ -6,14 +6,14 @@ import { get, RawClient } from '../../scripts/support/raw-client.ts'
 import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import { type Lease, UNLIMITED } from '../hub/stream.ts'
-import { type Decision, PublicHost } from './host.fixture.ts'
+import { chunksOf, type Decision, PublicHost } from './host.fixture.ts'
 import { transportContract } from './transport.contract.ts'
 import { openDescriptorWire } from './wire-check.ts'
 
 /** Each message is a chunk. */
 const CHUNKED = {
   pathOf: (user: number) => `/test/${user}`,
-  receivedIn: (chunks: readonly Uint8Array[]) => chunks,
+  readerOf: chunksOf,
 }
 
 const newHost = () => new PublicHost(CHUNKED)

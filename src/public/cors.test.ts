@@ -154,3 +154,35 @@ describe('without keys, and for this machine alone', () => {
     expect(cors.headersFor(from('https://evil.example'))).toEqual({ vary: 'Origin' })
   })
 })
+
+describe('a page that asks for what browsers keep from no page', () => {
+  const asks = (fields: Readonly<Record<string, string>>, corsOrigins: readonly string[] = []) =>
+    new Cors(settingsOf({ corsOrigins })).allowsPage({ header: (name) => fields[name] ?? null })
+
+  test('may be of the own origin, or of one in the list, or of any if all may', () => {
+    expect(asks({ origin: 'http://comet.example:8000', host: 'comet.example:8000' })).toBe(true)
+    expect(asks({ origin: APP, host: 'comet.example' }, [APP])).toBe(true)
+    expect(asks({ origin: 'null', host: 'comet.example' }, ['*'])).toBe(true)
+  })
+
+  test('may not be of another one', () => {
+    expect(asks({ origin: APP, host: 'comet.example' })).toBe(false)
+    expect(asks({ origin: 'https://evil.example', host: 'comet.example' }, [APP])).toBe(false)
+    expect(asks({ origin: 'null', host: 'comet.example' }, [APP])).toBe(false)
+  })
+
+  test('may be of the control port of a server that is for its own machine alone', () => {
+    const controlAddress = { hostname: '127.0.0.1', port: 8_001 }
+    const cors = new Cors(settingsOf({ controlAddress }))
+    const asking = (origin: string) => {
+      const fields: Record<string, string> = { origin, host: '127.0.0.1:8000' }
+      return cors.allowsPage({ header: (name) => fields[name] ?? null })
+    }
+    expect(asking('http://localhost:8001')).toBe(true)
+    expect(asking('http://evil.example:8001')).toBe(false)
+  })
+
+  test('is none where no origin is named, as by all clients that are no browsers', () => {
+    expect(asks({ host: 'comet.example' })).toBe(true)
+  })
+})

@@ -2,6 +2,7 @@
 // the preflight requests that browsers make for them (Fetch standard, section 3.3).
 
 import type { Head } from '../http/exchange.ts'
+import { isOwnOrigin } from '../http/origin.ts'
 import { localPages } from '../hub/local-pages.ts'
 import { derived, type ServerConfig, type Settings } from '../hub/settings.ts'
 
@@ -58,6 +59,17 @@ export class Cors {
     const origin = head.header('origin')
     const listed = origin === null ? undefined : allowed.get(origin)
     return listed ?? allowed.get(ANY_ORIGIN) ?? this.#others()
+  }
+
+  /**
+   * May the page that a request comes from, if it comes from one, read what a browser lets any page
+   * read? Browsers keep WebSockets from no page (RFC 6455 section 10.2).
+   */
+  allowsPage(head: Pick<Head, 'header'>): boolean {
+    const origin = head.header('origin')
+    if (origin === null || isOwnOrigin(head)) return true
+    const allowed = this.#allowed()
+    return allowed !== null && (allowed.has(origin) || allowed.has(ANY_ORIGIN))
   }
 
   /** The fields of the answer to OPTIONS. */

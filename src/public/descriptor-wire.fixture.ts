@@ -6,7 +6,7 @@ import type { Exchange, Socket, SocketHolder } from '../http/exchange.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
 import { textFrame } from '../hub/stream.fixture.ts'
-import { UNLIMITED } from '../hub/stream.ts'
+import { NO_OWNER, UNLIMITED } from '../hub/stream.ts'
 import { FakeKernel, type FakeSocket } from '../os/epoll.fixture.ts'
 import { chunked } from './chunked.ts'
 import { DescriptorWire } from './descriptor-wire.ts'
@@ -65,6 +65,7 @@ export class World {
     this.wire = wire
     const { store } = this
     wire.owner = {
+      ...NO_OWNER,
       onDrain: (slot) => store.onDrain(slot),
       onEnd: (slot) => store.onEnd(slot),
       onClose: (slot) => {
@@ -82,7 +83,7 @@ export class World {
       if (this.waiting === null) store.register(slot)
       else this.waiting.push(slot)
     }
-    const registry = { register, drain: () => undefined }
+    const registry = { register, change: () => undefined, drain: () => undefined }
     const options = { store, registry, descriptors: wire, onEnding: () => undefined }
     this.#opener = streamOpener(options, chunked)
   }
@@ -105,7 +106,7 @@ export class World {
     this.clients.push(client)
     const lease = { release: () => client.releases++ }
     const terms = { ...UNLIMITED, lease }
-    const request = { terms, cors: null, from: 'live' } as const
+    const request = { terms, cors: null, from: 'live', head: null } as const
     this.#opener.open(user, exchange as unknown as Exchange, request)
     return client
   }

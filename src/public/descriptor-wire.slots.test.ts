@@ -3,6 +3,7 @@
 // Method: a kernel of the test, an owner that remembers what it is told, and the real store.
 
 import { describe, expect, test } from 'bun:test'
+import { NO_OWNER } from '../hub/stream.ts'
 import type { FakeSocket } from '../os/epoll.fixture.ts'
 import { EPOLL } from '../os/epoll.ts'
 import { ERRNO } from '../os/libc.ts'
@@ -14,6 +15,7 @@ function watchedWire() {
   const told: string[] = []
   const does = { onEnd: (_: number): void => undefined, onClose: (_: number): void => undefined }
   world.wire.owner = {
+    ...NO_OWNER,
     onDrain: (slot) => told.push(`${slot} has room`),
     onEnd: (slot) => {
       told.push(`${slot} ends`)

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import type { Socket, SocketHolder } from '../http/exchange.ts'
-import type { WireOwner } from '../hub/stream.ts'
+import { NO_OWNER, type WireOwner } from '../hub/stream.ts'
 import { descriptorOf } from '../os/bun-socket.ts'
 import { openFiles } from '../os/descriptors.ts'
 import { openCLibrary } from '../os/libc.ts'
@@ -92,6 +92,9 @@ class Host implements AsyncDisposable, WireOwner {
   readonly #accepted: ((end: End) => void)[] = []
   readonly #ends = new Map<number, End>()
   readonly #freeSlots: number[] = []
+  readonly readers = 0
+  readonly reads = NO_OWNER.reads
+  readonly onData = NO_OWNER.onData
   readonly #listener: Bun.TCPSocketListener<SocketHolder>
 
   static async open(sendBuffer = 0): Promise<Host> {

@@ -8,13 +8,14 @@ import { clockLimits, wireLimits } from '../core/limits.ts'
 import { grown } from '../core/typed-array.ts'
 import type { OnBug } from '../http/elysia.ts'
 import type { Socket } from '../http/exchange.ts'
-import type { Wire, WireOwner } from '../hub/stream.ts'
+import { NO_OWNER, type Wire, type WireOwner } from '../hub/stream.ts'
 import { closeDescriptor, descriptorOf } from '../os/bun-socket.ts'
 import { type DescriptorCalls, EPOLL } from '../os/epoll.ts'
 import { ERRNO } from '../os/libc.ts'
 import { UNHELD } from './socket-wire.ts'
 
-const { descriptorsMax, generationsMax, pollMsMin, pollMsFull, pollMsMax } = wireLimits
+const { descriptorsMax, generationsMax, receivedBytesPerTurn } = wireLimits
+const { pollMsMin, pollMsFull, pollMsReading, pollMsMax } = wireLimits
 
 /** As edges, so that what a client leaves unread, or has closed, is reported once. */
 const WATCHED = EPOLL.in | EPOLL.readHangUp | EPOLL.edge
@@ -42,13 +43,6 @@ export interface DescriptorWireOptions {
   readonly onBug: OnBug
 }
 
-/** Of a wire that no store has yet. */
-const NO_OWNER: WireOwner = {
-  onDrain: () => undefined,
-  onEnd: () => undefined,
-  onClose: () => undefined,
-}
-
 /**
  * The kernel gives the number of a descriptor that was closed to the next one that is opened; so a
  * generation beside it tells whether an event is of the connection that has it now.
@@ -71,6 +65,10 @@ export class DescriptorWire implements Wire {
   #generation = 0
   /** Slots that the kernel had no memory for. */
   #starved: number[] = []
+  /** Descriptors of streams that read, of which more has arrived than one turn reads. */
+  readonly #unread = new Set<number>()
+  /** Bytes that may still be read in this turn. */
+  #readable = 0
   /** Descriptors that are full. */
   #full = 0
   #timer: Timer | null = null
@@ -191,6 +189,12 @@ export class DescriptorWire implements Wire {
     this.#close(descriptor)
   }
 
+  halfClose(slot: number): void {
+    const descriptor = this.descriptorOf(slot)
+    // If the connection is broken, an event says so.
+    if (descriptor !== 0) this.#calls.shutdown(descriptor)
+  }
+
   cut(slot: number): void {
     const descriptor = this.descriptorOf(slot)
     if (descriptor === 0) return
@@ -217,6 +221,7 @@ export class DescriptorWire implements Wire {
     this.#slots[descriptor] = 0
     this.#generations[descriptor] = 0
     this.#setFull(descriptor, false)
+    if (this.#unread.size > 0) this.#unread.delete(descriptor)
     this.#descriptors[slot] = 0
     this.open--
     return slot
@@ -235,6 +240,8 @@ export class DescriptorWire implements Wire {
   poll(): number {
     if (this.#isStopped) return 0
     const calls = this.#calls
+    this.#readable = receivedBytesPerTurn
+    const rest = this.#readRest()
     const count = calls.wait(this.#options.epoll)
     if (count < 0 && count !== -ERRNO.EINTR) {
       this.#options.onBug(new Error(`epoll_wait failed: errno ${-count}`))
@@ -251,7 +258,24 @@ export class DescriptorWire implements Wire {
       }
     }
     if (this.#starved.length > 0) this.#feed()
-    return Math.max(0, count)
+    return rest + Math.max(0, count)
+  }
+
+  /** Reads what earlier turns have left, of each stream a part; answers of how many. */
+  #readRest(): number {
+    if (this.#unread.size === 0) return 0
+    const descriptors = [...this.#unread]
+    for (const descriptor of descriptors) {
+      if (this.#readable <= 0) break
+      // Closed meanwhile.
+      if (!this.#unread.delete(descriptor)) continue
+      try {
+        this.#receive(descriptor)
+      } catch (error) {
+        this.#options.onBug(error)
+      }
+    }
+    return descriptors.length
   }
 
   /**
@@ -280,8 +304,12 @@ export class DescriptorWire implements Wire {
       return
     }
     const generation = this.#generations[descriptor]
-    if ((events & EPOLL.in) !== 0 && !this.#drop(descriptor)) return
-    if ((events & EPOLL.readHangUp) !== 0) this.owner.onEnd(this.#slots[descriptor] as number)
+    if (this.#slotReads(descriptor)) {
+      if ((events & (EPOLL.in | EPOLL.readHangUp)) !== 0) this.#receive(descriptor)
+    } else {
+      if ((events & EPOLL.in) !== 0 && !this.#drop(descriptor)) return
+      if ((events & EPOLL.readHangUp) !== 0) this.owner.onEnd(this.#slots[descriptor] as number)
+    }
     if ((events & EPOLL.out) === 0 || this.#generations[descriptor] !== generation) return
     this.#drain(descriptor)
   }
@@ -293,9 +321,41 @@ export class DescriptorWire implements Wire {
   #drop(descriptor: number): boolean {
     const dropped = this.#calls.drop(descriptor, wireLimits.droppedBytesPerTurn)
     if (dropped >= 0 || dropped === -ERRNO.EAGAIN || dropped === -ERRNO.EINTR) return true
-    if (this.#isOurs(descriptor, 'recv', dropped)) this.#close(descriptor)
-    else this.#onClosed(this.#forget(descriptor))
+    this.#onUnreadable(descriptor, dropped)
     return false
+  }
+
+  #onUnreadable(descriptor: number, result: number): void {
+    if (this.#isOurs(descriptor, 'recv', result)) this.#close(descriptor)
+    else this.#onClosed(this.#forget(descriptor))
+  }
+
+  #slotReads(descriptor: number): boolean {
+    return this.owner.readers > 0 && this.owner.reads(this.#slots[descriptor] as number)
+  }
+
+  /**
+   * Passes on what a client has sent, up to a bound: the rest in the next turns, since the kernel
+   * reports what has arrived once.
+   */
+  #receive(descriptor: number): void {
+    const generation = this.#generations[descriptor]
+    const slot = this.#slots[descriptor] as number
+    while (this.#readable > 0) {
+      const received = this.#calls.receive(descriptor)
+      if (received === -ERRNO.EAGAIN) return
+      if (received === -ERRNO.EINTR) continue
+      if (received > 0) {
+        this.#readable -= received
+        this.owner.onData(slot, this.#calls.received.subarray(0, received))
+        if (this.#generations[descriptor] !== generation) return
+        continue
+      }
+      if (received === 0) this.owner.onEnd(slot)
+      else this.#onUnreadable(descriptor, received)
+      return
+    }
+    this.#unread.add(descriptor)
   }
 
   #drain(descriptor: number): void {
@@ -342,9 +402,13 @@ export class DescriptorWire implements Wire {
       this.#waitMs = pollMsMax
       return
     }
-    const waitMsMax = this.#full > 0 || this.#starved.length > 0 ? pollMsFull : pollMsMax
-    this.#waitMs = isBusy ? pollMsMin : Math.min(waitMsMax, this.#waitMs * 2)
+    this.#waitMs = isBusy ? pollMsMin : Math.min(this.#waitMsMax, this.#waitMs * 2)
     if (this.#timer === null) this.#pollLater()
+  }
+
+  get #waitMsMax(): number {
+    if (this.#full > 0 || this.#starved.length > 0) return pollMsFull
+    return this.owner.readers > 0 ? pollMsReading : pollMsMax
   }
 
   /** A stream waits for room. */

@@ -15,6 +15,7 @@ import { resumptionOf } from '../hub/resumption.fixture.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
 import { UNLIMITED } from '../hub/stream.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
 import type { AdmissionResult } from './admission.ts'
 import { publicApp, publicRejection } from './app.ts'
 import type { DescriptorWire } from './descriptor-wire.ts'
@@ -35,8 +36,36 @@ const ENDINGS = {
 /** What a client of one transport knows. */
 export interface Protocol {
   pathOf(user: number): string
+  /** Lines of the head of its request, beside the first ones. */
+  readonly fields?: readonly string[]
+  readerOf(raw: RawClient): ProtocolReader
+}
+
+/** Reads what a client gets. */
+export interface ProtocolReader {
   /** What was published, in the order in which it came; the welcome first. */
-  receivedIn(chunks: readonly Uint8Array[]): readonly Uint8Array[]
+  readonly received: readonly Uint8Array[]
+  readonly ending: TransportClient['ending']
+}
+
+/** Of a transport whose messages are a chunk each. */
+export function chunksOf(raw: RawClient): ProtocolReader {
+  return readChunks(raw, (chunks) => chunks)
+}
+
+/** @param receivedIn what was published, in the chunks that came */
+export function readChunks(
+  raw: RawClient,
+  receivedIn: (chunks: readonly Uint8Array[]) => readonly Uint8Array[],
+): ProtocolReader {
+  return {
+    get received() {
+      return receivedIn(raw.chunks)
+    },
+    get ending() {
+      return ENDINGS[raw.ending]
+    },
+  }
 }
 
 /** What admission says, but for the user. */
@@ -85,7 +114,10 @@ export class PublicHost implements TransportHost {
       addresses: [{ hostname: '127.0.0.1', port: 0 }],
       ...publicApp({
         store: this.streams,
-        registry: new LocalRegistry(this.streams, this.#outlet, resumptionOf(this.log)),
+        registry: new LocalRegistry(this.streams, this.#outlet, {
+          resumption: resumptionOf(this.log),
+          names: new NameTable({ seed: 1 }),
+        }),
         descriptors,
         onEnding: (socket) => this.#listener.onEnding(socket),
         admission: {
@@ -125,15 +157,15 @@ export class PublicHost implements TransportHost {
   }
 
   async open(user: number): Promise<TransportClient> {
-    const raw = await RawClient.request(this.port, `GET ${this.#protocol.pathOf(user)} HTTP/1.1`)
-    await until('the welcome has come', () => raw.chunks.length > 0)
-    const { receivedIn } = this.#protocol
+    const raw = await this.#ask('GET', user)
+    const reader = this.#protocol.readerOf(raw)
+    await until('the welcome has come', () => reader.received.length > 0)
     return {
       get received() {
-        return receivedIn(raw.chunks)
+        return reader.received
       },
       get ending() {
-        return ENDINGS[raw.ending]
+        return reader.ending
       },
       pause: () => raw.pause(),
       resume: () => raw.resume(),
@@ -165,12 +197,18 @@ export class PublicHost implements TransportHost {
     return frame
   }
 
+  #ask(method: string, user: number): Promise<RawClient> {
+    const { pathOf, fields = [] } = this.#protocol
+    const line = `${method} ${pathOf(user)} HTTP/1.1`
+    return RawClient.request(this.port, line, ['Host: localhost', ...fields])
+  }
+
   async openAndHangUp(user: number): Promise<void> {
-    using _ = await RawClient.request(this.port, `GET ${this.#protocol.pathOf(user)} HTTP/1.1`)
+    using _ = await this.#ask('GET', user)
   }
 
   async head(user: number): Promise<number> {
-    using raw = await RawClient.request(this.port, `HEAD ${this.#protocol.pathOf(user)} HTTP/1.1`)
+    using raw = await this.#ask('HEAD', user)
     return (await raw.headed()).status
   }
 

@@ -7,7 +7,7 @@ import { RawClient } from '../../scripts/support/raw-client.ts'
 import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import { NONE_CLOSED } from '../hub/stream.fixture.ts'
-import { PublicHost } from './host.fixture.ts'
+import { PublicHost, readChunks } from './host.fixture.ts'
 import { transportContract } from './transport.contract.ts'
 import { openDescriptorWire } from './wire-check.ts'
 
@@ -29,13 +29,15 @@ function eventsOf(text: string): Event[] {
 /** A chunk is what a stream begins with, one message and where it ends, or why the stream ends. */
 const EVENTS = {
   pathOf: (user: number) => `/stream/${user}?offset=now&live=sse`,
-  receivedIn: (chunks: readonly Uint8Array[]) =>
-    chunks.flatMap((chunk) => {
-      const [first] = eventsOf(Buffer.from(chunk).toString())
-      if (first?.type === 'end') return []
-      if (first?.type !== 'data') return [Buffer.from(first?.type ?? '')]
-      return [Buffer.from((first.data as { body: string }[])[0]?.body ?? '')]
-    }),
+  readerOf: (raw: RawClient) =>
+    readChunks(raw, (chunks) =>
+      chunks.flatMap((chunk) => {
+        const [first] = eventsOf(Buffer.from(chunk).toString())
+        if (first?.type === 'end') return []
+        if (first?.type !== 'data') return [Buffer.from(first?.type ?? '')]
+        return [Buffer.from((first.data as { body: string }[])[0]?.body ?? '')]
+      }),
+    ),
 }
 
 const newHost = () => new PublicHost(EVENTS)

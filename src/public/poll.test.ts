@@ -8,9 +8,9 @@ import { get, RawClient } from '../../scripts/support/raw-client.ts'
 import { until } from '../core/time.fixture.ts'
 import { NONE_CLOSED } from '../hub/stream.fixture.ts'
 import { UNLIMITED } from '../hub/stream.ts'
-import { PublicHost } from './host.fixture.ts'
+import { chunksOf, PublicHost } from './host.fixture.ts'
 
-const LINES = { pathOf: () => '', receivedIn: () => [] }
+const LINES = { pathOf: () => '', readerOf: chunksOf }
 const newHost = () => new PublicHost(LINES)
 
 const EPOCH = '019ad3f0c2a1'

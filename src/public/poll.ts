@@ -7,7 +7,7 @@ import { cursorText } from '../core/cursor.ts'
 import { clockLimits } from '../core/limits.ts'
 import { longPollLimits } from '../core/poll-limits.ts'
 import type { Exchange } from '../http/exchange.ts'
-import type { Reply } from '../http/response.ts'
+import { closingReply, type Reply } from '../http/response.ts'
 import type { StreamStore } from '../hub/store.ts'
 import type {
   BegunStream,
@@ -59,10 +59,6 @@ interface Poll extends PollToAnswer {
   bytes: number
 }
 
-function lastReply(reply: Reply): Reply {
-  return { ...reply, headers: { ...reply.headers, connection: 'close' } }
-}
-
 /** In the query, an offset is where a page begins. */
 export function fromOf({ offset }: PollRequest): StreamFrom {
   if (offset === 'now') return 'live'
@@ -85,6 +81,7 @@ export class Polls implements Wire {
     this.#options = options
     this.#kind = {
       wire: this,
+      input: null,
       opening: () => NO_BYTES,
       begin: (slot, beginning) => this.#begin(slot, beginning),
       encode: (frame) => jsonLines.encode(frame, false),
@@ -117,7 +114,7 @@ export class Polls implements Wire {
     if (poll === undefined) throw new Error(`slot ${slot} has no request to be answered`)
     let reply = this.#replyTo(poll, beginning)
     // It sends no more, as one that has left: it is not waited for.
-    if (reply === null && poll.exchange.isInputOver) reply = lastReply(this.#nothing(poll))
+    if (reply === null && poll.exchange.isInputOver) reply = closingReply(this.#nothing(poll))
     if (reply === null) this.#lookLater()
     else this.#answer(slot, poll, reply)
     return { bytes: NO_BYTES, isOver: reply !== null }
@@ -199,6 +196,11 @@ export class Polls implements Wire {
     return this.#pageOf(poll, { lines, next: lastIdOf(lines), isUpToDate })
   }
 
+  /** Never called: no stream of this wire reads what its client sends. */
+  halfClose(): void {
+    // Empty.
+  }
+
   /** A client that has left, a stop of the server, or another end. */
   end(slot: number): void {
     const poll = this.#waiting.get(slot)
@@ -206,7 +208,7 @@ export class Polls implements Wire {
       const { lines } = poll
       const reply = lines === null ? this.#nothing(poll) : this.#messagesOf(poll, lines)
       // On the same connection its client would come back to a server that stops.
-      this.#answer(slot, poll, lastReply(reply))
+      this.#answer(slot, poll, closingReply(reply))
     }
     this.#options.store.onClose(slot)
   }

@@ -22,10 +22,9 @@ import {
 } from '../hub/figures.ts'
 import type { Audience, EndedStreams, PausablePort, StreamHost } from '../hub/host.ts'
 import type { Limiter } from '../hub/limiter.ts'
-import { LocalRegistry } from '../hub/local-registry.ts'
+import { LocalRegistry, type RouterParts } from '../hub/local-registry.ts'
 import { LocalOutlet } from '../hub/outlet.ts'
 import type { CloseReason } from '../hub/refusals.ts'
-import type { Resumption } from '../hub/resumption.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
 import { StreamStore } from '../hub/store.ts'
 import type { StreamEnd, StreamRegistry } from '../hub/stream.ts'
@@ -62,9 +61,7 @@ export interface PublicPortOptions {
   /** The same for figures. */
   readonly wire: WireFigures
   /** Where streams begin: as the router of this process says, or that of another one. */
-  readonly router:
-    | { readonly resumption: Resumption }
-    | { readonly registryOf: (store: StreamStore) => RemoteRegistry }
+  readonly router: RouterParts | { readonly registryOf: (store: StreamStore) => RemoteRegistry }
 }
 
 /** The registry of a process whose router is in another one. */
@@ -132,7 +129,7 @@ export class PublicPort implements StreamHost {
     if ('registryOf' in router) {
       this.#remote = router.registryOf(this.streams)
       this.#registry = this.#remote
-    } else this.#registry = new LocalRegistry(this.streams, this.outlet, router.resumption)
+    } else this.#registry = new LocalRegistry(this.streams, this.outlet, router)
     const streams = () => this.streams.open + this.streams.opening + limiter.waiting
     this.#budget = new DescriptorBudget({ capacity, streams, openFiles, log, clock })
     this.#highest = new HighestDescriptor(openFilesLimit, () => this.openFiles)
@@ -342,6 +339,8 @@ export class PublicPort implements StreamHost {
       this.#opened.stop(streamLimits.drainMsMax),
       this.#descriptors?.stop(streamLimits.drainMsMax) ?? false,
     ])
+    // Until now: clients that have had the end are waited for.
+    if (this.#expiry !== null) clearTimeout(this.#expiry)
     return cut.includes(true)
   }
 }

@@ -16,7 +16,7 @@ const WITH_KEYS = settingsOf({
 
 function ask(target: string, settings = OPEN, method = 'GET', host: string | null = 'localhost') {
   const [path = '', query = ''] = target.split('?')
-  return match({ method, path, query, host, header: () => null }, settings)
+  return match({ method, path, query, host, minor: 1, header: () => null }, settings)
 }
 
 test.each([
@@ -27,7 +27,7 @@ test.each([
   ['*/*', jsonLines],
 ])('a client that accepts %p gets what it reads, unless the address says another', (accept, of) => {
   const header = (name: string) => (name === 'accept' ? accept : null)
-  const head = { method: 'GET', path: '/stream/7', host: 'localhost', header }
+  const head = { method: 'GET', path: '/stream/7', host: 'localhost', minor: 1, header } as const
   expect(match({ ...head, query: '' }, OPEN)).toMatchObject({ transport: of })
   expect(match({ ...head, query: 'format=raw' }, OPEN)).toMatchObject({ transport: raw })
 })
@@ -36,7 +36,7 @@ test.each([
 function askAgain(target: string, lastEventId: string) {
   const [path = '', query = ''] = target.split('?')
   const header = (name: string) => (name === 'last-event-id' ? lastEventId : null)
-  return match({ method: 'GET', path, query, host: 'localhost', header }, OPEN)
+  return match({ method: 'GET', path, query, host: 'localhost', minor: 1, header }, OPEN)
 }
 
 test.each([

@@ -16,6 +16,8 @@ import { jsonLines } from './json-lines.ts'
 import { isPoll, type PollRequest, parsePoll } from './poll-request.ts'
 import { serverSentEnvelopes, serverSentEvents } from './server-sent-events.ts'
 import type { Answer, Transport } from './transport.ts'
+import { websocket } from './websocket.ts'
+import { asksForWebsocket } from './websocket-handshake.ts'
 
 export type Match =
   | (RequestedStream & { readonly transport: Transport; readonly from: StreamFrom })
@@ -32,6 +34,7 @@ const STREAM = '/stream'
 const FORMATS: Readonly<Record<string, Transport>> = {
   json: jsonLines,
   sse: serverSentEvents,
+  websocket,
   raw,
 }
 
@@ -41,6 +44,7 @@ export const TRANSPORTS: readonly Transport[] = [
   jsonLines,
   serverSentEvents,
   serverSentEnvelopes,
+  websocket,
   raw,
 ]
 
@@ -81,7 +85,7 @@ type MatchSettings = Pick<ServerConfig, 'userIdMax' | 'identity' | 'anonymous'>
 
 /** Hot path: once a stream that is opened. */
 export function match(
-  head: Pick<Head, 'method' | 'path' | 'query' | 'host' | 'header'>,
+  head: Pick<Head, 'method' | 'path' | 'query' | 'host' | 'header' | 'minor'>,
   settings: MatchSettings,
 ): Match {
   const { method, path, host } = head
@@ -120,7 +124,7 @@ function matchTest(path: string, { userIdMax }: Pick<ServerConfig, 'userIdMax'>)
 }
 
 function matchStream(
-  head: Pick<Head, 'path' | 'query' | 'header'>,
+  head: Pick<Head, 'method' | 'path' | 'query' | 'header' | 'minor'>,
   { userIdMax, identity }: MatchSettings,
 ): Match {
   const { path, query } = head
@@ -138,16 +142,21 @@ function matchStream(
 
 /** What the address says counts more than what the client accepts: people type it. */
 function transportOf(
-  head: Pick<Head, 'header'>,
+  head: Pick<Head, 'method' | 'header' | 'minor'>,
   parameters: URLSearchParams | null,
 ): Result<Transport, Answer> {
-  const format = parameters?.get('format') ?? (acceptsEvents(head) ? 'sse' : 'json')
+  const format = parameters?.get('format') ?? formatOf(head)
   const transport = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined
   if (transport === undefined) return refused(NO_FORMAT)
   const envelope = parameters?.get('envelope') ?? null
   if (envelope === null) return success(transport)
   const isValid = transport === serverSentEvents && envelope === 'json'
   return isValid ? success(serverSentEnvelopes) : refused(NO_ENVELOPE)
+}
+
+function formatOf(head: Pick<Head, 'method' | 'header' | 'minor'>): string {
+  if (asksForWebsocket(head)) return 'websocket'
+  return acceptsEvents(head) ? 'sse' : 'json'
 }
 
 /** As an EventSource says it. */
@@ -166,7 +175,10 @@ function pollOf(parameters: URLSearchParams): Form {
   return poll.ok ? { poll: poll.value } : { answer: { status: 400, text: `${poll.why}\n` } }
 }
 
-function formOf(head: Pick<Head, 'header'>, parameters: URLSearchParams | null): Form {
+function formOf(
+  head: Pick<Head, 'header' | 'method' | 'minor'>,
+  parameters: URLSearchParams | null,
+): Form {
   const transport = transportOf(head, parameters)
   if (!transport.ok) return { answer: transport.why }
   const from = fromOf(head, parameters)

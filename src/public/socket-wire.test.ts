@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { streamLimits } from '../core/limits.ts'
 import type { Socket, SocketHolder } from '../http/exchange.ts'
+import { NO_OWNER } from '../hub/stream.ts'
 import { SocketWire, UNHELD } from './socket-wire.ts'
 
 /** A socket that takes so many bytes; −1 once it is closed, as with Bun's. */
@@ -45,6 +46,7 @@ function wireOf() {
   const ending: Socket[] = []
   const wire = new SocketWire(
     {
+      ...NO_OWNER,
       onDrain: (slot) => told.push(`${slot} has room`),
       onEnd: (slot) => told.push(`${slot} ends`),
       onClose: (slot) => told.push(`${slot} is closed`),

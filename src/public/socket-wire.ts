@@ -1,7 +1,8 @@
 // The connections of streams that stay sockets of Bun: with TLS, on Unix sockets, and on systems
 // other than Linux.
 
-import { streamLimits } from '../core/limits.ts'
+import { copyOf } from '../core/bytes.ts'
+import { streamLimits, wireLimits } from '../core/limits.ts'
 import type { Socket, SocketHolder } from '../http/exchange.ts'
 import type { Wire, WireOwner } from '../hub/stream.ts'
 import { descriptorOf } from '../os/bun-socket.ts'
@@ -14,6 +15,14 @@ export const UNHELD: SocketHolder = {
   onClose: () => undefined,
 }
 
+/** What the client of a stream that reads has sent, beyond what one turn of the loop reads. */
+interface Unread {
+  readonly socket: Socket
+  bytes: Uint8Array
+  /** Does the client send no more? */
+  isAll: boolean
+}
+
 export class SocketWire implements Wire {
   readonly owner: WireOwner
   readonly #onEnding: (socket: Socket) => void
@@ -21,6 +30,11 @@ export class SocketWire implements Wire {
   readonly #sockets: (Socket | null)[] = []
   /** By slot, of the few clients that send anything. */
   readonly #dropped = new Map<number, number>()
+  /** By slot, of those that are paused. */
+  readonly #unread = new Map<number, Unread>()
+  /** Bytes that may still be read until all others have had a turn. */
+  #readable: number = wireLimits.receivedBytesPerTurn
+  #isReadingLater = false
 
   /** @param onEnding the socket of a stream that has ended is open until the rest is sent */
   constructor(owner: WireOwner, onEnding: (socket: Socket) => void) {
@@ -49,6 +63,10 @@ export class SocketWire implements Wire {
     this.#sockets[slot]?.end()
   }
 
+  halfClose(slot: number): void {
+    this.#sockets[slot]?.shutdown()
+  }
+
   cut(slot: number): void {
     this.#sockets[slot]?.terminate()
   }
@@ -62,16 +80,84 @@ export class SocketWire implements Wire {
     if (socket !== null && socket !== undefined) this.#onEnding(socket)
   }
 
-  /** The client has sent bytes on its open stream, which have no meaning. */
-  onDropped(slot: number, bytes: number): void {
+  /** The client has sent bytes on its open stream. */
+  onData(slot: number, bytes: Uint8Array): void {
+    const { owner } = this
+    if (owner.readers > 0 && owner.reads(slot)) this.#read(slot, bytes)
+    else this.#drop(slot, bytes.length)
+  }
+
+  /** They have no meaning. */
+  #drop(slot: number, bytes: number): void {
     const dropped = (this.#dropped.get(slot) ?? 0) + bytes
     this.#dropped.set(slot, dropped)
     if (dropped > streamLimits.droppedBytesMax) this.cut(slot)
   }
 
+  /** Passes on as much as may be read in this turn; the client has to wait with the rest. */
+  #read(slot: number, bytes: Uint8Array): void {
+    const unread = this.#unread.get(slot)
+    if (unread !== undefined) {
+      // It came before the socket was paused.
+      unread.bytes = Buffer.concat([unread.bytes, bytes])
+      if (unread.bytes.length > streamLimits.droppedBytesMax) this.cut(slot)
+      return
+    }
+    const socket = this.#sockets[slot]
+    const read = this.#pass(slot, bytes)
+    if (read === bytes.length || socket === null || socket === undefined) return
+    if (this.#sockets[slot] !== socket) return
+    this.#unread.set(slot, { socket, bytes: copyOf(bytes, read, bytes.length), isAll: false })
+    socket.pause()
+    this.#readLater()
+  }
+
+  /** Answers how many of the bytes were read. */
+  #pass(slot: number, bytes: Uint8Array): number {
+    const read = Math.min(bytes.length, this.#readable)
+    this.#readable -= read
+    if (this.#readable === 0) this.#readLater()
+    if (read > 0) this.owner.onData(slot, bytes.subarray(0, read))
+    return read
+  }
+
+  #readLater(): void {
+    if (this.#isReadingLater) return
+    this.#isReadingLater = true
+    setImmediate(() => this.#readRest())
+  }
+
+  #readRest(): void {
+    this.#isReadingLater = false
+    this.#readable = wireLimits.receivedBytesPerTurn
+    for (const [slot, unread] of [...this.#unread]) {
+      if (this.#readable === 0) return
+      // Closed meanwhile.
+      if (this.#unread.get(slot) !== unread) continue
+      // The last one now, so that others have their turn.
+      this.#unread.delete(slot)
+      const read = this.#pass(slot, unread.bytes)
+      if (this.#sockets[slot] !== unread.socket) continue
+      if (read < unread.bytes.length) {
+        unread.bytes = unread.bytes.subarray(read)
+        this.#unread.set(slot, unread)
+        continue
+      }
+      unread.socket.resume()
+      if (unread.isAll) this.owner.onEnd(slot)
+    }
+  }
+
+  onEnd(slot: number): void {
+    const unread = this.#unread.get(slot)
+    if (unread === undefined) this.owner.onEnd(slot)
+    else unread.isAll = true
+  }
+
   onClose(slot: number): void {
     this.#sockets[slot] = null
     this.#dropped.delete(slot)
+    this.#unread.delete(slot)
     this.owner.onClose(slot)
   }
 }
@@ -88,7 +174,7 @@ class HeldSocket implements SocketHolder {
   }
 
   onData(bytes: Uint8Array): void {
-    if (this.#slot !== 0) this.#wire.onDropped(this.#slot, bytes.length)
+    if (this.#slot !== 0) this.#wire.onData(this.#slot, bytes)
   }
 
   onDrain(): void {
@@ -96,7 +182,7 @@ class HeldSocket implements SocketHolder {
   }
 
   onEnd(): void {
-    if (this.#slot !== 0) this.#wire.owner.onEnd(this.#slot)
+    if (this.#slot !== 0) this.#wire.onEnd(this.#slot)
   }
 
   onClose(): void {

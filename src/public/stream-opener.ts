@@ -17,6 +17,7 @@ import {
   type StreamBeginning,
   type StreamEnd,
   type StreamFrom,
+  type StreamInput,
   type StreamKind,
   type StreamRegistry,
   type StreamTerms,
@@ -52,41 +53,54 @@ export interface StreamOpener {
 export interface OpenOnRequest {
   readonly cors: CorsHeaders | null
   readonly from: StreamFrom
+  /** What this stream alone begins with, of a transport that is an upgrade. */
+  readonly head: Uint8Array | null
 }
 
 export interface OpenRequest extends OpenOnRequest {
   readonly terms: StreamTerms
 }
 
-/** How the streams of a transport are opened. */
-export function streamOpener(options: StreamOptions, transport: Transport): StreamOpener {
+/**
+ * How the streams of a transport are opened.
+ *
+ * @param input reads what their clients send; null if that is nothing
+ */
+export function streamOpener(
+  options: StreamOptions,
+  transport: Transport,
+  input: StreamInput | null = null,
+): StreamOpener {
   const { store, registry, descriptors } = options
   const sockets = new SocketWire(store, options.onEnding)
-  const onSockets = new Kinds(sockets, transport)
+  const onSockets = new Kinds(sockets, transport, input)
   const fromOf = (from: StreamFrom) => (transport.hasCursor ? from : null)
-  const onDescriptors = descriptors === null ? onSockets : new Kinds(descriptors, transport)
+  const onDescriptors = descriptors === null ? onSockets : new Kinds(descriptors, transport, input)
   return {
-    open(user, exchange, { terms, cors, from }) {
+    open(user, exchange, { terms, cors, from, head }) {
       const { minor } = exchange.head
       const socket = exchange.takeOver(UNHELD)
       const slot = store.reserve(user, terms)
       if (descriptors?.adopt(slot, socket) === true)
-        store.connect(slot, onDescriptors.of(minor, cors))
+        store.connect(slot, onDescriptors.of(minor, cors), head)
       else {
         sockets.attach(slot, socket)
-        store.connect(slot, onSockets.of(minor, cors))
+        store.connect(slot, onSockets.of(minor, cors), head)
       }
+      input?.onOpen(slot, terms.readable)
       registry.register(slot, fromOf(from))
     },
-    openOn(user, minor, descriptor, { cors, from }) {
+    openOn(user, minor, descriptor, { cors, from, head }) {
       if (descriptors === null) return false
       const slot = store.reserve(user, UNLIMITED)
+      // First: the store closes a stream by what it knows of its kind.
+      store.connect(slot, onDescriptors.of(minor, cors), head)
       if (!descriptors.add(slot, descriptor)) {
         store.onClose(slot)
         store.forget(slot)
         return false
       }
-      store.connect(slot, onDescriptors.of(minor, cors))
+      input?.onOpen(slot, UNLIMITED.readable)
       registry.register(slot, fromOf(from))
       return true
     },
@@ -103,8 +117,12 @@ class Kinds {
   /** There are as many as origins that pages of which may open streams. */
   readonly #byPage = new WeakMap<CorsHeaders, KindPair>()
 
-  constructor(wire: Wire, transport: Transport) {
+  constructor(wire: Wire, transport: Transport, input: StreamInput | null) {
     this.#make = (cors) => {
+      if (transport.isUpgrade === true) {
+        const kind = { ...kindOf(wire, transport, {}, false), input }
+        return [kind, kind]
+      }
       const headers = cors === null ? transport.headers : { ...transport.headers, ...cors }
       return [kindOf(wire, transport, headers, false), kindOf(wire, transport, headers, true)]
     }
@@ -132,7 +150,7 @@ function kindOf(
   headers: Readonly<Record<string, string>>,
   isChunked: boolean,
 ): StreamKind {
-  const opening = new Opening(headers, isChunked)
+  const opening = transport.isUpgrade === true ? null : new Opening(headers, isChunked)
   const endings = new Map<EndReason, Uint8Array>()
   const endingOf = (end: StreamEnd) => {
     const bytes = transport.ending(end, isChunked)
@@ -144,7 +162,7 @@ function kindOf(
     return responseHead({ ...reply, headers: { ...headers, ...reply.headers } }, framing, context)
   }
   const begunBy =
-    (begin: (of: StreamBeginning) => TransportBeginning) =>
+    (begin: (of: StreamBeginning) => TransportBeginning, opening: Opening) =>
     (_: number, of: StreamBeginning): BegunStream => {
       const { bytes, refusal, isOver } = begin(of)
       const body = refusal === null ? bytes : Buffer.from(refusal.body ?? NO_BYTES)
@@ -157,9 +175,12 @@ function kindOf(
     }
   return {
     wire,
-    ...(transport.begin !== undefined && { begin: begunBy(transport.begin) }),
+    ...(transport.begin !== undefined &&
+      opening !== null && { begin: begunBy(transport.begin, opening) }),
+    input: null,
     opening: (user, start) => {
       const greeting = transport.greeting(user, isChunked, start)
+      if (opening === null) return greeting
       return transport.headersOf === undefined || start === null
         ? opening.before(greeting)
         : opening.withFields(transport.headersOf(start), greeting)

@@ -23,6 +23,9 @@ export interface TransportBeginning {
 }
 
 export interface Transport {
+  /** Has a stream the connection for both directions, behind a head of its own? Then it has no
+   * fields and no chunks. */
+  readonly isUpgrade?: boolean
   /** The fields of the response that a stream begins with. */
   readonly headers: Readonly<Record<string, string>>
   /** Are its clients told where they are in the log, so that they can come back to it? */

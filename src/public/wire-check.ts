@@ -8,6 +8,7 @@ import { type Result, refused, success } from '../core/result.ts'
 import { Acceptor } from '../http/acceptor.ts'
 import type { OnBug } from '../http/elysia.ts'
 import type { SocketHolder } from '../http/exchange.ts'
+import { NO_OWNER } from '../hub/stream.ts'
 import { type DescriptorCalls, descriptorCalls } from '../os/epoll.ts'
 import { SocketAddress, tcpCalls } from '../os/tcp.ts'
 import { DescriptorWire } from './descriptor-wire.ts'
@@ -17,7 +18,7 @@ export async function openDescriptorWire(
   clock: Clock,
   onBug: OnBug,
 ): Promise<Result<DescriptorWire>> {
-  const calls = descriptorCalls(wireLimits.eventsPerTurn)
+  const calls = descriptorCalls(wireLimits.eventsPerTurn, wireLimits.receiveBytes)
   if (calls === null) return refused('this system has no epoll, or no C library to call it by')
   const epoll = calls.openEpoll()
   if (epoll < 0) return refused(`an epoll cannot be opened: errno ${-epoll}`)
@@ -71,7 +72,7 @@ async function carries(wire: DescriptorWire): Promise<void> {
       reject(new Error('a socket cannot be taken out of Bun'))
       return
     }
-    wire.owner = { onDrain: () => undefined, onEnd: () => wire.end(SLOT), onClose: () => resolve() }
+    wire.owner = { ...NO_OWNER, onEnd: () => wire.end(SLOT), onClose: () => resolve() }
     const taken = wire.write(SLOT, HELLO, HELLO.length)
     if (taken !== HELLO.length) reject(new Error('a descriptor takes no bytes'))
   }

@@ -12,7 +12,7 @@ import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, resolve } from '../http/listener.ts'
-import { logFollows } from '../hub/follow-log.ts'
+import { FollowLog } from '../hub/follow-log.ts'
 import type { HistoryPlace } from '../hub/history.ts'
 import type { StreamHost } from '../hub/host.ts'
 import { localLimiter, StreamLimiter } from '../hub/limiter.ts'
@@ -32,7 +32,7 @@ import { openPublicPort } from '../public/port.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { type Stores, storesOf } from '../subscriptions/stores.ts'
-import type { Pairs } from '../subscriptions/subscriptions.ts'
+import type { OnFollowChange } from '../subscriptions/subscriptions.ts'
 import { startWorkers } from '../workers/supervisor.ts'
 import { openInputs } from './inputs.ts'
 import { RemoteSettings } from './remote-settings.ts'
@@ -93,8 +93,11 @@ export async function startServer(
   const opened = openDatabase(config.databasePath, names)
   if (!opened.ok) return refused({ cause: 'database', reason: `the database ${opened.why}` })
   const { log: messages, place: historyPlace } = openMessages(config, names, dependencies)
-  const onChange = (pairs: Pairs, follows: boolean) => logFollows(messages, names, pairs, follows)
+  const followLog = new FollowLog(messages, names)
+  const onChange: OnFollowChange = (pairs, follows, stamp) =>
+    followLog.onChange(pairs, follows, stamp)
   const stores = storesOf(opened.value, names, { onChange, findsSubjects: true })
+  followLog.begin(stores.subscriptions)
   const plan: Plan = {
     ...dependencies,
     ...{ filesLimit, capacity, workers, settings, remote: remote.value, stores },
@@ -255,7 +258,7 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
     ...{ isShared: false, isOfCrowd: false },
     ...{ openFilesLimit: filesLimit, log, clock, onBug },
     limiter: localLimiter(new StreamLimiter({ settings, clock, revoked, names })),
-    router: { resumption: plan.resumption },
+    router: { resumption: plan.resumption, names },
     subjectOf: (user) => names.subjectOf(user),
     refreshKeys,
     redeem: (ticket) => plan.tickets.redeem(ticket),

@@ -64,7 +64,7 @@ class SqliteSubscriptions implements Subscriptions {
       return true
     })
     this.#index.add(changed)
-    if (changed.length > 0) this.#onChange?.(changed, true)
+    if (changed.length > 0) this.#onChange?.(changed, true, this.stamp)
     return changed.length / 2
   }
 
@@ -76,7 +76,7 @@ class SqliteSubscriptions implements Subscriptions {
       return true
     })
     this.#index.remove(changed)
-    if (changed.length > 0) this.#onChange?.(changed, false)
+    if (changed.length > 0) this.#onChange?.(changed, false, this.stamp)
     return changed.length / 2
   }
 

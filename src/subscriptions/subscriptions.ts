@@ -34,7 +34,7 @@ export interface Follows {
  * least one; they are in the database and in memory by then. Names in them still have their
  * handles. The array is not changed afterwards.
  */
-export type OnFollowChange = (pairs: Pairs, follows: boolean) => void
+export type OnFollowChange = (pairs: Pairs, follows: boolean, stamp: number) => void
 
 export interface SubscriptionsOptions {
   /** Are the subjects of a user found in memory, too? About 4.3 bytes a subscription more. */

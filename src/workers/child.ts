@@ -31,6 +31,7 @@ import {
 } from './protocol.ts'
 import { HEAD_BYTES, type RecordBytes } from './records.ts'
 import { RemoteLimiter } from './remote-limiter.ts'
+import { readSubjectsAnswer } from './remote-subjects.ts'
 
 /** The public port of a worker, once it has started. */
 export interface WorkerPort {
@@ -101,7 +102,9 @@ class Child implements DeliveryAck {
     else if (record.kind === TO_WORKER.begin) {
       const { slot, ...beginning } = readBeginning(record)
       this.#pendingStreams?.onBeginning(slot, beginning)
-    } else if (record.kind === TO_WORKER.figures) link.reply(numberOf(record), this.#report(port))
+    } else if (record.kind === TO_WORKER.changed)
+      this.#pendingStreams?.subjects.onAnswer(readSubjectsAnswer(record))
+    else if (record.kind === TO_WORKER.figures) link.reply(numberOf(record), this.#report(port))
     else if (record.kind === TO_WORKER.presence)
       link.reply(numberOf(record), port.store.connected.presence(jsonOf(record, 4)))
     else if (record.kind === TO_WORKER.audience) {

@@ -46,6 +46,10 @@ class FakeLink {
   flushSoon(): void {
     this.flushesSoon++
   }
+
+  json(): void {
+    throw new Error('nobody asks about subjects here')
+  }
 }
 
 /** The pending streams of a worker, wired to its store as the public port does. */

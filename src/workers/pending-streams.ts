@@ -8,9 +8,11 @@ import { ResumeQueue } from '../hub/resume-queue.ts'
 import type { StreamStore } from '../hub/store.ts'
 import type { StreamBeginning, StreamFrom, StreamRegistry } from '../hub/stream.ts'
 import type { SubjectsOwner } from '../hub/stream-subjects.ts'
+import type { SubjectsChange } from '../hub/subject-changes.ts'
 import { writeBeginRequest } from './beginnings.ts'
 import type { Link } from './link.ts'
 import { TO_PARENT } from './protocol.ts'
+import { RemoteSubjects } from './remote-subjects.ts'
 
 /** A stream that the parent was asked where it begins. */
 interface AskedStream {
@@ -18,10 +20,14 @@ interface AskedStream {
   readonly from: StreamFrom
 }
 
+type PendingLink = Pick<Link, 'out' | 'json' | 'flushSoon'>
+type PendingBroadcasts = Pick<Broadcasts, 'register' | 'inOrder'>
+
 export class PendingStreams implements StreamRegistry, SubjectsOwner {
   readonly #store: StreamStore
-  readonly #link: Pick<Link, 'out' | 'flushSoon'>
-  readonly #broadcasts: Pick<Broadcasts, 'register'>
+  readonly #link: PendingLink
+  readonly #broadcasts: PendingBroadcasts
+  readonly subjects: RemoteSubjects
   readonly #queue: ResumeQueue
   /** By slot; bounded by the streams that there is room for. */
   readonly #asked = new Map<number, AskedStream>()
@@ -38,15 +44,12 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
   #followed: number[] = []
   #unfollowed: number[] = []
 
-  constructor(
-    store: StreamStore,
-    link: Pick<Link, 'out' | 'flushSoon'>,
-    broadcasts: Pick<Broadcasts, 'register'>,
-  ) {
+  constructor(store: StreamStore, link: PendingLink, broadcasts: PendingBroadcasts) {
     this.#store = store
     this.#link = link
     this.#broadcasts = broadcasts
     this.#queue = new ResumeQueue(store, (slot, from) => this.#ask(slot, from))
+    this.subjects = new RemoteSubjects(store, link, broadcasts, this)
   }
 
   /**
@@ -86,6 +89,10 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
     }
     this.#broadcasts.register(slot, beginning)
     this.#queue.onBegun(asked.from)
+  }
+
+  change(change: SubjectsChange): void {
+    this.subjects.ask(change)
   }
 
   /** The link has sent all that was written to it. */

@@ -35,6 +35,9 @@ export const TO_WORKER = {
   /** A slot and a `StreamBeginning` (beginnings.ts): open the stream; it comes before all messages
    * that are not in it. */
   begin: 11,
+  /** A `SubjectsAnswer` (remote-subjects.ts) to the next request of `change`; it comes before all
+   * messages that follow from it. */
+  changed: 12,
 } as const
 
 /** From the worker. */
@@ -49,6 +52,8 @@ export const TO_PARENT = {
   followed: 11,
   /** The same of streams that have ended. */
   unfollowed: 12,
+  /** JSON, a `SubjectsRequest`: an open stream is to follow these, or does no longer. */
+  change: 15,
   /** A `BeginRequest` (beginnings.ts): a stream was opened; where does it begin? */
   begin: 14,
   /**

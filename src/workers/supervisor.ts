@@ -48,6 +48,7 @@ import {
   type WorkerStart,
 } from './protocol.ts'
 import type { RecordBytes } from './records.ts'
+import { answerSubjects } from './remote-subjects.ts'
 import { reservePort } from './shared-port.ts'
 import { type WorkerOwner, WorkerProcess } from './worker.ts'
 import { WorkerOutlet } from './worker-outlet.ts'
@@ -65,7 +66,7 @@ export interface SupervisorOptions {
   readonly revoked: StreamLimiterOptions['revoked']
   readonly names: StreamLimiterOptions['names']
   readonly tickets: Pick<Tickets, 'redeem'>
-  readonly resumption: Pick<Resumption, 'begin'>
+  readonly resumption: Pick<Resumption, 'begin' | 'cursor'>
   readonly log: Log
   readonly clock: Clock
 }
@@ -165,17 +166,16 @@ export class Supervisor implements StreamHost, WorkerOwner {
     for (const worker of this.#workers) worker.start()
     const started = await promise
     this.#onChange = () => undefined
-    if (started.ok) this.#timer = setInterval(() => this.#tick(), workerLimits.heartbeatEveryMs)
+    const tick = () => {
+      for (const worker of this.#workers) worker.tick()
+    }
+    if (started.ok) this.#timer = setInterval(tick, workerLimits.heartbeatEveryMs)
     else this.#killAll()
     return started
   }
 
   #killAll(): void {
     for (const worker of this.#workers) worker.kill()
-  }
-
-  #tick(): void {
-    for (const worker of this.#workers) worker.tick()
   }
 
   get isDraining(): boolean {
@@ -400,10 +400,14 @@ export class Supervisor implements StreamHost, WorkerOwner {
     else if (record.kind === TO_PARENT.followed) this.#followed.addAll(record.view, number)
     else if (record.kind === TO_PARENT.unfollowed) this.#followed.removeAll(record.view, number)
     else if (record.kind === TO_PARENT.begin) this.#begin(worker, record)
-    else if (record.kind === TO_PARENT.acquire) this.#acquire(worker, record)
+    else if (record.kind === TO_PARENT.change) this.#changeSubjects(worker, record)
+    else if (record.kind === TO_PARENT.acquire)
+      reply(worker, record, this.#limiter.acquire(number, jsonOf<StreamRequest>(record, 4)))
     else if (record.kind === TO_PARENT.release) this.#limiter.release(number, jsonOf(record))
-    else if (record.kind === TO_PARENT.isRevoked) this.#isRevoked(worker, record)
-    else if (record.kind === TO_PARENT.redeem) this.#redeem(worker, record)
+    else if (record.kind === TO_PARENT.isRevoked)
+      reply(worker, record, this.#limiter.isRevoked(jsonOf<RevocableToken>(record, 4)))
+    else if (record.kind === TO_PARENT.redeem)
+      reply(worker, record, this.#options.tickets.redeem(jsonOf<string>(record, 4)))
     else if (record.kind === TO_PARENT.refreshKeys) this.#refreshKeys(worker, record)
     else if (record.kind === TO_PARENT.drained) this.#onDrained(worker, jsonOf(record))
     else throw new Error(`a worker sent a record of kind ${record.kind}`)
@@ -418,19 +422,10 @@ export class Supervisor implements StreamHost, WorkerOwner {
     link.flushSoon()
   }
 
-  #acquire({ number, link }: WorkerProcess, record: RecordBytes): void {
-    const decision = this.#limiter.acquire(number, jsonOf<StreamRequest>(record, 4))
-    link?.reply(record.view.getUint32(0, true), decision)
-  }
-
-  #isRevoked({ link }: WorkerProcess, record: RecordBytes): void {
-    const isRevoked = this.#limiter.isRevoked(jsonOf<RevocableToken>(record, 4))
-    link?.reply(record.view.getUint32(0, true), isRevoked)
-  }
-
-  #redeem({ link }: WorkerProcess, record: RecordBytes): void {
-    const identity = this.#options.tickets.redeem(jsonOf<string>(record, 4))
-    link?.reply(record.view.getUint32(0, true), identity)
+  /** In one turn: from its answer on the worker gets what is published about the subjects. */
+  #changeSubjects({ number, link }: WorkerProcess, record: RecordBytes): void {
+    if (link === null) return
+    answerSubjects(link, jsonOf(record), this.#options, (id) => this.#followed.add(id, number))
   }
 
   async #refreshKeys(worker: WorkerProcess, { view }: RecordBytes): Promise<void> {
@@ -446,4 +441,8 @@ export class Supervisor implements StreamHost, WorkerOwner {
     this.#drained.add(worker)
     worker.link?.close()
   }
+}
+
+function reply({ link }: WorkerProcess, { view }: RecordBytes, value: unknown): void {
+  link?.reply(view.getUint32(0, true), value)
 }

@@ -126,7 +126,7 @@ describe('an invalid command line ends with 2 and one line that helps', () => {
     [['flood', '--connections', 'many'], 'a whole number like 500, 10k or 1m'],
     [['flood', '--source', '10.0.0.300'], 'an address like 10.0.0.1'],
     [['flood', 'nonsense'], 'it must look like http://127.0.0.1:8000/test/{id}'],
-    [['flood', 'https://127.0.0.1/test/{id}'], 'https is not supported'],
+    [['flood', '--insecure'], '--insecure and --ca are for an address with https'],
     [['gen', '--interval', '5'], 'a duration like 50ms or a range like 11ms-110ms'],
     [['gen', '--address', 'everyone'], 'one of subject, to'],
     [['gen', 'nonsense'], 'not an address like http://127.0.0.1:8001'],

@@ -1,0 +1,106 @@
+// Goal: the log of messages has each change of who follows whom, or says that some are missing.
+// Method: a real database and a real log, in files, changed with and without each other.
+
+import { afterAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { openLog } from '../log/open-log.ts'
+import { openDatabase } from '../subscriptions/database.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
+import { storesOf } from '../subscriptions/stores.ts'
+import { FollowLog } from './follow-log.ts'
+import { newFrame } from './frame.ts'
+
+const folder = mkdtempSync(`${tmpdir()}/comet-follow-log-`)
+afterAll(() => rmSync(folder, { recursive: true }))
+
+let paths = 0
+
+interface Server extends Disposable {
+  readonly subscriptions: ReturnType<typeof storesOf>['subscriptions']
+  /** A message about a subject; its number. */
+  publish(subject: number): number
+  /** What a user has missed since an entry. */
+  missedBy(user: number, after: number): unknown
+}
+
+/** What a server has open. */
+function started(path: string, hasLog = true): Server {
+  const names = new NameTable({ seed: 1 })
+  const opened = openDatabase(path, names)
+  if (!opened.ok) throw new Error(opened.why)
+  const intern = (name: string) => names.intern(name)
+  const { log } = openLog({ path: hasLog ? `${path}-log` : null, bytes: 65_536, intern })
+  const followLog = new FollowLog(log, names)
+  const { subscriptions } = storesOf(opened.value, names, {
+    findsSubjects: true,
+    onChange: (...change) => followLog.onChange(...change),
+  })
+  followLog.begin(subscriptions)
+  return {
+    subscriptions,
+    publish: (subject) => log.append(newFrame(Buffer.from('x'), true, subject)),
+    missedBy: (user, after) =>
+      log.missedBy({ user, follows: subscriptions.subjectsOf(user), subjects: [] }, after),
+    [Symbol.dispose]() {
+      log.close()
+      subscriptions.close()
+    },
+  }
+}
+
+const newPath = () => `${folder}/${paths++}.db`
+const pair = (user: number, subject: number) => Uint32Array.of(user, subject)
+
+test('what a user followed at the time counts, also over restarts', () => {
+  const path = newPath()
+  let begun: number
+  {
+    using server = started(path)
+    begun = server.publish(9)
+    server.publish(5)
+    server.subscriptions.add(pair(1, 5))
+  }
+  {
+    using server = started(path)
+    const followed = server.publish(5)
+    server.subscriptions.remove(pair(1, 5))
+    server.publish(5)
+    expect(server.missedBy(1, begun)).toEqual({ numbers: [followed] })
+  }
+  using server = started(path)
+  expect(server.missedBy(1, begun)).toMatchObject({ numbers: [expect.any(Number)] })
+})
+
+describe('what the log does not know, is as it is after it', () => {
+  test.each([
+    [
+      'the database was changed without the log',
+      (path: string) => {
+        using other = started(path, false)
+        other.subscriptions.add(pair(1, 5))
+      },
+    ],
+    [
+      'many subscriptions changed together',
+      (path: string) => {
+        using server = started(path)
+        const pairs = Array.from({ length: 20 }, (_, at) => [1, 5 + at])
+        server.subscriptions.add(Uint32Array.from(pairs.flat()))
+      },
+    ],
+  ])('%s', (_, change) => {
+    const path = newPath()
+    let begun: number
+    let before: number
+    {
+      using server = started(path)
+      begun = server.publish(9)
+      before = server.publish(5)
+    }
+    change(path)
+    using server = started(path)
+    const after = server.publish(5)
+    expect(server.missedBy(1, begun)).toEqual({ numbers: [before, after] })
+  })
+})
