@@ -9,8 +9,7 @@ import { waitFor } from '../../support/child-process.ts'
 import { freePort, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 
-/** Formats of the page's own list that this server has. */
-const FORMAT = 'sse'
+const FORMAT = 'websocket'
 
 async function openTry(controlUrl: string, page: BrowserPage, format = FORMAT): Promise<void> {
   await page.goTo(`${controlUrl}/try`)
@@ -47,7 +46,7 @@ async function untilRows(page: BrowserPage, text: string): Promise<void> {
   await page.until(`document.getElementById('rows').textContent.includes('${text}')`)
 }
 
-withChromium.each(['sse', 'json', 'poll', ''])(
+withChromium.each(['websocket', 'sse', 'json', 'poll', ''])(
   'a stream by %p shows what is published',
   async (format) => {
     await using server = await serve()
