@@ -12,6 +12,8 @@ import { firstFailure } from './log.ts'
 
 const SEED = 20_261_130
 const STEPS = 10_000
+/** Some bugs need a rare turn of events. */
+const STEPS_WITH_BUG = 200_000
 
 const spies: { mockRestore(): void }[] = []
 afterEach(() => {
@@ -49,7 +51,7 @@ test.each<[string, () => { mockRestore(): void }]>([
     spies.push(spy())
     let failure: string | null
     try {
-      failure = firstFailure(SEED, STEPS)
+      failure = firstFailure(SEED, STEPS_WITH_BUG)
     } catch (error) {
       failure = String(error)
     }
