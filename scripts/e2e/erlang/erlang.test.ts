@@ -6,6 +6,7 @@ import { describe, expect } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
 import type { CometServer } from '../../support/comet.ts'
 import { COMET_NODE, erlangStats, type Meeting, meet, withErlang } from '../../support/erlang.ts'
+import { LogStream } from '../../support/log-stream.ts'
 import { chunk, get, RawClient } from '../../support/raw-client.ts'
 import { connectionsOf, follow, signal } from '../../support/workers.ts'
 
@@ -36,6 +37,17 @@ withErlang('comet is among the hidden nodes of the node that it was told of', as
 })
 
 describe('a message', () => {
+  withErlang('is kept for clients that come back', async () => {
+    await using meeting = await meet()
+    const { server, node } = meeting
+    await node.run(`{any, '${COMET_NODE}'} ! {alice, <<"to nobody">>}.`)
+    await node.run(`{any, '${COMET_NODE}'} ! {subject, alice, <<"about nobody">>}.`)
+    await waitFor('both', async () => (await server.stats()).messages.accepted === 2)
+    using stream = await LogStream.open(server, 'alice', 'json', 'after=oldest')
+    await stream.has('about nobody')
+    expect(stream.messages).toEqual(['to nobody', 'about nobody'])
+  })
+
   withErlang('to any name arrives as exactly one chunk', async () => {
     await using meeting = await meet()
     for (const name of ['any', 'comet', 'net_kernel', "'Zoë'"]) {
