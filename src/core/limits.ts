@@ -124,6 +124,10 @@ export const websocketLimits = {
    * closed. Clients mostly subscribe to all that they want in one go, of up to a hundred. */
   waitingMax: 256,
   waitingBytesMax: 64 * KIB,
+  /** Subjects that a stream may ask to follow in a window, and its milliseconds: a name that was
+   * asked for is kept for about two minutes, whether it is followed or not. */
+  subjectsPerWindowMax: 2_000,
+  windowMs: 60_000,
   /** Milliseconds that a client has to close its half once it was told the end: some round trips
    * of a slow network. */
   closeMsMax: 2_000,

@@ -142,7 +142,7 @@ export class DescriptorWire implements Wire {
     // The socket may have room, so that no event would come.
     if (taken === -ERRNO.ENOBUFS || taken === -ERRNO.ENOMEM) {
       this.#starved.push(slot)
-      this.#pollSoon()
+      this.#pollWithin(pollMsFull)
       return 0
     }
     // The owner is told later, since it is in the middle of something.
@@ -168,7 +168,7 @@ export class DescriptorWire implements Wire {
   #watchRoom(descriptor: number, isFull: boolean): void {
     if (this.#isFull[descriptor] === Number(isFull)) return
     this.#setFull(descriptor, isFull)
-    if (isFull) this.#pollSoon()
+    if (isFull) this.#pollWithin(pollMsFull)
     const generation = this.#generations[descriptor] as number
     const events = isFull ? WATCHED | EPOLL.out : WATCHED
     const result = this.#calls.watch(this.#options.epoll, false, descriptor, generation, events)
@@ -411,10 +411,14 @@ export class DescriptorWire implements Wire {
     return this.owner.readers > 0 ? pollMsReading : pollMsMax
   }
 
-  /** A stream waits for room. */
-  #pollSoon(): void {
-    if (this.#waitMs <= pollMsFull) return
-    this.#waitMs = pollMsFull
+  /** A stream has begun to read: its client will wait for answers. */
+  onReader(): void {
+    this.#pollWithin(pollMsReading)
+  }
+
+  #pollWithin(ms: number): void {
+    if (this.#waitMs <= ms) return
+    this.#waitMs = ms
     if (this.#timer === null) return
     clearTimeout(this.#timer)
     this.#pollLater()

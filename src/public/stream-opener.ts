@@ -76,6 +76,11 @@ export function streamOpener(
   const onSockets = new Kinds(sockets, transport, input)
   const fromOf = (from: StreamFrom) => (transport.hasCursor ? from : null)
   const onDescriptors = descriptors === null ? onSockets : new Kinds(descriptors, transport, input)
+  const onOpen = (slot: number, readable: StreamTerms['readable']) => {
+    if (input === null) return
+    input.onOpen(slot, readable)
+    descriptors?.onReader()
+  }
   return {
     open(user, exchange, { terms, cors, from, head }) {
       const { minor } = exchange.head
@@ -87,7 +92,7 @@ export function streamOpener(
         sockets.attach(slot, socket)
         store.connect(slot, onSockets.of(minor, cors), head)
       }
-      input?.onOpen(slot, terms.readable)
+      onOpen(slot, terms.readable)
       registry.register(slot, fromOf(from))
     },
     openOn(user, minor, descriptor, { cors, from, head }) {
@@ -100,7 +105,7 @@ export function streamOpener(
         store.forget(slot)
         return false
       }
-      input?.onOpen(slot, UNLIMITED.readable)
+      onOpen(slot, UNLIMITED.readable)
       registry.register(slot, fromOf(from))
       return true
     },

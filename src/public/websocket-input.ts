@@ -2,6 +2,7 @@
 // or when they break the rules, and does what they ask for about subjects. A stream that has sent
 // nothing is not known here, unless its token says what it may read.
 
+import type { Clock } from '../core/clock.ts'
 import { cursorText } from '../core/cursor.ts'
 import { websocketLimits } from '../core/limits.ts'
 import type { Subject } from '../core/user.ts'
@@ -10,6 +11,7 @@ import type { StreamStore } from '../hub/store.ts'
 import type { StreamInput, StreamRegistry } from '../hub/stream.ts'
 import type { SubjectsChange, SubjectsRequest, SubjectsResult } from '../hub/subject-changes.ts'
 import { ReadPatterns } from './read-patterns.ts'
+import { SubjectQuota } from './subject-quota.ts'
 import {
   CLOSE_CODE,
   ClientFrames,
@@ -30,6 +32,7 @@ export interface WebsocketInputOptions {
   readonly store: StreamStore
   readonly registry: Pick<StreamRegistry, 'change'>
   readonly settings: Settings<'userIdMax'>
+  readonly clock: Clock
 }
 
 /** An answer in the place of its request: null as long as it is not known. */
@@ -54,6 +57,7 @@ export class WebsocketInput implements StreamInput {
     this.#close(slot, CLOSE_CODE.tryAgainLater, 'too many messages are not complete')
   })
   readonly #patterns = new ReadPatterns()
+  readonly #quota: SubjectQuota
   /** By slot, of the few that wait for an answer. */
   readonly #waiting = new Map<number, WaitingAnswers>()
   /** The stream that is being read, and what it is answered. */
@@ -62,6 +66,7 @@ export class WebsocketInput implements StreamInput {
 
   constructor(options: WebsocketInputOptions) {
     this.#options = options
+    this.#quota = new SubjectQuota(options.clock)
   }
 
   onOpen(slot: number, readable: readonly string[] | null): void {
@@ -105,6 +110,8 @@ export class WebsocketInput implements StreamInput {
     if (!parsed.ok) this.#answer(slot, failureText(parsed.why))
     else if (!this.#allows(slot, parsed.value)) {
       this.#answer(slot, failureText(REQUEST_FAILURES.subject_not_allowed))
+    } else if (!this.#mayAsk(slot, parsed.value)) {
+      this.#answer(slot, failureText(REQUEST_FAILURES.too_often))
     } else this.#ask(slot, parsed.value, text.length)
   }
 
@@ -114,6 +121,10 @@ export class WebsocketInput implements StreamInput {
     // Its own messages it gets anyway.
     const allows = (subject: Subject) => subject === user || this.#patterns.allows(slot, subject)
     return subjects.every(allows)
+  }
+
+  #mayAsk(slot: number, { kind, subjects }: SubjectsRequest): boolean {
+    return kind === 'unsubscribe' || this.#quota.take(slot, subjects.length)
   }
 
   #ask(slot: number, request: SubjectsRequest, bytes: number): void {
@@ -175,6 +186,7 @@ export class WebsocketInput implements StreamInput {
   onClose(slot: number): void {
     this.#frames.forget(slot)
     this.#patterns.delete(slot)
+    this.#quota.onClose(slot)
     const waiting = this.#waiting.get(slot)
     if (waiting === undefined) return
     this.#waiting.delete(slot)

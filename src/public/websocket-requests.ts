@@ -2,6 +2,7 @@
 // so no longer; and what they are answered. Checked by hand: every worker would load a library.
 
 import { identityLimits } from '../core/identity-limits.ts'
+import { websocketLimits } from '../core/limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { checkSubject, type Subject } from '../core/user.ts'
 import type { SubjectsRequest } from '../hub/subject-changes.ts'
@@ -14,11 +15,13 @@ export interface RequestFailure {
     | 'subject_not_allowed'
     | 'too_many_subjects'
     | 'too_many_names'
+    | 'too_often'
     | 'busy'
   readonly message: string
 }
 
 const { subjectsMax } = identityLimits
+const { subjectsPerWindowMax } = websocketLimits
 
 /** Those that do not come of the text of a request. */
 export const REQUEST_FAILURES = {
@@ -33,6 +36,10 @@ export const REQUEST_FAILURES = {
   too_many_names: {
     code: 'too_many_names',
     message: 'There is no room for another name.',
+  },
+  too_often: {
+    code: 'too_often',
+    message: `A stream may ask to follow ${subjectsPerWindowMax} subjects a minute.`,
   },
   busy: { code: 'busy', message: 'The server is busy; ask again later.' },
 } as const satisfies Record<string, RequestFailure>

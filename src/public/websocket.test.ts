@@ -198,6 +198,19 @@ describe.each(HOSTS)('a client on %s', (_, start) => {
     ])
   })
 
+  test('that asks for others and others is told when that is too often', async () => {
+    await using host = await start()
+    using client = await open(host)
+    const subjects = JSON.stringify(Array.from({ length: 100 }, (_, at) => at + 1))
+    for (let round = 0; round < 21; round++) {
+      client.send(clientText(`{"subscribe":${subjects}}`))
+      client.send(clientText(`{"unsubscribe":${subjects}}`))
+    }
+    await until('it is answered', () => client.told.length === 42)
+    const errors = client.told.filter((text) => text.startsWith('{"error"'))
+    expect([errors.length, client.told.at(-2)?.includes('"too_often"')]).toEqual([1, true])
+  })
+
   test('gets what its token allows, and an error for the rest', async () => {
     await using host = await start()
     host.admission = { admitted: true, ...UNLIMITED, readable: ['room:*', '42'] }

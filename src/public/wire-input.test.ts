@@ -3,13 +3,16 @@
 // bound, and no stream keeps the others waiting. Method: a kernel and sockets of the test.
 
 import { describe, expect, test } from 'bun:test'
+import { systemClock } from '../core/clock.ts'
 import { streamLimits, wireLimits } from '../core/limits.ts'
+import { until } from '../core/time.fixture.ts'
 import type { Socket, SocketHolder } from '../http/exchange.ts'
 import { NO_OWNER, type WireOwner } from '../hub/stream.ts'
 import { RECEIVE_BYTES } from '../os/epoll.fixture.ts'
 import { ERRNO } from '../os/libc.ts'
 import { fakeWire } from './descriptor-wire.fixture.ts'
 import { SocketWire, UNHELD } from './socket-wire.ts'
+import { openDescriptorWire } from './wire-check.ts'
 
 const { receivedBytesPerTurn } = wireLimits
 
@@ -199,6 +202,36 @@ describe('a stream on a descriptor that reads', () => {
     expect([reader.of(1), wire.open]).toEqual(['late!', 1])
   })
 })
+
+test.if(process.platform === 'linux')(
+  'the first stream that reads is not noticed late',
+  async () => {
+    const opened = await openDescriptorWire(systemClock, (error) => expect(error).toBeNull())
+    if (!opened.ok) throw new Error(opened.why)
+    const wire = opened.value
+    const reader = new Reader()
+    reader.readers = 0
+    wire.owner = reader
+    using listener = Bun.listen<SocketHolder>({
+      ...{ hostname: '127.0.0.1', port: 0, allowHalfOpen: true },
+      socket: { open: (socket) => void wire.adopt(1, socket), data: () => undefined },
+    })
+    using client = await Bun.connect({
+      ...{ hostname: '127.0.0.1', port: listener.port },
+      socket: { data: () => undefined },
+    })
+    await until('it is adopted', () => wire.open === 1)
+    // Nothing happens, so that the wire looks less and less often.
+    await Bun.sleep(600)
+    reader.readers = 1
+    wire.onReader()
+    const sentMs = performance.now()
+    client.write('hello')
+    await until('it is read', () => reader.of(1) === 'hello')
+    expect(performance.now() - sentMs).toBeLessThan(wireLimits.pollMsMax / 2)
+    await wire.stop(0)
+  },
+)
 
 /** A socket of Bun, as far as the wire uses it. */
 class FakeSocket {

@@ -143,6 +143,11 @@ describe.each(LIBRARIES)('the client %s', (library) => {
     await using client = new Client(library, urlOf(server, '/stream/alice'))
     await followsAStream(client, server)
     await server.open(0)
+    await using other = new Client(library, urlOf(server, '/stream/7'))
+    await other.welcomed()
+    other.do({ binary: 'abc' })
+    expect(await other.closed()).toMatchObject({ code: 1003, wasClean: true })
+    await server.open(0)
   })
 
   withLibrary(library)('comes back to what it has missed', async () => {
