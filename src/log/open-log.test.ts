@@ -396,6 +396,17 @@ test.skipIf(!canMount)(
   },
 )
 
+test('a log with another length still has all changes of who follows whom', () => {
+  using folder = new LogFolder()
+  const first = folder.open().log
+  fill(first, 10)
+  first.setFollowsStamp(5)
+  const longer = folder.open({ bytes: 8_192 }).log
+  expect(longer.followsStamp).toBe(5)
+  longer.close()
+  expect(folder.open({ bytes: 4_096 }).log.followsStamp).toBe(5)
+})
+
 test('a pipe in the place of what is kept beside the file keeps neither start nor stop waiting', () => {
   using folder = new LogFolder()
   fill(folder.open().log, 10)
