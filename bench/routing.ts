@@ -35,6 +35,7 @@ const counting: StreamKind = {
     onEnding: unexpected,
   },
   input: null,
+  hasCursor: false,
   opening: () => new Uint8Array(0),
   encode: ({ bytes }) => bytes,
   heartbeat: new Uint8Array(0),

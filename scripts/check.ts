@@ -30,6 +30,7 @@ const ALONE = [
   'scripts/e2e/gen/gen.test.ts',
   'scripts/e2e/gen/node.test.ts',
   'scripts/e2e/public/keepalive-queue.test.ts',
+  'scripts/e2e/workers/chaos.test.ts',
   'scripts/e2e/workers/slow.test.ts',
 ] as const
 

@@ -93,6 +93,7 @@ function closingAtOnce(store: StreamStore): StreamKind {
       onEnding: unexpected,
     },
     input: null,
+    hasCursor: false,
     opening: () => new Uint8Array(0),
     encode: unexpected,
     heartbeat: new Uint8Array(0),

@@ -58,8 +58,16 @@ export const resumeLimits = {
    * wait; and streams that wait for the answer of the process with the log. */
   beginningBytesMax: 64 * MIB,
   beginningsMax: 64,
-  /** Milliseconds between two looks whether there is room again. */
+  /** Milliseconds between two looks whether there is room again, and streams that begin in one. */
   roomCheckMs: 10,
+  begunTogetherMax: 1_000,
+  /** Milliseconds between two looks, while others wait, for streams whose clients took nothing
+   * since the last one. They are cut: one that has lost its network for so long loses nothing, and
+   * those of somebody who means harm are soon behind the others. */
+  stallCheckMs: 1_000,
+  /** Milliseconds that a stream waits for room; then it is ended, and its client may come again.
+   * Less than a name is kept that no open stream refers to; see `namePassMs`. */
+  waitMsMax: 30_000,
   /** Subscriptions that change together and are each an entry of the log; more are one entry, and a
    * slice of a bulk change has a few hundred. */
   followsTogetherMax: 16,

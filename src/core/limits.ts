@@ -57,8 +57,7 @@ export const streamLimits = {
    * minute. */
   controlHeadMs: 10_000,
   controlIdleMs: 60_000,
-  /** Milliseconds between two steps of the heartbeats: of 20,000 silent streams 200 get
-   * one in each, in about two milliseconds. */
+  /** Milliseconds between two steps of the heartbeats: 200 of 20,000 silent streams get one. */
   heartbeatStepMs: 250,
   /** Seconds after which a refused client should try again. */
   retryAfterSeconds: 5,
@@ -215,6 +214,9 @@ export const workerLimits = {
   unackedBytesMax: 4 * MIB,
   /** Frames of the same; each takes about a hundred bytes of the parent besides its own. */
   unackedFramesMax: 32_768,
+  /** Users and subjects of messages that such a worker did not get, which are listed; of more, all
+   * of its streams that can come back end. */
+  skippedMax: 4_096,
   /** When there are more workers than cores, waking one costs more than what it does for one frame.
    * From so many frames a millisecond, of all workers together, those for one worker are
    * gathered. */

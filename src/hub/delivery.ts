@@ -24,6 +24,8 @@ export interface DeliveryParts {
   readonly kindOf: (slot: number) => StreamKind
   /** An open stream ends: its client has gone, or was too slow and is cut next. */
   readonly onEnd: (slot: number, reason: CloseReason) => void
+  /** An open stream is to end in its proper way, since messages for it are missing here. */
+  readonly onSkipped: (slot: number) => void
   /** Finds the clients that have left by now. */
   readonly refresh: () => void
 }
@@ -213,9 +215,43 @@ export class Delivery {
       this.#outboxes.push(outbox, bytes)
       return true
     }
+    this.#cut(slot)
+    return false
+  }
+
+  /** Cuts the streams that have taken nothing of what they begin with since the last call. */
+  cutStalled(): void {
+    for (const slot of this.#outboxes.stalled()) {
+      if (this.#table.state[slot] === STATE.full) this.#cut(slot)
+    }
+  }
+
+  /**
+   * Messages for these users, or about these subjects, are missing here, or for all: ends the
+   * streams that can come back behind their last message, behind all that they are to have.
+   */
+  endSkipped(users: readonly number[]): void {
+    this.sendTurn()
+    const table = this.#table
+    const ofAll = users.length === 0
+    const slots = new Set<number>()
+    for (let slot = 0; ofAll; slots.add(slot)) {
+      slot = table.nextOpen(slot)
+      if (slot === 0) break
+    }
+    for (const user of users) {
+      for (const slot of table.slotsOf(user)) slots.add(slot)
+      for (const slot of this.#subjects.slotsOf(user)) slots.add(slot)
+    }
+    for (const slot of slots) {
+      if (table.isOpen(slot) && this.#parts.kindOf(slot).hasCursor) this.#parts.onSkipped(slot)
+    }
+  }
+
+  /** A client that comes back with its cursor has lost nothing. */
+  #cut(slot: number): void {
     this.#parts.onEnd(slot, 'slow')
     this.#parts.kindOf(slot).wire.cut(slot)
-    return false
   }
 
   /**

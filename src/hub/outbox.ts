@@ -13,6 +13,8 @@ export class Outbox {
   #taken = 0
   /** How many of the first ones are what the stream begins with. */
   #beginning = 0
+  /** Has the connection taken anything since it was last asked for? */
+  #hasTaken = true
 
   /** How many frames wait. */
   get frames(): number {
@@ -57,8 +59,16 @@ export class Outbox {
     return buffer.subarray(0, length)
   }
 
+  /** Has the connection taken nothing since the last call? A new one is given time. */
+  isStalled(): boolean {
+    const isStalled = !this.#hasTaken
+    this.#hasTaken = false
+    return isStalled
+  }
+
   /** The connection has taken so many of the bytes that are {@link next}. */
   take(bytes: number): void {
+    if (bytes > 0) this.#hasTaken = true
     this.#taken += bytes
     for (let first = this.#queue.at(0); first !== undefined; first = this.#queue.at(0)) {
       if (this.#taken < first.length) return

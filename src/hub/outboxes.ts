@@ -42,6 +42,15 @@ export class Outboxes {
     this.#bySlot.delete(slot)
   }
 
+  /** Slots of the streams that have taken nothing of what they begin with since the last call. */
+  stalled(): number[] {
+    const slots: number[] = []
+    for (const [slot, outbox] of this.#bySlot) {
+      if (outbox.beginningBytes > 0 && outbox.isStalled()) slots.push(slot)
+    }
+    return slots
+  }
+
   /** A frame waits for an open stream. */
   push(outbox: Outbox, bytes: Uint8Array): void {
     outbox.push(bytes)

@@ -1,5 +1,6 @@
 // Streams whose clients come back to what they have missed: begun as fast as others take what they
-// get, so that very many of them together fill no memory.
+// get, so that very many of them together fill no memory. Those that take nothing meanwhile are
+// cut, so that nobody keeps all others waiting.
 
 import { resumeLimits } from '../core/history-limits.ts'
 import { Queue } from '../core/queue.ts'
@@ -9,22 +10,35 @@ import type { StreamFrom } from './stream.ts'
 interface Waiting {
   readonly slot: number
   readonly from: StreamFrom
+  /** The look before which it came. */
+  readonly look: number
 }
 
+/** What a queue needs of the store. */
+export type ResumeStore = Pick<
+  StreamStore,
+  'beginningBytes' | 'isOpening' | 'endOpening' | 'forget'
+> & { readonly delivery: Pick<StreamStore['delivery'], 'cutStalled'> }
+
+const { roomCheckMs, stallCheckMs, waitMsMax } = resumeLimits
+const LOOKS_PER_STALL_CHECK = stallCheckMs / roomCheckMs
+const LOOKS_MAX = waitMsMax / roomCheckMs
+
 export class ResumeQueue {
-  readonly #store: Pick<StreamStore, 'beginningBytes'>
+  readonly #store: ResumeStore
   readonly #begin: (slot: number, from: StreamFrom) => void
   /** Bounded by the streams that there is room for. */
   readonly #waiting = new Queue<Waiting>()
   /** Streams that are to begin, and have not. */
   #begun = 0
   #timer: Timer | null = null
+  /** Looks whether there is room, since the start. Counted, not timed: when a process that was
+   * stopped goes on, its clients are not to blame. */
+  #looks = 0
+  #isGoingOn = false
 
   /** @param begin is followed by one call of {@link onBegun} for each stream */
-  constructor(
-    store: Pick<StreamStore, 'beginningBytes'>,
-    begin: (slot: number, from: StreamFrom) => void,
-  ) {
+  constructor(store: ResumeStore, begin: (slot: number, from: StreamFrom) => void) {
     this.#store = store
     this.#begin = begin
   }
@@ -33,7 +47,7 @@ export class ResumeQueue {
   add(slot: number, from: StreamFrom): void {
     // It gets nothing at once, so it need not wait.
     if (from === 'live') this.#begin(slot, from)
-    else if (this.#waiting.length > 0 || this.#isFull) this.#wait({ slot, from })
+    else if (this.#waiting.length > 0 || this.#isFull) this.#wait({ slot, from, look: this.#looks })
     else {
       this.#begun++
       this.#begin(slot, from)
@@ -71,17 +85,35 @@ export class ResumeQueue {
   #lookLater(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = null
+      this.#looks++
+      if (this.#looks % LOOKS_PER_STALL_CHECK === 0) this.#store.delivery.cutStalled()
+      this.#endLate()
       this.#goOn()
       if (this.#waiting.length > 0) this.#lookLater()
-    }, resumeLimits.roomCheckMs)
+    }, roomCheckMs)
   }
 
+  /** Ends those that have waited for too long, without a welcome: their clients may come again. */
+  #endLate(): void {
+    const last = this.#looks - LOOKS_MAX
+    for (let first = this.#waiting.at(0); first !== undefined; first = this.#waiting.at(0)) {
+      if (first.look > last) return
+      this.#waiting.shift()
+      if (this.#store.isOpening(first.slot)) this.#store.endOpening(first.slot)
+      else this.#store.forget(first.slot)
+    }
+  }
+
+  /** A stream that begins at once says so meanwhile; the loop goes on, and not a call in a call. */
   #goOn(): void {
-    while (!this.#isFull) {
+    if (this.#isGoingOn) return
+    this.#isGoingOn = true
+    for (let left = resumeLimits.begunTogetherMax; left > 0 && !this.#isFull; left--) {
       const next = this.#waiting.shift()
-      if (next === undefined) return
+      if (next === undefined) break
       this.#begun++
       this.#begin(next.slot, next.from)
     }
+    this.#isGoingOn = false
   }
 }

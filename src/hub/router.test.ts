@@ -121,6 +121,7 @@ test('a frame is encoded once and shared by all who get it', () => {
       onEnding: () => undefined,
     },
     input: null,
+    hasCursor: false,
     opening: () => nothing,
     encode: ({ bytes }) => bytes,
     heartbeat: nothing,

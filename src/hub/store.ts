@@ -43,7 +43,7 @@ export interface StreamStoreOptions {
   /** Called when a stream is to end at some time, so that {@link StreamStore.endExpired} is. */
   readonly onExpiring?: () => void
   /** Called when a stream has opened that is to get heartbeats, so that {@link StreamStore.beat} is
-   * as long as {@link StreamStore.hasBeating} says that there are some. */
+   * as long as {@link StreamStore.heartbeats} has streams. */
   readonly onBeating?: () => void
   /** Told of the subjects that streams follow for themselves. */
   readonly subjects?: SubjectsOwner
@@ -85,6 +85,10 @@ export class StreamStore implements WireOwner {
       ...{ heartbeats: this.heartbeats, settings: options.settings },
       kindOf: (slot) => this.#kindOf(slot),
       onEnd: (slot, reason) => this.#remove(slot, reason),
+      onSkipped: (slot) => {
+        this.#endProperly(slot, DRAINED)
+        if (this.#outboxes.has(slot)) this.#endWithin(slot, streamLimits.drainMsMax)
+      },
       refresh: () => this.refresh(),
     })
   }
@@ -250,11 +254,6 @@ export class StreamStore implements WireOwner {
   /** Sends what this turn of the loop has for all streams, and settles its messages. */
   flush(): void {
     this.delivery.flush()
-  }
-
-  /** Is there a stream that is to get heartbeats? */
-  get hasBeating(): boolean {
-    return this.heartbeats.streams > 0
   }
 
   /** @param share of the longest silence of a stream that has gone by since the last call */

@@ -108,6 +108,15 @@ export class StreamSubjects {
     return subjects
   }
 
+  /** The slots of the streams that follow a subject for themselves. */
+  slotsOf(subject: number): number[] {
+    const slots: number[] = []
+    for (let entry = this.firstOf(subject); entry !== 0; entry = this.next(entry)) {
+      slots.push(this.slotOf(entry))
+    }
+    return slots
+  }
+
   /** The first entry of a subject; 0 if no stream follows it. Hot path: once a message. */
   firstOf(subject: number): number {
     const { rows } = this.#subjects

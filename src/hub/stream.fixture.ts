@@ -135,7 +135,8 @@ function wireOf(store: StreamStore) {
     const opening = () => OPENING
     const encode = ({ bytes }: Frame) => bytes
     const heartbeat = new Uint8Array(0)
-    held = { wire, kind: { wire, input: null, opening, encode, heartbeat, ending } }
+    const hasCursor = true
+    held = { wire, kind: { wire, input: null, hasCursor, opening, encode, heartbeat, ending } }
     wires.set(store, held)
   }
   return held
@@ -145,19 +146,20 @@ function wireOf(store: StreamStore) {
 export interface TestTerms extends StreamTerms {
   /** Reads what its client sends. */
   readonly input: StreamInput | null
+  readonly hasCursor: boolean
 }
 
 /** A stream that has its connection, and is not registered. */
 export function connectStream(
   store: StreamStore,
   user: number,
-  { input = null, ...terms }: Partial<TestTerms> = {},
+  { input = null, hasCursor = true, ...terms }: Partial<TestTerms> = {},
 ): RecordingStream {
   const { wire, kind } = wireOf(store)
   const slot = store.reserve(user, { ...UNLIMITED, ...terms })
   const stream = new RecordingStream(store, slot, user)
   wire.streams.set(slot, stream)
-  store.connect(slot, input === null ? kind : { ...kind, input })
+  store.connect(slot, input === null && hasCursor ? kind : { ...kind, input, hasCursor })
   return stream
 }
 

@@ -90,6 +90,8 @@ export interface StreamKind {
   readonly wire: Wire
   /** Null if nothing is expected of their clients. */
   readonly input: StreamInput | null
+  /** Can their clients come back behind their last message? */
+  readonly hasCursor: boolean
   /**
    * The bytes before all messages, valid until the next call.
    *

@@ -2,7 +2,7 @@
 // left the window. With it, a start is no gap for whoever has missed nothing. Names are not in it:
 // their handles end with the process.
 
-import { fsyncSync, readFileSync, rmSync } from 'node:fs'
+import { fsyncSync, lstatSync, readFileSync, rmSync } from 'node:fs'
 import { codeOrThrow } from '../core/system-error.ts'
 import { type Chains, NUMBERED } from './chains.ts'
 import type { EntryRing } from './entry-ring.ts'
@@ -41,7 +41,9 @@ export function writeHeads(path: string, { epoch, ring }: KeptHeadsOf, chains: C
   }
   words[end] = checked(words)
   try {
-    withFile(pathOf(path), 'w', (file) => {
+    // What else may be there, as a pipe, would keep the writer waiting.
+    rmSync(pathOf(path), { force: true })
+    withFile(pathOf(path), 'wx', (file) => {
       writeAll(file, new Uint8Array(words.buffer))
       fsyncSync(file)
     })
@@ -80,6 +82,8 @@ export function removeHeads(path: string): void {
 
 function read(path: string): Uint32Array | null {
   try {
+    // A pipe would keep the reader waiting.
+    if (!lstatSync(pathOf(path)).isFile()) return null
     const bytes = readFileSync(pathOf(path))
     if (bytes.length % 4 !== 0 || bytes.length < (HEAD_WORDS + 1) * 4) return null
     return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)

@@ -49,6 +49,8 @@ export interface HeaderState {
   readonly next: number
   readonly oldest: number
   readonly place: number
+  /** Of who follows whom after the last entry that changed it; null if it is not known. */
+  readonly stamp: number | null
 }
 
 export type HeaderReading =
@@ -77,6 +79,7 @@ export class LogHeader implements RingHeader {
     words.set([...epoch, checked(epoch)], AT.epochCopy)
     this.setOldest(state.place, state.oldest)
     this.setNext(state.next)
+    if (state.stamp !== null) this.setStamp(state.stamp)
     words.set(MAGIC)
     this.setBoot(state.bootId)
   }
@@ -154,6 +157,7 @@ export class LogHeader implements RingHeader {
       next: oldest + Math.max(count, 0),
       oldest,
       place,
+      stamp: this.stamp,
     }
   }
 

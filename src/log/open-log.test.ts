@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -394,3 +395,30 @@ test.skipIf(!canMount)(
     expect(readdirSync(disk.path)).toEqual(['comet.db-log'])
   },
 )
+
+test('a log with another length still has all changes of who follows whom', () => {
+  using folder = new LogFolder()
+  const first = folder.open().log
+  fill(first, 10)
+  first.setFollowsStamp(5)
+  const longer = folder.open({ bytes: 8_192 }).log
+  expect(longer.followsStamp).toBe(5)
+  longer.close()
+  expect(folder.open({ bytes: 4_096 }).log.followsStamp).toBe(5)
+})
+
+test('a pipe in the place of what is kept beside the file keeps neither start nor stop waiting', () => {
+  using folder = new LogFolder()
+  fill(folder.open().log, 10)
+  const again = folder.open()
+  const before = seen(again.log)
+  again.log.close()
+  const heads = `${folder.path}-heads`
+  rmSync(heads)
+  expect(Bun.spawnSync(['mkfifo', heads]).exitCode).toBe(0)
+  const opened = folder.open()
+  expect([opened.note, seen(opened.log)]).toEqual([null, before])
+  Bun.spawnSync(['mkfifo', heads])
+  opened.log.close()
+  expect(lstatSync(heads).isFile()).toBe(true)
+})

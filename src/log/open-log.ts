@@ -195,7 +195,7 @@ function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedL
  */
 function resized(opening: Opening, state: HeaderState): OpenedLog | null {
   const { path, ringWords, bootId, bytes: byteCount } = opening
-  const { epoch, next, place } = state
+  const { epoch, next, place, stamp } = state
   const { buffer, byteOffset } = readFileSync(path)
   const bytes = new Uint8Array(buffer, byteOffset + HEADER_BYTES, state.ringWords * WORD_BYTES)
   const words = new Uint32Array(buffer, bytes.byteOffset, state.ringWords)
@@ -217,7 +217,7 @@ function resized(opening: Opening, state: HeaderState): OpenedLog | null {
       end += length
     }
   }
-  const taken = { epoch, ringWords, bootId, next, oldest, place: 0 }
+  const taken = { epoch, ringWords, bootId, next, oldest, place: 0, stamp }
   const file = createLogFile(path, taken, fill)
   const opened = recovered(opening, file, { ...taken, isClean: state.isClean })
   return opened === null
@@ -229,7 +229,7 @@ function resized(opening: Opening, state: HeaderState): OpenedLog | null {
 function begin(opening: Opening, epochBefore: number, why: string | null): OpenedLog {
   const { path, clock, limits, ringWords, bootId } = opening
   const epoch = nextEpoch(clock, epochBefore)
-  const state = { epoch, ringWords, bootId, next: 1, oldest: 1, place: 0 }
+  const state = { epoch, ringWords, bootId, next: 1, oldest: 1, place: 0, stamp: null }
   try {
     const file = created(path, state)
     const ring = new EntryRing({ ...entriesOf(file), next: 1 })

@@ -83,6 +83,7 @@ export class RandomLog {
         next: first,
         oldest: first,
         place: 0,
+        stamp: null,
       }
       createLogFile(path, state)
       this.#log = this.#opened()

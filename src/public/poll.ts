@@ -82,6 +82,7 @@ export class Polls implements Wire {
     this.#kind = {
       wire: this,
       input: null,
+      hasCursor: true,
       opening: () => NO_BYTES,
       begin: (slot, beginning) => this.#begin(slot, beginning),
       encode: (frame) => jsonLines.encode(frame, false),

@@ -284,7 +284,7 @@ export class PublicPort implements StreamHost {
       const { heartbeatMs } = settings.current
       if (heartbeatMs > 0) streams.beat((nowMs - atMs) / heartbeatMs)
       atMs = nowMs
-      if (!streams.hasBeating) this.#stopBeating()
+      if (streams.heartbeats.streams === 0) this.#stopBeating()
     }, streamLimits.heartbeatStepMs)
     timer.unref()
     this.#heartbeat = timer

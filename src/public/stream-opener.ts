@@ -183,6 +183,7 @@ function kindOf(
     ...(transport.begin !== undefined &&
       opening !== null && { begin: begunBy(transport.begin, opening) }),
     input: null,
+    hasCursor: transport.hasCursor,
     opening: (user, start) => {
       const greeting = transport.greeting(user, isChunked, start)
       if (opening === null) return greeting

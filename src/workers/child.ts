@@ -102,7 +102,8 @@ class Child implements DeliveryAck {
     else if (record.kind === TO_WORKER.begin) {
       const { slot, ...beginning } = readBeginning(record)
       this.#pendingStreams?.onBeginning(slot, beginning)
-    } else if (record.kind === TO_WORKER.changed)
+    } else if (record.kind === TO_WORKER.skipped) this.#skipped(port, record)
+    else if (record.kind === TO_WORKER.changed)
       this.#pendingStreams?.subjects.onAnswer(readSubjectsAnswer(record))
     else if (record.kind === TO_WORKER.figures) link.reply(numberOf(record), this.#report(port))
     else if (record.kind === TO_WORKER.presence)
@@ -195,6 +196,14 @@ class Child implements DeliveryAck {
   #broadcast({ bytes, view }: RecordBytes): void {
     this.#sentBytes.push(bytes.length + HEAD_BYTES)
     this.#broadcasts?.send(readFrame(bytes, view, 0), this)
+  }
+
+  /** In order: streams that come later have missed nothing. */
+  #skipped({ store }: WorkerPort, { view }: RecordBytes): void {
+    const users = Array.from({ length: view.byteLength / 4 }, (_, at) =>
+      view.getUint32(4 * at, true),
+    )
+    this.#broadcasts?.inOrder(() => store.delivery.endSkipped(users))
   }
 
   /** So many streams took the next frame. Hot path: once a frame. */

@@ -38,6 +38,9 @@ export const TO_WORKER = {
   /** A `SubjectsAnswer` (remote-subjects.ts) to the next request of `change`; it comes before all
    * messages that follow from it. */
   changed: 12,
+  /** Users and subjects, or nothing for all: messages for their streams were left out here, since
+   * the worker was too far behind. Those that can come back behind their last message end. */
+  skipped: 13,
 } as const
 
 /** From the worker. */

@@ -25,7 +25,14 @@ export class FakeWorker implements WorkerLink {
   /** All it has got, and from `answered` on what it has not answered for. */
   readonly got: Handed[] = []
   answered = 0
+  /** Whose messages it was told it did not get, and how many it had got before. */
+  readonly skipped: { readonly ids: readonly number[]; readonly behind: number }[] = []
   readonly #reader = new RecordReader(({ kind, bytes, view }) => {
+    if (kind === TO_WORKER.skipped) {
+      const ids = Array.from({ length: bytes.length / 4 }, (_, at) => view.getUint32(4 * at, true))
+      this.skipped.push({ ids, behind: this.got.length })
+      return
+    }
     expect(kind).toBe(TO_WORKER.deliver)
     const users = Array.from({ length: view.getUint32(0, true) }, (_, at) =>
       view.getUint32(4 + at * 4, true),

@@ -6,7 +6,8 @@ import { describe, expect, test } from 'bun:test'
 import { workerLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
 import type { Receipt } from '../hub/receipt.ts'
-import { outletFor } from './worker-outlet.fixture.ts'
+import { textFrame } from '../hub/stream.fixture.ts'
+import { FakeWorker, outletFor } from './worker-outlet.fixture.ts'
 
 const TEXT = 'x'.repeat(60_000)
 /** Frames of that text after which a worker is half-way. */
@@ -121,5 +122,68 @@ describe('a worker that does not answer', () => {
     await settled(mine)
     outlet.disconnect(0)
     expect(totals).toEqual({ deliveries: 0, dropped: 0, skipped: 0, unknown: 1 })
+  })
+})
+
+describe('a worker that did not get all', () => {
+  const FULL = 2 * HALF_WAY
+
+  /** Worker 0 is too far behind; it has users 1 and 3, and a stream that follows 9. */
+  function behind() {
+    const streams = [
+      [1, 0],
+      [3, 0],
+      [2, 1],
+    ] as const
+    const all = outletFor(streams, 3, [[9, 0]])
+    const receipt = all.receipt()
+    for (let frame = 0; frame < FULL; frame++) all.deliver(receipt, TEXT, 1)
+    return { ...all, receipt }
+  }
+
+  test('is told whose messages it did not get, in their place', () => {
+    const { deliver, receipt, answer, worker, outlet } = behind()
+    deliver(receipt, 'skipped', 1)
+    deliver(receipt, 'skipped', 3, 2)
+    receipt.pending++
+    const about = { ...textFrame('skipped'), isAbout: true, target: 9 }
+    outlet.deliver(9, new Uint32Array(0), about, receipt)
+    answer(0, 1)
+    deliver(receipt, 'later', 1)
+    worker(0).read()
+    expect(worker(0).skipped).toEqual([{ ids: [1, 3, 9], behind: FULL }])
+    expect(worker(0).got.at(-1)?.text).toBe('later')
+    answer(0, ...Array.from({ length: FULL }, () => 1))
+    expect(worker(0).skipped).toHaveLength(1)
+    expect(worker(1).skipped).toEqual([])
+  })
+
+  test('is told that they may be of all, if they are very many, or if one was for all', () => {
+    const { deliver, receipt, answer, worker, presence, outlet } = behind()
+    for (let user = 100; user <= 100 + workerLimits.skippedMax; user++) {
+      presence.add(user, 0)
+      deliver(receipt, 'skipped', user)
+    }
+    answer(0, 1)
+    worker(0).read()
+    expect(worker(0).skipped.map(({ ids }) => ids)).toEqual([[]])
+    deliver(receipt, TEXT, 1)
+    receipt.pending++
+    outlet.broadcast({ ...textFrame('all'), target: 0 }, receipt)
+    answer(0, 1)
+    worker(0).read()
+    expect(worker(0).skipped.map(({ ids }) => ids)).toEqual([[], []])
+  })
+
+  test('is told nothing that its predecessor did not get', () => {
+    const { deliver, receipt, outlet } = behind()
+    deliver(receipt, 'skipped', 1)
+    outlet.disconnect(0)
+    const next = new FakeWorker()
+    outlet.connect(0, next)
+    deliver(receipt, 'later', 1)
+    outlet.ack(0, next.answer(1))
+    next.read()
+    expect(next.skipped).toEqual([])
   })
 })

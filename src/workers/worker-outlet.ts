@@ -38,6 +38,9 @@ class WorkerChannel extends Batch {
   answeredLook = 0
   /** It has not acknowledged for so long that deliveries no longer wait for it. */
   isHanging = false
+  /** Users and subjects whose frames it did not get, being too far behind; it is told of them
+   * before its next frame. Null for more than can be listed. */
+  skipped: Set<number> | null = new Set()
   /** The frame that is being written to it, and its receivers so far. */
   writing: PendingDelivery | null = null
   readonly receivers: number[] = []
@@ -97,6 +100,7 @@ export class WorkerOutlet implements Outlet, Checkpoints {
     channel.unackedBytes = 0
     channel.isBusy = false
     channel.isHanging = false
+    channel.skipped = new Set()
     this.#waiter.wake()
   }
 
@@ -144,6 +148,7 @@ export class WorkerOutlet implements Outlet, Checkpoints {
       if (streams === 0) continue
       if (isBehind(channel)) {
         delivery.skipped += streams
+        channel.skipped = null
         continue
       }
       channel.writing = delivery
@@ -179,11 +184,23 @@ export class WorkerOutlet implements Outlet, Checkpoints {
         delivery.receipt.late(delivered)
       }
     }
+    if (channel.skipped?.size !== 0 && !isBehind(channel)) this.#tellSkipped(channel)
     this.#gathering.answered(channel, channel.unacked > 0)
     channel.isHanging = false
     channel.answeredLook = this.#look
     if (owesAnswers(channel) && !this.#isLooking) this.#lookSoon()
     if (!isFilling(channel)) this.#waiter.wake()
+  }
+
+  /** In the place of the frames that the worker did not get. */
+  #tellSkipped(channel: WorkerChannel): void {
+    const { link, skipped } = channel
+    channel.skipped = new Set()
+    if (link === null) return
+    link.out.begin(TO_WORKER.skipped)
+    for (const id of skipped ?? []) link.out.number(id)
+    link.out.end()
+    link.flushSoon()
   }
 
   #lookSoon(): void {
@@ -228,7 +245,7 @@ export class WorkerOutlet implements Outlet, Checkpoints {
     const { workers, streams } = this.#presence.found
     for (let at = 0; at < count; at++) {
       const channel = this.#channel(workers[at] as number)
-      if (this.#touch(channel, delivery, streams[at] as number)) channel.receivers.push(user)
+      if (this.#touch(channel, delivery, user, streams[at] as number)) channel.receivers.push(user)
     }
   }
 
@@ -241,15 +258,19 @@ export class WorkerOutlet implements Outlet, Checkpoints {
     const count = this.#followed.find(subject)
     const { workers, streams } = this.#followed.found
     for (let at = 0; at < count; at++) {
-      this.#touch(this.#channel(workers[at] as number), delivery, streams[at] as number)
+      this.#touch(this.#channel(workers[at] as number), delivery, subject, streams[at] as number)
     }
   }
 
-  /** The frame is for so many streams of a worker. False for a worker that is too far behind. */
-  #touch(channel: WorkerChannel, delivery: PendingDelivery, streams: number): boolean {
+  /**
+   * The frame is for so many streams of a worker, of a user or that follow a subject. False for a
+   * worker that is too far behind.
+   */
+  #touch(channel: WorkerChannel, delivery: PendingDelivery, id: number, streams: number): boolean {
     if (channel.writing !== delivery) {
       if (isBehind(channel)) {
         delivery.skipped += streams
+        skip(channel, id)
         return false
       }
       channel.writing = delivery
@@ -314,6 +335,12 @@ function isFilling(channel: WorkerChannel): boolean {
     channel.unackedBytes >= workerLimits.unackedBytesMax / 2 ||
     channel.unacked >= workerLimits.unackedFramesMax / 2
   )
+}
+
+/** Of very many, all are told. */
+function skip(channel: WorkerChannel, id: number): void {
+  channel.skipped?.add(id)
+  if ((channel.skipped?.size ?? 0) > workerLimits.skippedMax) channel.skipped = null
 }
 
 /** Only so much may be under way to a worker: one that hangs must not fill the parent's memory. */

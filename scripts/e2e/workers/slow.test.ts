@@ -4,6 +4,7 @@
 import { afterEach, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
 import type { CometServer } from '../../support/comet.ts'
+import { LogStream } from '../../support/log-stream.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 import {
   type Answer,
@@ -83,7 +84,8 @@ test('no running worker is skipped, however fast messages are published', async 
 })
 
 test('a worker too far behind is skipped, and the answer counts how often', async () => {
-  await using server = await serveWorkers(ROOMY)
+  // The log would have all of it once more.
+  await using server = await serveWorkers([...ROOMY, '--history', '1MiB'])
   await using crowd = await Crowd.open(server, upFrom(1, 12))
   const { victim, of, rest } = crowd.split()
   const [behind, other] = [of[0] ?? expect.unreachable(), rest[0] ?? expect.unreachable()]
@@ -129,6 +131,43 @@ test('a worker too far behind is skipped, and the answer counts how often', asyn
   const again = await publishAll(server, toEach([behind.user, other.user], 'again'))
   expect(again).toEqual({ delivered: 2, skipped: 0 })
   await behind.client.received(chunk('again'))
+})
+
+test('streams that were skipped end, and have it when they come back', async () => {
+  await using server = await serveWorkers(ROOMY)
+  const streams = await Promise.all(
+    upFrom(1, 12).map((user) => LogStream.open(server, user, 'json', 'subjects=news')),
+  )
+  const { workers } = await server.stats()
+  const victim = workers.findIndex(({ open }) => open > 0 && open < 12)
+  const messages = numbered(upFrom(1, 12), 300, 'x'.repeat(6_000))
+  const about = [{ subject: 'news', body: 'news' }]
+  await whileStopped(server, victim, messages, async () => {
+    if ((await server.stats()).deliveries.skipped === 0) return false
+    return (await publishAll(server, about)).skipped > 0
+  })
+  const all = [...upFrom(10_000, 300).map(String), 'news']
+  const has = (stream: LogStream) => stream.messages.map((body) => body.split(' ', 1)[0] ?? '')
+  let back = 0
+  for (const [at, stream] of streams.entries()) {
+    const whole = () => stream.client.end !== null || has(stream).includes('news')
+    await waitFor('the news or the end', whole)
+    if (stream.client.end === null) {
+      await waitFor('all', () => has(stream).length === all.length)
+      expect(has(stream).toSorted()).toEqual(all)
+    } else {
+      back++
+      expect(stream.told.at(-1)).toEqual({ end: 'drained' })
+      const query = `subjects=news&after=${stream.cursor}`
+      using again = await LogStream.open(server, at + 1, 'json', query)
+      const both = () => [...has(stream), ...has(again)]
+      await waitFor('all', () => both().length === all.length)
+      expect([both().toSorted(), again.gap]).toEqual([all, undefined])
+    }
+    stream.client.terminate()
+  }
+  expect(back).toBe(workers[victim]?.open ?? 0)
+  expect((await server.stats()).streams.closed.drained).toBe(back)
 })
 
 test('only the streams of a worker too far behind are skipped', async () => {
