@@ -59,6 +59,11 @@ export class Expiries {
     return true
   }
 
+  /** Is the stream of a slot to end before its time? */
+  isSoon(slot: number): boolean {
+    return this.#ends.has(slot)
+  }
+
   /** How the stream of a slot is to end. */
   endOf(slot: number): StreamEnd {
     return this.#ends.get(slot) ?? EXPIRED

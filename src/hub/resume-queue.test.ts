@@ -16,6 +16,8 @@ class Queued {
   readonly forgotten: number[] = []
   stallChecks = 0
   beginningBytes = 0
+  readonly revoked = new Set<number>()
+  readonly expiries = { isSoon: (slot: number) => this.revoked.has(slot) }
   readonly delivery = { cutStalled: () => this.onStallCheck() }
   onStallCheck: () => void = () => {
     this.stallChecks++
@@ -103,6 +105,17 @@ test('a stream that has waited for too long is ended, or forgotten if its client
   queued.beginningBytes = 0
   pass(roomCheckMs)
   expect(queued.begun).toEqual([3])
+})
+
+test('a stream that is ended while it waits gets nothing', () => {
+  const queued = new Queued()
+  queued.fill()
+  queued.queue.add(1, 'oldest')
+  queued.queue.add(2, 'oldest')
+  queued.revoked.add(1)
+  queued.beginningBytes = 0
+  pass(roomCheckMs)
+  expect([queued.begun, queued.ended]).toEqual([[2], [1]])
 })
 
 test('a stream waits less long than a name is kept that nothing refers to', () => {

@@ -18,7 +18,10 @@ interface Waiting {
 export type ResumeStore = Pick<
   StreamStore,
   'beginningBytes' | 'isOpening' | 'endOpening' | 'forget'
-> & { readonly delivery: Pick<StreamStore['delivery'], 'cutStalled'> }
+> & {
+  readonly delivery: Pick<StreamStore['delivery'], 'cutStalled'>
+  readonly expiries: Pick<StreamStore['expiries'], 'isSoon'>
+}
 
 const { roomCheckMs, stallCheckMs, waitMsMax } = resumeLimits
 const LOOKS_PER_STALL_CHECK = stallCheckMs / roomCheckMs
@@ -99,9 +102,13 @@ export class ResumeQueue {
     for (let first = this.#waiting.at(0); first !== undefined; first = this.#waiting.at(0)) {
       if (first.look > last) return
       this.#waiting.shift()
-      if (this.#store.isOpening(first.slot)) this.#store.endOpening(first.slot)
-      else this.#store.forget(first.slot)
+      this.#end(first.slot)
     }
+  }
+
+  #end(slot: number): void {
+    if (this.#store.isOpening(slot)) this.#store.endOpening(slot)
+    else this.#store.forget(slot)
   }
 
   /** A stream that begins at once says so meanwhile; the loop goes on, and not a call in a call. */
@@ -111,6 +118,11 @@ export class ResumeQueue {
     for (let left = resumeLimits.begunTogetherMax; left > 0 && !this.#isFull; left--) {
       const next = this.#waiting.shift()
       if (next === undefined) break
+      // It was ended while it waited, and is not to have what came since.
+      if (this.#store.expiries.isSoon(next.slot)) {
+        this.#end(next.slot)
+        continue
+      }
       this.#begun++
       this.#begin(next.slot, next.from)
     }

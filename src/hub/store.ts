@@ -69,7 +69,7 @@ export class StreamStore implements WireOwner {
   readonly #leases = new Map<number, Lease>()
   readonly #kinds = new KindTable()
   readonly #twoWay = new TwoWayStreams()
-  readonly #expiries = new Expiries(() => this.#options.onExpiring?.())
+  readonly expiries = new Expiries(() => this.#options.onExpiring?.())
   readonly #subjects: StreamSubjects
   readonly heartbeats = new Heartbeats()
   readonly delivery: Delivery
@@ -119,7 +119,7 @@ export class StreamStore implements WireOwner {
     const slot = this.#table.reserve(user)
     if (this.#table.length !== length) this.delivery.growTo(this.#table.length)
     if (lease !== null) this.#leases.set(slot, lease)
-    this.#expiries.set(slot, expiresAtSeconds)
+    this.expiries.set(slot, expiresAtSeconds)
     this.#subjects.add(slot, subjects)
     this.opening++
     return slot
@@ -335,7 +335,7 @@ export class StreamStore implements WireOwner {
     }
     if (state === STATE.open || state === STATE.full) this.#remove(slot, reason)
     this.#outboxes.delete(slot)
-    this.#expiries.set(slot, UNLIMITED.expiresAtSeconds)
+    this.expiries.set(slot, UNLIMITED.expiresAtSeconds)
     // Another stream in its slot would get what this turn has for this one.
     if (this.delivery.has(slot)) this.#table.state[slot] = STATE.closed
     else this.#table.free(slot)
@@ -359,18 +359,18 @@ export class StreamStore implements WireOwner {
    */
   endExpired(): 'now' | 'later' | 'never' {
     const { drainBatch } = streamLimits
-    const due = this.#expiries.due(this.#options.clock.nowMs(), this.#table.slots, drainBatch)
-    if (due.length === 0) return this.#expiries.count > 0 ? 'later' : 'never'
+    const due = this.expiries.due(this.#options.clock.nowMs(), this.#table.slots, drainBatch)
+    if (due.length === 0) return this.expiries.count > 0 ? 'later' : 'never'
     this.refresh()
     this.delivery.sendTurn()
     for (const slot of due) {
       const state = this.#table.state[slot]
       // One that is opening is found again.
       if (state === STATE.open || state === STATE.full)
-        this.#endProperly(slot, this.#expiries.endOf(slot))
+        this.#endProperly(slot, this.expiries.endOf(slot))
       else if (state === STATE.ending) this.#endLate(slot)
     }
-    if (this.#expiries.count === 0) return 'never'
+    if (this.expiries.count === 0) return 'never'
     return due.length < drainBatch ? 'later' : 'now'
   }
 
@@ -383,7 +383,7 @@ export class StreamStore implements WireOwner {
     const slots = this.#table.slotsOf(user)
     for (const slot of slots) this.#endProperly(slot, end)
     const opening = this.#table.openingOf(user)
-    return slots.length + opening.filter((slot) => this.#expiries.endSoon(slot, end)).length
+    return slots.length + opening.filter((slot) => this.expiries.endSoon(slot, end)).length
   }
 
   #endProperly(slot: number, end: StreamEnd): void {
@@ -413,7 +413,7 @@ export class StreamStore implements WireOwner {
 
   /** The connection of a stream that ends is closed then, if its client has not done that. */
   #endWithin(slot: number, ms: number): void {
-    this.#expiries.setExactly(slot, (this.#options.clock.nowMs() + ms) / 1_000, DRAINED)
+    this.expiries.setExactly(slot, (this.#options.clock.nowMs() + ms) / 1_000, DRAINED)
   }
 
   #endLate(slot: number): void {
@@ -442,7 +442,7 @@ export class StreamStore implements WireOwner {
   #release(slot: number): void {
     this.#leases.get(slot)?.release()
     this.#leases.delete(slot)
-    this.#expiries.set(slot, UNLIMITED.expiresAtSeconds)
+    this.expiries.set(slot, UNLIMITED.expiresAtSeconds)
     this.#subjects.remove(slot)
   }
 }
