@@ -76,7 +76,8 @@ export class RestartedServer implements AsyncDisposable {
 
   #serve(port: number): Promise<CometServer> {
     const database = `${this.#folder.path}/${this.#database}.db`
-    return serve(['--listen', `127.0.0.1:${port}`, '--db', database])
+    const args = ['--listen', `127.0.0.1:${port}`, '--cors-origin', '*']
+    return serve([...args, '--db', database])
   }
 }
 

@@ -13,8 +13,10 @@ const RETRY_MS = 100
 
 const tell = (what) => console.log(JSON.stringify(what))
 
-/** The libraries of EventSource come back by themselves, with their last id. */
+/** The libraries of EventSource come back by themselves, with their last id; but while they wait to
+ * come back, they do not keep the program from its end. */
 function followEvents(EventSource) {
+  setInterval(() => undefined, 60_000)
   const source = new EventSource(url)
   for (const type of ['message', 'news', 'gap', 'end']) {
     source.addEventListener(type, ({ data, lastEventId }) =>
@@ -25,11 +27,18 @@ function followEvents(EventSource) {
   source.addEventListener('error', () => tell({ error: source.readyState === 2 ? 'gave up' : '' }))
 }
 
-/** It takes the time until it comes back from the server alone, else two seconds. */
+/**
+ * It comes back by itself, too, but takes no notice of the id that a stream begins with. So that it
+ * loses nothing if it is cut before its first message, it is told where the log ends.
+ */
 async function followWithClient() {
   const { createEventSource } = await import('eventsource-client')
+  const polled = url.replace('format=sse', 'offset=now')
+  const { headers } = await fetch(polled, { method: 'HEAD' })
+  const initialLastEventId = headers.get('stream-next-offset')
   createEventSource({
     url,
+    initialLastEventId,
     onConnect: () => tell({ open: true }),
     onDisconnect: () => tell({ error: '' }),
     onMessage: ({ event = 'message', data, id }) => tell({ event: { type: event, data, id } }),
