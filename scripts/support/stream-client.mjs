@@ -27,21 +27,16 @@ function followEvents(EventSource) {
   source.addEventListener('error', () => tell({ error: source.readyState === 2 ? 'gave up' : '' }))
 }
 
-/**
- * It comes back by itself, too, but takes no notice of the id that a stream begins with. So that it
- * loses nothing if it is cut before its first message, it is told where the log ends.
- */
+/** It comes back by itself, too. All events have one listener. */
 async function followWithClient() {
   const { createEventSource } = await import('eventsource-client')
-  const polled = url.replace('format=sse', 'offset=now')
-  const { headers } = await fetch(polled, { method: 'HEAD' })
-  const initialLastEventId = headers.get('stream-next-offset')
   createEventSource({
     url,
-    initialLastEventId,
     onConnect: () => tell({ open: true }),
     onDisconnect: () => tell({ error: '' }),
-    onMessage: ({ event = 'message', data, id }) => tell({ event: { type: event, data, id } }),
+    onMessage: ({ event = 'message', data, id }) => {
+      if (event !== 'start') tell({ event: { type: event, data, id } })
+    },
   })
 }
 

@@ -83,6 +83,7 @@ function eventsOf(text: string): ForeignEvent[] {
     }
     const data = fields.get('data')
     const [type = 'message', id = ''] = [fields.get('event')?.[0], fields.get('id')?.[0]]
+    if (type === 'start') return []
     return data === undefined ? [] : [{ type, data: data.join('\n'), id }]
   })
 }
