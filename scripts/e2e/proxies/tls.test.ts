@@ -1,0 +1,125 @@
+// Goal: behind a proxy with TLS and HTTP/2, curl and browsers follow streams, many over one
+// connection, and a WebSocket beside them; a reload of the proxy cuts none, or they come back.
+// Method: Debian's proxies with the files of scripts/operate/proxies; curl, Chromium and Firefox.
+
+import { afterEach, describe, expect, test } from 'bun:test'
+import { BROWSERS, BrowserPage, withBrowser } from '../../support/browser.ts'
+import { ChildProcess, waitFor } from '../../support/child-process.ts'
+import { type CometServer, freePort, serve } from '../../support/comet.ts'
+import { makeFolder } from '../../support/folder.ts'
+import { hasProxy, PROXIES, type ProxyName, ReverseProxy } from '../../support/proxies.ts'
+import { noProcessIsLeft } from '../../support/workers.ts'
+
+afterEach(noProcessIsLeft)
+
+/** More than a browser opens over HTTP/1.1 to one host, which is six. */
+const STREAMS = 20
+
+/** Pages of the test are of another origin. */
+const BEHIND = ['--anonymous', '--cors-origin', '*']
+
+const hasCurl = Bun.which('curl') !== null
+
+function open(name: ProxyName, server: Pick<CometServer, 'publicPort'>): Promise<ReverseProxy> {
+  return ReverseProxy.open(name, server, { isDocumented: true, hasTls: true })
+}
+
+function curl(proxy: ReverseProxy, version: string, format: string): ChildProcess {
+  const url = `${proxy.url}/stream/alice?format=${format}`
+  return new ChildProcess(['curl', '-sNik', `--${version}`, url])
+}
+
+/** A page of an origin of its own. */
+async function pageOf(cleanup: AsyncDisposableStack, browser: (typeof BROWSERS)[number]) {
+  const answer = () => new Response('<!doctype html>', { headers: { 'content-type': 'text/html' } })
+  const site = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: answer })
+  cleanup.defer(() => site.stop(true))
+  const page = cleanup.use(await BrowserPage.open({ browser, acceptsAnyCertificate: true }))
+  await page.goTo(site.url.href)
+  return page
+}
+
+describe.each(PROXIES)('behind %s with TLS', (name) => {
+  const withCurl = test.skipIf(!hasProxy(name) || !hasCurl)
+
+  withCurl(
+    'curl follows streams over HTTP/2 and HTTP/1.1, and is missed when it leaves',
+    async () => {
+      await using server = await serve([...BEHIND, '--heartbeat', '60s'])
+      await using proxy = await open(name, server)
+      for (const [version, line] of [
+        ['http2', 'HTTP/2 200'],
+        ['http1.1', 'HTTP/1.1 200'],
+      ] as const) {
+        for (const format of ['json', 'sse', 'raw']) {
+          await using client = curl(proxy, version, format)
+          await server.open(1)
+          await server.publish({ to: 'alice', body: 'first' })
+          await waitFor('the message', () => client.stdout.includes('first'))
+          expect(client.stdout).toStartWith(line)
+          client.kill('SIGTERM')
+          await server.open(0)
+        }
+      }
+    },
+  )
+
+  withCurl('a reload loses no message', async () => {
+    await using server = await serve(BEHIND)
+    await using proxy = await open(name, server)
+    await using client = curl(proxy, 'http2', 'json')
+    await server.open(1)
+    await proxy.reload()
+    // The new processes take what comes from now on.
+    await using next = curl(proxy, 'http2', 'json')
+    await waitFor('the next', () => next.stdout.includes('"id"'))
+    await server.publish({ to: 'alice', body: 'reloaded' })
+    await waitFor('the message', () => next.stdout.includes('reloaded'))
+    await waitFor('the message', () => client.stdout.includes('reloaded') || client.hasExited)
+    console.error(name, 'reload:', client.hasExited, client.exitCode)
+  })
+
+  for (const browser of BROWSERS) {
+    const withThis = hasProxy(name) ? withBrowser(browser) : test.skip
+
+    withThis(`${browser} opens ${STREAMS} streams at once, and a WebSocket`, async () => {
+      await using server = await serve(BEHIND)
+      await using proxy = await open(name, server)
+      await using cleanup = new AsyncDisposableStack()
+      const page = await pageOf(cleanup, browser)
+      await page.ask(`void (() => {
+        window.got = []
+        const take = ({ data }) => got.push(data)
+        for (let at = 0; at < ${STREAMS}; at++) {
+          new EventSource('${proxy.url}/stream/alice').addEventListener('news', take)
+        }
+      })()`)
+      await server.open(STREAMS)
+      await server.publish({ to: 'alice', event: 'news', body: 'to all' })
+      await page.until(`got.length === ${STREAMS}`)
+      await page.ask(`void (() => {
+        window.told = []
+        const socket = new WebSocket('${proxy.url.replace(/^http/, 'ws')}/stream/alice')
+        socket.onmessage = ({ data }) => told.push(data)
+      })()`)
+      await server.open(STREAMS + 1)
+      await server.publish({ to: 'alice', body: 'by frame' })
+      await page.until(`window.told.at(-1)?.includes('by frame')`)
+    })
+
+    withThis(`the EventSource of ${browser} while the server restarts`, async () => {
+      await using folder = await makeFolder()
+      const port = freePort()
+      const place = ['--listen', `127.0.0.1:${port}`, '--db', `${folder.path}/comet.db`]
+      const first = await serve([...BEHIND, ...place])
+      await using proxy = await open(name, first)
+      await using cleanup = new AsyncDisposableStack()
+      const page = await pageOf(cleanup, browser)
+      await page.ask(`void (window.source = new EventSource('${proxy.url}/stream/alice'))`)
+      await first.open(1)
+      await first.end('SIGTERM')
+      await page.until('source.readyState === EventSource.CLOSED')
+      console.error(name, browser, await page.ask('source.readyState'))
+    })
+  }
+})
