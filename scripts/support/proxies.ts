@@ -51,7 +51,7 @@ const LEAST: Readonly<Record<ProxyName, string>> = {
       default_backend comet
     backend comet
       server comet 127.0.0.1:8000`,
-  caddy: 'push.example {\n\treverse_proxy 127.0.0.1:8000\n}\n',
+  caddy: 'push.example {\n\treverse_proxy 127.0.0.1:8000 {\n\t}\n}\n',
 }
 
 const DOCUMENTED: Readonly<Record<ProxyName, string>> = {
@@ -103,8 +103,8 @@ function siteOf(name: ProxyName, { folder, port, serverPort, options }: Place): 
     ? `https://127.0.0.1:${port}, https://localhost:${port}`
     : `http://:${port}`
   const tls = hasTls ? `tls ${folder}/push.pem ${folder}/push.key` : ''
-  const passed = `reverse_proxy 127.0.0.1:${serverPort}`
-  const read = `${passed} {\n\t\ttransport http {\n\t\t\tread_timeout ${idleSeconds}s\n\t\t}\n\t}`
+  const passed = `reverse_proxy 127.0.0.1:${serverPort} {`
+  const read = `${passed}\n\t\ttransport http {\n\t\t\tread_timeout ${idleSeconds}s\n\t\t}`
   return replaced(text, [
     ['push.example {', `${address} {\n\tbind 127.0.0.1\n\t${tls}`],
     ...(idleSeconds === undefined ? [] : [[passed, read] as const]),
@@ -140,7 +140,7 @@ function configurationOf(name: ProxyName, place: Place): string {
     [/^\s*(log|chroot|stats|user|group|daemon)\b.*$/gm, ''],
     ...(idleSeconds === undefined ? [] : timeouts),
   ])
-  return `${own}\n${site}`
+  return `${own}\n${site}\n`
 }
 
 /** What runs it in the foreground, as its unit of systemd does. */
