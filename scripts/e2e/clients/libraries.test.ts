@@ -1,7 +1,7 @@
 // Goal: client libraries that nobody here wrote follow a stream through restarts of the server and
 // lose nothing, and are told of gaps and ends. Method: each library in Node or Bun, with what its
-// user has to write around it (scripts/support/stream-client.mjs); the executable is killed, stopped
-// and started again with its database, and messages are published while it is away.
+// user has to write around it (scripts/support/stream-client.mjs); the executable is killed,
+// stopped and started again with its database, and messages are published while it is away.
 
 import { afterAll, describe, test } from 'bun:test'
 import { ChildProcess } from '../../support/child-process.ts'

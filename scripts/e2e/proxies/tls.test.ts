@@ -116,6 +116,8 @@ describe.each(PROXIES)('behind %s with TLS', (name) => {
       await page.until(`window.told.at(-1)?.includes('by frame')`)
     })
 
+    // Browsers differ, if at all, where a proxy answers for a server that is away.
+    if (name !== 'nginx' && browser !== 'chromium') continue
     withThis(`the EventSource of ${browser} loses nothing while the server restarts`, async () => {
       await using folder = await makeFolder()
       const port = freePort()
