@@ -102,8 +102,8 @@ function eventsOf(text: string, format: LogFormat): Told[] {
       fields.flatMap((line) => (line.startsWith(`${name}: `) ? line.slice(name.length + 2) : []))
     const [id, event, data] = [valuesOf('id')[0], valuesOf('event')[0], valuesOf('data')]
     if (event === 'gap') told.push({ gap: JSON.parse(data.join('\n')) })
-    else if (event === 'end') told.push(JSON.parse(data.join('\n')) as Told)
-    else if (data.length === 0) told.push(id === undefined ? {} : { id })
+    else if (event === 'end' || event === 'start') told.push(JSON.parse(data.join('\n')) as Told)
+    else if (data.length === 0) told.push({})
     else if (format === 'envelope') told.push(JSON.parse(data.join('\n')) as Told)
     else told.push({ ...(id && { id }), ...(event && { event }), body: data.join('\n') })
   }

@@ -367,7 +367,9 @@ export class StreamServer implements Disposable {
 function eventOf(record: Fields): string {
   if ('gap' in record) return `event: gap\ndata: ${JSON.stringify(record['gap'])}\n\n`
   if ('end' in record) return `event: end\ndata: ${JSON.stringify(record)}\n\n`
-  if (!('subject' in record || 'to' in record)) return `id: ${record['id']}\n\n`
+  if (!('subject' in record || 'to' in record)) {
+    return `id: ${record['id']}\nevent: start\ndata: ${JSON.stringify(record)}\n\n`
+  }
   const event = 'event' in record ? `event: ${record['event']}\n` : ''
   return `id: ${record['id']}\n${event}data: ${JSON.stringify(record)}\n\n`
 }

@@ -19,7 +19,7 @@ export const NAME_CHARACTERS = 'letters, digits and . _ : @ -'
 export const NAME_RULE = `a name of up to ${identityLimits.nameLengthMax} ${NAME_CHARACTERS}`
 
 /** Events that comet itself tells clients of, by server-sent events. No message may have them. */
-export const OWN_EVENTS: readonly string[] = ['gap', 'end']
+export const OWN_EVENTS: readonly string[] = ['start', 'gap', 'end']
 
 /** Of the name of an event, as a schema has it. */
 export const EVENT_PATTERN = `^(?!(?:${OWN_EVENTS.join('|')})$)${patternOf(messageLimits.eventLengthMax).slice(1)}`
@@ -32,7 +32,7 @@ export function isEvent(text: string): boolean {
 /** What is wrong with an event that is none, for people. */
 export const EVENT_RULE =
   `1 to ${messageLimits.eventLengthMax} ${NAME_CHARACTERS}, ` +
-  `but not ${OWN_EVENTS.join(' or ')}, which are comet's own`
+  `but not ${OWN_EVENTS.slice(0, -1).join(', ')} or ${OWN_EVENTS.at(-1)}, which are comet's own`
 
 /** Of the key of a message: what a header may have, too (RFC 9110 section 5.5). */
 export const KEY_PATTERN = `^[ -~]{1,${keyLimits.lengthMax}}$`

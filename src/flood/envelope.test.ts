@@ -101,8 +101,13 @@ describe('an object', () => {
 })
 
 describe('an event', () => {
-  test('with an id and no data is the place of the client', () => {
-    expect([read(`id: ${ONE}\n`, 'event'), envelope.id.number]).toEqual(['place', 1])
+  test('that is a start, with an id and the same as data, is the place of the client', () => {
+    const start = `id: ${ONE}\nevent: start\ndata: {"id":"${ONE}"}\n`
+    expect([read(start, 'event'), envelope.id.number]).toEqual(['place', 1])
+    const other = start.replace(`{"id":"${ONE}"}`, `{"id":"${ONE.slice(0, -1)}2"}`)
+    for (const text of [`id: ${ONE}\n`, `id: ${ONE}\nevent: start\n`, other]) {
+      expect([text, read(text, 'event')]).toEqual([text, 'invalid'])
+    }
   })
 
   test.each([

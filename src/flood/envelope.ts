@@ -67,6 +67,7 @@ const END_WORDS = END_REASONS.map((reason) => word(reason ?? ''))
 const ID_FIELD = word('id')
 const EVENT_FIELD = word('event')
 const DATA_FIELD = word('data')
+const START_EVENT = word('start')
 const GAP_EVENT = word('gap')
 const END_EVENT = word('end')
 
@@ -231,6 +232,9 @@ export class Envelope {
     }
     if (hasHighBytes && decodeUtf8({ bytes, start, end }) === null) return ENVELOPE.invalid
     const nameEnd = nameStart + nameLength
+    if (nameLength >= 0 && isWord(bytes, nameStart, nameEnd, START_EVENT)) {
+      return hasId && dataLines === 1 ? this.#start(bytes) : ENVELOPE.invalid
+    }
     if (nameLength >= 0 && isWord(bytes, nameStart, nameEnd, GAP_EVENT)) {
       return hasId || dataLines !== 1 ? ENVELOPE.invalid : this.#told(bytes, GAP_FIELDS)
     }
@@ -238,8 +242,17 @@ export class Envelope {
       return hasId || dataLines !== 1 ? ENVELOPE.invalid : this.#told(bytes, END_FIELDS)
     }
     if (dataLines > 0) return hasId ? ENVELOPE.message : ENVELOPE.invalid
-    if (nameLength >= 0) return ENVELOPE.invalid
-    return hasId ? ENVELOPE.place : ENVELOPE.nothing
+    // Not every client keeps the id of an event without data.
+    return nameLength >= 0 || hasId ? ENVELOPE.invalid : ENVELOPE.nothing
+  }
+
+  /** The object that is the data of a start, with the id that its event has. */
+  #start(bytes: Uint8Array): EnvelopeKind {
+    const { epoch, number } = this.id
+    this.#json.begin(bytes, this.bodyStart, this.bodyEnd)
+    const fields = this.#fields(bytes, FIELD.id)
+    const isSame = this.id.epoch === epoch && this.id.number === number
+    return fields !== 0 && isSame && this.#json.isOver() ? ENVELOPE.place : ENVELOPE.invalid
   }
 
   /** The object that is the data of a gap or an end. */

@@ -319,7 +319,7 @@ describe.each(FORMATS)('streams in %s', (format) => {
     const id = server.cursorOf({ epoch: server.epoch, number: 7 })
     const objects = {
       message: [`{"id":"${id}","to":1,"body":"x"}`, `id: ${id}\ndata: x\n\n`],
-      place: [`{"id":"${id}"}`, `id: ${id}\n\n`],
+      place: [`{"id":"${id}"}`, `id: ${id}\nevent: start\ndata: {"id":"${id}"}\n\n`],
       other: ['{"id":"7"}', 'data: x\n\n'],
     }
     const [object = '', event = ''] = objects[kind('message') as keyof typeof objects]

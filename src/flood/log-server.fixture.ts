@@ -306,7 +306,7 @@ export class LogServer implements Disposable {
   }
 
   #event(what: string, json: string): string {
-    if (what === 'place') return `id: ${json}\n\n`
+    if (what === 'place') return `id: ${json}\nevent: start\ndata: {"id":"${json}"}\n\n`
     if (what !== 'message') return `event: ${what}\ndata: ${json}\n\n`
     const message = JSON.parse(json) as LogMessage
     const data = message.body.split('\n').map((line) => `data: ${line}\n`)

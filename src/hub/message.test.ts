@@ -95,7 +95,7 @@ describe('parseMessage refuses', () => {
     [
       '{"to":7,"body":"x","event":"gap"}',
       'invalid_message',
-      "not gap or end, which are comet's own",
+      "not start, gap or end, which are comet's own",
     ],
     ['{"subject":7,"data":1,"event":"end"}', 'invalid_message', "which are comet's own"],
     ['{"to":7,"body":"x","key":""}', 'invalid_message', '"key" is 1 to 128 printable'],

@@ -80,15 +80,17 @@ test('an envelope is the JSON object that a line would be', () => {
 })
 
 describe.each([serverSentEvents, serverSentEnvelopes])('a stream', (transport) => {
-  test('begins with an id and no event, so that its client knows where it is', () => {
+  const START = { type: 'start', data: `{"id":"${ID}"}`, id: ID }
+
+  test('begins with an event that has an id and data, so that every client keeps its place', () => {
     const greeting = transport.greeting(7, false, { cursor, gap: null })
-    expect(read(textOf(greeting))).toEqual({ events: [], id: ID })
+    expect(read(textOf(greeting))).toEqual({ events: [START], id: ID })
   })
 
   test('tells of a gap before that', () => {
     const gap = { after: { epoch: 1, number: 2 }, reason: 'lost' } as const
     const { events, id } = read(textOf(transport.greeting(7, false, { cursor, gap })))
-    expect(events.map(({ type }) => type)).toEqual(['gap'])
+    expect(events.map(({ type }) => type)).toEqual(['gap', 'start'])
     const after = '000000000001-000000000002'
     expect(JSON.parse(events[0]?.data ?? '')).toEqual({ after, resume: ID, reason: 'lost' })
     expect(id).toBe(ID)

@@ -5,7 +5,7 @@ import { cursorText } from '../core/cursor.ts'
 import { encodeChunk } from '../http/response.ts'
 import type { Frame } from '../hub/frame.ts'
 import type { StreamEnd, StreamStart } from '../hub/stream.ts'
-import { endJson, gapJson, messageJson } from './message-json.ts'
+import { endJson, gapJson, idJson, messageJson } from './message-json.ts'
 import { NO_BYTES, STREAM_HEADERS, type Transport } from './transport.ts'
 
 /** Nothing of a body is taken away, not even a byte order mark. */
@@ -15,12 +15,16 @@ const COMMON = {
   hasCursor: true,
   headers: { ...STREAM_HEADERS, 'content-type': 'text/event-stream' },
 
-  /** An event without data is none to a client, which keeps its id all the same. */
+  /**
+   * An event with a name, which only those get who ask for it. It has data: Firefox and others do
+   * not keep the id of an event without, and would lose what they miss before their first message.
+   */
   greeting(_: number, isChunked: boolean, start: StreamStart | null): Uint8Array {
     if (start === null) return NO_BYTES
     const gap = gapJson(start)
     const told = gap === null ? '' : `event: gap\ndata: ${gap}\n\n`
-    return bytesOf(`${told}id: ${cursorText(start.cursor)}\n\n`, isChunked)
+    const id = cursorText(start.cursor)
+    return bytesOf(`${told}id: ${id}\nevent: start\ndata: ${idJson(start)}\n\n`, isChunked)
   },
 
   /** A comment without text. */

@@ -94,7 +94,7 @@ test.each([
   [
     ['publish', '7', 'x', '--event', 'a b'],
     2,
-    "1 to 64 letters, digits and . _ : @ -, but not gap or end, which are comet's own",
+    "1 to 64 letters, digits and . _ : @ -, but not start, gap or end, which are comet's own",
   ],
   [['listen'], 2, 'give a user, or --token-file'],
   [['listen', '7', '--after', 'yesterday'], 2, 'oldest, or an id like'],

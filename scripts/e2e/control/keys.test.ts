@@ -160,8 +160,9 @@ test('comet publish sends its key, and says what is no key and no event', async 
   ])
   const refused: (readonly [option: string, value: string, why: string])[] = [
     ['--key', 'ä', '1 to 128 printable characters of ASCII'],
-    ['--event', 'gap', "not gap or end, which are comet's own"],
-    ['--event', 'end', "not gap or end, which are comet's own"],
+    ['--event', 'start', "not start, gap or end, which are comet's own"],
+    ['--event', 'gap', "not start, gap or end, which are comet's own"],
+    ['--event', 'end', "not start, gap or end, which are comet's own"],
   ]
   for (const [option, value, why] of refused) {
     const { exitCode, stderr } = await publish('x', option, value)
@@ -174,5 +175,5 @@ test.each(['gap', 'end'])('the event %s is comet’s own, and refused', async (e
   await using server = await serve()
   const answer = await post(server, JSON.stringify({ to: 7, body: 'x', event }))
   expect(codeOf(answer)).toEqual([422, 'invalid_message'])
-  expect(JSON.stringify(answer.body)).toContain("not gap or end, which are comet's own")
+  expect(JSON.stringify(answer.body)).toContain("not start, gap or end, which are comet's own")
 })
