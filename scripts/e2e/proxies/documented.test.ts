@@ -1,6 +1,7 @@
 // Goal: behind nginx, HAProxy and Caddy, configured as the README says, every format works as it
 // does without: messages come at once, heartbeats keep streams, a client that leaves is noticed,
-// and counts by its own address. Method: Debian's proxies with the files of scripts/operate/proxies.
+// and counts by its own address. Method: Debian's proxies with the files of
+// scripts/operate/proxies.
 
 import { afterEach, describe, expect, test } from 'bun:test'
 import { type CometServer, freePort, serve } from '../../support/comet.ts'
