@@ -19,13 +19,17 @@ export class FollowLog {
    * Called once, before the first change: changes may be missing in the log, if the database was
    * changed while the server did not run, is an older copy, or if the server was killed between a
    * change and its entry. Then it is not known what users followed before.
+   *
+   * @returns whether it is known
    */
-  begin({ stamp }: Pick<Subscriptions, 'stamp'>): void {
+  begin({ stamp }: Pick<Subscriptions, 'stamp'>): boolean {
     const log = this.#log
-    if (log.followsStamp === stamp) return
+    if (log.followsStamp === stamp) return true
     // Of a log without entries, nothing was before.
-    if (log.last > 0) log.appendBarrier()
+    const isKnown = log.last === 0
+    if (!isKnown) log.appendBarrier()
     log.setFollowsStamp(stamp)
+    return isKnown
   }
 
   /**

@@ -39,6 +39,10 @@ import { RemoteSettings } from './remote-settings.ts'
 import { paceOf, running, type Server } from './stop.ts'
 import { openStreamWire } from './stream-wire.ts'
 
+const CHANGES_MISSING =
+  'The log of messages does not have all changes of subscriptions: what users followed before this ' +
+  'start is taken to be what they follow now.'
+
 export interface ServerDependencies {
   readonly log: Log
   readonly clock: Clock
@@ -97,7 +101,7 @@ export async function startServer(
   const onChange: OnFollowChange = (pairs, follows, stamp) =>
     followLog.onChange(pairs, follows, stamp)
   const stores = storesOf(opened.value, names, { onChange, findsSubjects: true })
-  followLog.begin(stores.subscriptions)
+  if (!followLog.begin(stores.subscriptions)) dependencies.log.warn('history', CHANGES_MISSING)
   const plan: Plan = {
     ...dependencies,
     ...{ filesLimit, capacity, workers, settings, remote: remote.value, stores },

@@ -92,8 +92,17 @@ export class Chaos {
     }
     const server = await waitFor('the server to start', begin, 20_000, { everyMs: 100 })
     this.#server = server
-    const note = /^.*"event":"history".*$/m.exec(server.stderr)?.[0] ?? ''
-    if (note !== '' && !note.includes('from now on')) this.problems.push(note)
+    this.#readNotes(server.stderr)
+  }
+
+  /** What the server says of its log. */
+  #readNotes(stderr: string): void {
+    for (const [note] of stderr.matchAll(/^.*"event":"history".*$/gm)) {
+      if (note.includes('does not have all changes')) {
+        this.#count('changes missing')
+        this.model.barriers.push(this.model.newest)
+      } else if (!note.includes('from now on')) this.problems.push(note)
+    }
   }
 
   /** It may be killed at any moment of its start. */
@@ -104,6 +113,7 @@ export class Chaos {
       await Bun.sleep(this.#random() * 400)
       server.kill()
       await server.exited
+      this.#readNotes(server.stderr)
     }
     await this.#start()
   }

@@ -42,6 +42,9 @@ export class Model {
   #sorted: Accepted[] = []
   /** Ids of the newest messages when the server was ended without a clean end. */
   readonly kills: string[] = []
+  /** Ids of the newest messages when the server began without having all changes in its log: what
+   * users followed before is taken to be what they follow then. */
+  readonly barriers: string[] = []
   readonly #windowBytes: number
 
   /** @param windowBytes of the server's window */
@@ -81,7 +84,11 @@ export class Model {
     if (subject === null) return to === user || to === EVERYONE ? 'yes' : 'no'
     if (subject === user || subjects.includes(subject)) return 'yes'
     let owed: Owed = 'no'
-    for (const change of this.#changes.get(`${user} ${subject}`) ?? []) {
+    const changes = this.#changes.get(`${user} ${subject}`) ?? []
+    const isHidden = (barrier: string) =>
+      barrier >= id && changes.some(({ after, before }) => before > id && after <= barrier)
+    if (this.barriers.some(isHidden)) return 'perhaps'
+    for (const change of changes) {
       if (id <= change.after) break
       if (id < change.before) return 'perhaps'
       owed = change.follows ? 'yes' : 'no'
