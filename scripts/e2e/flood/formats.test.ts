@@ -42,19 +42,24 @@ function flood(server: LogServer, format: string, ...options: string[]) {
 }
 
 describe.each(FORMATS)('in %s', (format) => {
-  test('streams that churn miss and repeat nothing', async () => {
-    using server = new LogServer()
-    await using flooding = flood(server, format, ...CHURN, '--hold', '2s')
-    using sending = messagesTo(server)
-    const flooded = await flooding.finished
-    const report = floodReport(flooded)
-    expect(report.resume).toMatchObject({ ...FINE, gaps: { lost: 0, tooMany: 0, unknown: 0 } })
-    expect(report.resume?.resumed).toBeWithin(20, 60)
-    expect(report.resume?.replayed).toBeGreaterThan(0)
-    expect(report.resume?.chained).toBe(report.received.messages)
-    expect(sending.sent).toBeGreaterThan(500)
-    expect([flooded.exitCode, report.errors]).toEqual([0, {}])
-  })
+  test(
+    'streams that churn miss and repeat nothing',
+    async () => {
+      using server = new LogServer()
+      await using flooding = flood(server, format, ...CHURN, '--hold', '2s')
+      using sending = messagesTo(server)
+      const flooded = await flooding.finished
+      const report = floodReport(flooded)
+      expect(report.resume).toMatchObject({ ...FINE, gaps: { lost: 0, tooMany: 0, unknown: 0 } })
+      expect(report.resume?.resumed).toBeWithin(20, 60)
+      expect(report.resume?.replayed).toBeGreaterThan(0)
+      expect(report.resume?.chained).toBe(report.received.messages)
+      expect(sending.sent).toBeGreaterThan(500)
+      expect([flooded.exitCode, report.errors]).toEqual([0, {}])
+      // On a machine that is busy with other tests, the hold may be over before there was a churn.
+    },
+    { retry: 2 },
+  )
 
   test('streams that the server cuts come back, and what it loses then fails the run', async () => {
     using server = new LogServer()
