@@ -124,7 +124,7 @@ class Reader {
     const [event] = fields.event
     const [id] = fields.id
     if (event === 'gap') this.#tell({ gap: JSON.parse(data) })
-    else if (event === 'end') this.#tell(JSON.parse(data) as Told)
+    else if (event === 'end' || event === 'start') this.#tell(JSON.parse(data) as Told)
     else if (fields.data.length === 0) {
       if (id !== undefined) this.#tell({ id })
     } else if (this.#format === 'envelope') this.#tell(JSON.parse(data) as Told)
