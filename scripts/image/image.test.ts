@@ -123,6 +123,18 @@ describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may
       .then((text) => text.split('\n').sort().join('\n'))
   }
 
+  test('comet opens a database of very many names without a temporary file', async () => {
+    const pairs = Array.from({ length: 200_000 }, (_, at) => `subscriber-${at} subject-${at}`)
+    await Bun.write(`${folder}/names.txt`, pairs.join('\n'))
+    const db = `${root}/data/names.db`
+    await run(['friends', 'load', '--names', '--db', db, `${folder}/names.txt`])
+    await Bun.$`chown ${USER}:${USER} ${db}`
+    await using server = await serveIn('--db', '/data/names.db')
+    server.signal('SIGTERM')
+    expect((await server.finished).exitCode).toBe(0)
+    await Bun.$`rm ${db}`
+  })
+
   test('comet serves a flood, is healthy, stops, and changes only /data', async () => {
     await Bun.$`mkdir -p ${root}/proc ${root}/dev`
     const before = await listing()

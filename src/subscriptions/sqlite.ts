@@ -147,8 +147,11 @@ function pageOf(rows: readonly { user: number }[], size: number): PageOfUsers {
 }
 
 function indexOf(database: Database, findsSubjects: boolean): FollowIndex {
+  // In the order of the index: count(DISTINCT) needs a temporary file, and an image has no folder
+  // for one.
   using counting = database.prepare<{ pairs: number; subjects: number }, []>(
-    'SELECT count(*) AS pairs, count(DISTINCT subject) AS subjects FROM subscriptions',
+    `SELECT (SELECT count(*) FROM subscriptions) AS pairs,
+       (SELECT count(*) FROM (SELECT DISTINCT subject FROM subscriptions)) AS subjects`,
   )
   using reading = database.prepare<{ subject: number; subscriber: number }, []>(
     'SELECT subject, subscriber FROM subscriptions ORDER BY subject, subscriber',
