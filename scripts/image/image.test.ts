@@ -132,7 +132,7 @@ describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may
     await using server = await serveIn('--db', '/data/names.db')
     server.signal('SIGTERM')
     expect((await server.finished).exitCode).toBe(0)
-    await Bun.$`rm ${db}`
+    await Bun.$`rm ${db} ${db}-log ${db}-log-heads`
   })
 
   test('comet serves a flood, is healthy, stops, and changes only /data', async () => {
