@@ -11,7 +11,7 @@ import { responseOf } from '../http/web.ts'
 
 type Headers = Readonly<Record<string, string>>
 
-const JSON_TYPE = fixedHeaders({ 'content-type': 'application/json;charset=utf-8' })
+export const JSON_TYPE = fixedHeaders({ 'content-type': 'application/json;charset=utf-8' })
 
 /** The answer to a request that failed, with the status that the table of errors has for it. */
 export function refusalReply(failure: Failure, headers?: Headers): Reply {

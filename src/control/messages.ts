@@ -23,7 +23,6 @@ import { documented, failures } from './documented.ts'
 import {
   BatchReceipt,
   beginOne,
-  countsOf,
   isArray,
   type PublishBytes,
   publishArray,
@@ -33,6 +32,7 @@ import {
   SingleReceipt,
   wholeBody,
 } from './publish.ts'
+import { receiptReply } from './receipt-reply.ts'
 import { exchangeSource, Upload } from './upload.ts'
 
 export interface MessageRoutesOptions {
@@ -131,11 +131,6 @@ function answer(
     return
   }
   result.value.whenSettled((receipt) => exchange.reply(receiptReply(receipt)))
-}
-
-/** Hot path: once a request. */
-function receiptReply(receipt: Receipt): Reply {
-  return jsonReply(countsOf(receipt))
 }
 
 /** Publishes what is still to come of a request. */

@@ -23,8 +23,9 @@ export const httpLimits = {
   keptHeadBytesMax: 1 * KIB,
   /** Heads in a row that had not been kept, after which one in so many is. */
   keptHeadMissesMax: 64,
-  /** Characters of an answer that is kept, in case the next one is the same. */
-  keptReplyLengthMax: 1 * KIB,
+  /** Bytes of a head and of a body that are written into one buffer for all: of most answers. */
+  sharedReplyHeadBytesMax: 1 * KIB,
+  sharedReplyBodyBytesMax: 1 * KIB,
   /** Empty lines before a request line: some clients send one after a body (RFC 9112 section
    * 2.2). */
   emptyLinesMax: 4,

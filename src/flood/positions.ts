@@ -1,7 +1,7 @@
 // Where each stream is in the log, as it was told last: numbers by index in typed arrays, thirteen
 // bytes a stream. Only formats that have cursors take them.
 
-import { CURSOR_LENGTH } from '../core/cursor.ts'
+import { CURSOR_LENGTH, writeCursor } from '../core/cursor.ts'
 import type { Place } from './envelope.ts'
 
 /** What a connection has done so far, as bits; those above are an index of `END_REASONS`. */
@@ -83,19 +83,7 @@ export class Positions {
 
   /** Writes a stream's cursor. Answers where its text ends. */
   write(index: number, into: Uint8Array, at: number): number {
-    const middle = at + (CURSOR_LENGTH - 1) / 2
-    writeHex(into, at, middle, this.epochOf(index))
-    into[middle] = 0x2d
-    writeHex(into, middle + 1, at + CURSOR_LENGTH, this.numberOf(index))
+    writeCursor(into, at, { epoch: this.epochOf(index), number: this.numberOf(index) })
     return at + CURSOR_LENGTH
-  }
-}
-
-function writeHex(into: Uint8Array, start: number, end: number, value: number): void {
-  let rest = value
-  for (let at = end - 1; at >= start; at--) {
-    const digit = rest % 16
-    into[at] = digit < 10 ? 0x30 + digit : 0x57 + digit
-    rest = (rest - digit) / 16
   }
 }

@@ -13,10 +13,11 @@ import {
   CHUNKED,
   CONTINUE,
   closingReply,
+  encodeHead,
   encodeReply,
   type Reply,
+  type ReplyContext,
   replyContext,
-  responseHead,
   UNTIL_CLOSE,
 } from './response.ts'
 import { SocketInput } from './socket-input.ts'
@@ -139,7 +140,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
   /** The client has sent all: if nothing of it is to be answered any more, that was the end. */
   #finishIfOver(): void {
     const isWaiting = this.#state !== 'exchange' && !this.#isYielding
-    if (isWaiting && this.#output.isSent) this.#finish()
+    if (isWaiting && this.#output.isSent) this.close()
   }
 
   /** Do all others have their turn before the next request is read? */
@@ -229,7 +230,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
     if (this.#state !== 'exchange') return
     this.#isLast = !this.#keepsAlive(exchange, reply)
     try {
-      this.#write(encodeReply(reply, exchange.contextOf(!this.#isLast)))
+      this.#writeReply(reply, exchange.contextOf(!this.#isLast))
     } catch (error) {
       this.#fail(exchange, error)
     }
@@ -247,7 +248,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
   #writeHead(exchange: Exchange, reply: Reply): boolean {
     const framing = exchange.head.minor === 1 ? CHUNKED : UNTIL_CLOSE
     try {
-      this.#write(responseHead(reply, framing, exchange.contextOf(!this.#isLast)))
+      this.#write(encodeHead(reply, framing, exchange.contextOf(!this.#isLast)))
       return true
     } catch (error) {
       this.#fail(exchange, error)
@@ -259,7 +260,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
   #fail(exchange: Exchange, error: unknown): void {
     this.#port.onBug(error)
     this.#isLast = true
-    this.#write(encodeReply(this.#port.internalError, exchange.contextOf(false)))
+    this.#writeReply(this.#port.internalError, exchange.contextOf(false))
   }
 
   async sendStream(
@@ -305,8 +306,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
   /** Answers what is no request: its connection cannot go on. */
   #rejectWith(error: RejectedRequest): void {
     this.#isLast = true
-    const reply = closingReply(this.#port.rejection(error))
-    this.#write(encodeReply(reply, replyContext(false, false, 1)))
+    this.#writeReply(closingReply(this.#port.rejection(error)), replyContext(false, false, 1))
     this.#answered()
   }
 
@@ -357,7 +357,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
    */
   #linger(): void {
     if (this.#isHalfClosed) {
-      this.#finish()
+      this.close()
       return
     }
     this.#dropped = 0
@@ -366,8 +366,13 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
     this.#input.clear()
   }
 
-  #write(data: Uint8Array | string): void {
-    this.#output.write(data)
+  #writeReply(reply: Reply, context: ReplyContext): void {
+    const { bytes, length } = encodeReply(reply, context)
+    this.#write(bytes, length)
+  }
+
+  #write(bytes: Uint8Array, length = bytes.length): void {
+    this.#output.write(bytes, length)
     if (!this.#output.isSent) this.#sinceMs = this.#port.nowMs()
   }
 
@@ -389,7 +394,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
   }
 
   /** Closes at once; the kernel still sends what it has taken. */
-  #finish(): void {
+  close(): void {
     if (this.#state === 'ended') return
     this.#end()
     this.socket.end()
@@ -419,10 +424,6 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
   /** Has the connection no request that is being answered? Then it may be closed at any time. */
   get isIdle(): boolean {
     return this.#state === 'head' && this.#input.length === 0 && this.#output.isSent
-  }
-
-  close(): void {
-    this.#finish()
   }
 
   /** Does the connection wait for another request, of which nothing has come? */

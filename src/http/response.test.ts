@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, setSystemTime, test } from 'bu
 import {
   CHUNKED,
   CONTINUE,
+  type EncodedReply,
   encodeChunk,
   encodeReply,
   fixedHeaders,
@@ -28,8 +29,11 @@ afterEach(() => {
 })
 
 function encoded(reply: Reply, context: Partial<ReplyContext> = {}): string {
-  const encoded = encodeReply(reply, { ...KEPT, ...context })
-  return typeof encoded === 'string' ? encoded : Buffer.from(encoded).toString('latin1')
+  return textOf(encodeReply(reply, { ...KEPT, ...context }))
+}
+
+function textOf({ bytes, length }: EncodedReply): string {
+  return Buffer.from(bytes.subarray(0, length)).toString('latin1')
 }
 
 describe('a reply', () => {
@@ -120,21 +124,58 @@ describe('a reply', () => {
   })
 
   test('that is sent again is written for its request and its second', () => {
-    const reply = { status: 200, body: 'x' }
-    const contexts = [replyContext(false, true, 1), replyContext(false, false, 1)]
-    const [kept, closed] = contexts.flatMap((context) => {
-      const [first, second] = [encodeReply(reply, context), encodeReply(reply, context)]
-      expect(second).toBe(first)
-      return [String(first)]
-    })
-    expect(kept).toBe(`HTTP/1.1 200 OK\r\n${DATE}Content-Length: 1\r\n\r\nx`)
-    expect(closed).toBe(`HTTP/1.1 200 OK\r\n${DATE}Connection: close\r\nContent-Length: 1\r\n\r\nx`)
-    const context = replyContext(false, true, 1)
-    expect(encodeReply(reply, context)).toBe(kept as string)
-    expect(encodeReply({ ...reply, body: 'y' }, context)).toEndWith('y')
-    expect(encodeReply(reply, replyContext(true, true, 1))).toEndWith('\r\n\r\n')
+    const reply = { status: 200, headers: fixedHeaders({ 'x-a': 'b' }), body: 'x' }
+    const [kept, closed, head] = [
+      replyContext(false, true, 1),
+      replyContext(false, false, 1),
+      replyContext(true, true, 1),
+    ] as const
+    const ofKept = `HTTP/1.1 200 OK\r\nX-A: b\r\n${DATE}Content-Length: 1\r\n\r\n`
+    for (const _ of [1, 2]) {
+      expect(textOf(encodeReply(reply, kept))).toBe(`${ofKept}x`)
+      expect(textOf(encodeReply({ ...reply, body: 'y' }, kept))).toBe(`${ofKept}y`)
+      expect(textOf(encodeReply({ ...reply, body: 'yz' }, kept))).toEndWith('2\r\n\r\nyz')
+      expect(textOf(encodeReply({ ...reply, status: 299 }, kept))).toStartWith('HTTP/1.1 299 ')
+      expect(textOf(encodeReply(reply, head))).toBe(ofKept)
+      expect(textOf(encodeReply(reply, closed))).toBe(
+        `HTTP/1.1 200 OK\r\nX-A: b\r\n${DATE}Connection: close\r\nContent-Length: 1\r\n\r\nx`,
+      )
+    }
+    expect(textOf(encodeReply(reply, kept))).toBe(`${ofKept}x`)
     setSystemTime(new Date(Date.UTC(2026, 0, 2, 3, 4, 6)))
-    expect(encodeReply(reply, context)).toContain('Date: Fri, 02 Jan 2026 03:04:06 GMT\r\n')
+    expect(textOf(encodeReply(reply, kept))).toContain('Date: Fri, 02 Jan 2026 03:04:06 GMT\r\n')
+  })
+
+  test('whose headers were changed is written with those that it has now', () => {
+    const headers: Record<string, string> = { 'x-a': 'b' }
+    expect(encoded({ status: 200, headers })).toContain('X-A: b\r\n')
+    headers['x-a'] = 'c'
+    expect(encoded({ status: 200, headers })).toContain('X-A: c\r\n')
+  })
+
+  test.each([0, 1, 1_023, 1_024, 1_025, 100_000])('has all of a body of %d bytes', (length) => {
+    const text = 'x'.repeat(length)
+    for (const body of [text, Buffer.from(text)]) {
+      expect(encoded({ status: 200, body })).toBe(
+        `HTTP/1.1 200 OK\r\n${DATE}Content-Length: ${length}\r\n\r\n${text}`,
+      )
+    }
+  })
+
+  test.each([900, 1_000, 1_100, 20_000])('has all of a head of more than %d bytes', (length) => {
+    const value = 'x'.repeat(length)
+    expect(encoded({ status: 200, headers: { 'x-a': value }, body: 'body' })).toBe(
+      `HTTP/1.1 200 OK\r\nX-A: ${value}\r\n${DATE}Content-Length: 4\r\n\r\nbody`,
+    )
+  })
+
+  test('that is large stays as it is when the next one is written', () => {
+    const large = encodeReply({ status: 200, body: 'x'.repeat(5_000) }, KEPT)
+    const text = textOf(large)
+    encodeReply({ status: 404, body: 'y'.repeat(5_000) }, KEPT)
+    encodeReply({ status: 404, body: 'y' }, KEPT)
+    expect(textOf(large)).toBe(text)
+    expect(large.bytes).toHaveLength(large.length)
   })
 
   test('has its fixed headers like all others', () => {

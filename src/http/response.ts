@@ -117,6 +117,11 @@ export function responseHead(
   return `${text}\r\n`
 }
 
+/** The same as bytes. */
+export function encodeHead(reply: Reply, framing: ReplyFraming, context: ReplyContext): Uint8Array {
+  return Buffer.from(responseHead(reply, framing, context), 'latin1')
+}
+
 /** The lines of headers that many replies have. */
 const fixedLines = new WeakMap<ReplyHeaders, string>()
 
@@ -142,40 +147,104 @@ function fieldLine(name: string, value: string): string {
   return `${nameOf(name)}: ${value}\r\n`
 }
 
-/**
- * A whole response, in one piece, so that it takes one system call: its bytes, or a text of
- * Latin-1, which costs less than bytes made from it. Hot path: once a request.
- */
-export function encodeReply(reply: Reply, context: ReplyContext): Uint8Array | string {
-  if (reply === lastReply && context === lastContext && date() === lastDate) return lastText
-  const encoded = encode(reply, context)
-  if (typeof encoded === 'string' && encoded.length <= httpLimits.keptReplyLengthMax) {
-    lastReply = reply
-    lastContext = context
-    lastDate = date()
-    lastText = encoded
-  }
-  return encoded
+/** Some bytes of an array, from its beginning. */
+export interface EncodedReply {
+  readonly bytes: Uint8Array
+  readonly length: number
 }
 
-/** The last text: publishers get the same reply a thousand times a second, as the same object. */
-let lastReply: Reply | null = null
-let lastContext: ReplyContext | null = null
-let lastDate = ''
-let lastText = ''
-
-function encode(reply: Reply, context: ReplyContext): Uint8Array | string {
-  const { status, body = '' } = reply
+/**
+ * A whole response, in one piece, so that it takes one system call. Small ones are written into one
+ * buffer for all, which leaves no garbage, and are valid until the next one. Those are less than
+ * their array; other arrays are the response's own. Hot path: once a request.
+ *
+ * @throws Error for a header that would not be one line of its name and value
+ */
+export function encodeReply(reply: Reply, context: ReplyContext): EncodedReply {
+  const { body = '' } = reply
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
-  const head = responseHead(reply, length, context)
-  if (context.isHead || HAS_NO_BODY.has(status) || length === 0) return head
-  // Then all of it is ASCII.
-  if (typeof body === 'string' && body.length === length) return head + body
-  const bytes = Buffer.allocUnsafe(head.length + length)
+  const hasBody = !context.isHead && !HAS_NO_BODY.has(reply.status)
+  if (length > httpLimits.sharedReplyBodyBytesMax)
+    return encodeLong(reply, length, hasBody, context)
+  const bodyStart = writeHead(reply, length, context)
+  if (bodyStart === null) return encodeLong(reply, length, hasBody, context)
+  shared.length = bodyStart
+  if (!hasBody) return shared
+  if (typeof body === 'string') shared.bytes.write(body, bodyStart)
+  else copyInto(shared.bytes, bodyStart, body)
+  shared.length += length
+  return shared
+}
+
+/** The buffer of small replies, and the length of the last one. */
+const shared = {
+  bytes: Buffer.allocUnsafeSlow(
+    httpLimits.sharedReplyHeadBytesMax + httpLimits.sharedReplyBodyBytesMax + 1,
+  ),
+  length: 0,
+}
+
+interface WrittenHead {
+  status: number
+  headers: ReplyHeaders | null
+  bodyLength: number
+  /** Null for a head that is not to be used again. */
+  context: ReplyContext | null
+  date: string
+  length: number
+}
+
+/** What the buffer's head was written for: publishers get the same a thousand times a second. */
+const lastHead: WrittenHead = {
+  status: 0,
+  headers: null,
+  bodyLength: 0,
+  context: null,
+  date: '',
+  length: 0,
+}
+
+/** Writes a head into the buffer. Answers where the body begins; null if it is too long. */
+function writeHead(reply: Reply, bodyLength: number, context: ReplyContext): number | null {
+  const { status, headers = null } = reply
+  const now = date()
+  if (
+    headers === lastHead.headers &&
+    bodyLength === lastHead.bodyLength &&
+    now === lastHead.date &&
+    context === lastHead.context &&
+    status === lastHead.status
+  ) {
+    return lastHead.length
+  }
+  const head = responseHead(reply, bodyLength, context)
+  if (head.length > httpLimits.sharedReplyHeadBytesMax) return null
+  shared.bytes.write(head, 'latin1')
+  lastHead.status = status
+  lastHead.headers = headers
+  lastHead.bodyLength = bodyLength
+  // Headers that are not fixed might be changed: it is no head to be used again.
+  lastHead.context = headers !== null && fixedLines.has(headers) ? context : null
+  lastHead.date = now
+  lastHead.length = head.length
+  return head.length
+}
+
+function encodeLong(
+  reply: Reply,
+  bodyLength: number,
+  hasBody: boolean,
+  context: ReplyContext,
+): EncodedReply {
+  const { body = '' } = reply
+  const head = responseHead(reply, bodyLength, context)
+  const length = head.length + (hasBody ? bodyLength : 0)
+  const bytes = Buffer.allocUnsafe(length)
   bytes.write(head, 0, 'latin1')
+  if (!hasBody) return { bytes, length }
   if (typeof body === 'string') bytes.write(body, head.length)
   else bytes.set(body, head.length)
-  return bytes
+  return { bytes, length }
 }
 
 /** One chunk (RFC 9112 section 7.1); never empty, which would be the last. */

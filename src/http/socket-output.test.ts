@@ -22,10 +22,9 @@ class TightSocket {
     this.room = room
   }
 
-  write(data: Uint8Array | string): number {
-    const bytes = typeof data === 'string' ? Buffer.from(data, 'latin1') : data
-    const taken = Math.min(this.room, bytes.length)
-    this.text += Buffer.from(bytes.subarray(0, taken)).toString('latin1')
+  write(bytes: Uint8Array, from = 0, length = bytes.length - from): number {
+    const taken = Math.min(this.room, length)
+    this.text += Buffer.from(bytes.subarray(from, from + taken)).toString('latin1')
     this.room -= taken
     return taken
   }
@@ -93,6 +92,18 @@ describe('a connection over a socket that takes little', () => {
     expect(socket.events).toEqual(['shutdown'])
     connection.onEnd()
     expect(socket.events).toEqual(['shutdown', 'end'])
+  })
+
+  test('sends the rest of its answer though another one was written meanwhile', () => {
+    const [slow, other] = [connected(40), connected()]
+    for (const { connection } of [slow, other]) connection.onData(Buffer.from(get('/')))
+    slow.exchanges[0]?.reply({ status: 200, body: 'slow' })
+    other.exchanges[0]?.reply({ status: 404, body: 'other' })
+    slow.drain(Infinity)
+    expect(answersIn(slow.socket.text)).toMatchObject({
+      answers: [{ status: 200, body: 'slow' }],
+      rest: '',
+    })
   })
 
   test('sends a whole streamed answer before the next, though there is room before its body', async () => {

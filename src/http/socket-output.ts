@@ -1,14 +1,10 @@
 // The bytes that a connection writes: what the socket takes goes out at once, the rest waits for
 // room.
 
+import { copyOf } from '../core/bytes.ts'
 import type { Socket } from './exchange.ts'
 
 const EMPTY = new Uint8Array(0)
-
-/** The types of Bun 1.4.5 lack the encoding. */
-interface TextSocket {
-  write(text: string, encoding: 'latin1'): number
-}
 
 export class SocketOutput {
   readonly #socket: Socket
@@ -30,21 +26,18 @@ export class SocketOutput {
   }
 
   /**
-   * Bytes that the socket does not take are kept as they are, not copied. Hot path: once a request.
-   *
-   * @param data bytes, or a text of Latin-1
+   * Bytes that the socket does not take are kept: of a whole array as they are, of the beginning of
+   * one as a copy, since its owner writes over it. Hot path: once a request.
    */
-  write(data: Uint8Array | string): void {
+  write(bytes: Uint8Array, length = bytes.length): void {
     if (this.#unsent.length > 0) {
-      this.#unsent = Buffer.concat([this.#unsent, bytesOf(data)])
+      this.#unsent = Buffer.concat([this.#unsent, bytes.subarray(0, length)])
       return
     }
-    const taken =
-      typeof data === 'string'
-        ? (this.#socket as unknown as TextSocket).write(data, 'latin1')
-        : this.#socket.write(data)
+    const taken = this.#socket.write(bytes, 0, length)
     // Negative once the connection has ended.
-    if (taken >= 0 && taken < data.length) this.#unsent = bytesOf(data).subarray(taken)
+    if (taken < 0 || taken >= length) return
+    this.#unsent = length === bytes.length ? bytes.subarray(taken) : copyOf(bytes, taken, length)
   }
 
   /** Writes what waits; answers whether the socket has taken some of it. */
@@ -75,8 +68,4 @@ export class SocketOutput {
     this.#onSent = null
     onSent?.()
   }
-}
-
-function bytesOf(data: Uint8Array | string): Uint8Array {
-  return typeof data === 'string' ? Buffer.from(data, 'latin1') : data
 }
