@@ -46,8 +46,18 @@ export class ArrayLog implements MessageLog {
 
   readonly followsStamp = null
 
+  readonly begunStamp = null
+
   setFollowsStamp(): void {
     // It has no changes.
+  }
+
+  beginFollows(): void {
+    throw new Error('an array log has messages only')
+  }
+
+  endFollows(): void {
+    throw new Error('an array log has messages only')
   }
 
   appendBarrier(): number {

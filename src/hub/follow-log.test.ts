@@ -2,12 +2,13 @@
 // Method: a real database and a real log, in files, changed with and without each other.
 
 import { afterAll, describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { openLog } from '../log/open-log.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { storesOf } from '../subscriptions/stores.ts'
+import type { ChangeRecorder } from '../subscriptions/subscriptions.ts'
 import { FollowLog } from './follow-log.ts'
 import { newFrame } from './frame.ts'
 
@@ -26,19 +27,41 @@ interface Server extends Disposable {
   missedBy(user: number, after: number): unknown
 }
 
+/** Called at moments of each change. */
+interface Moments {
+  readonly beforeRecord?: () => void
+  readonly beforeCommit?: () => void
+  readonly afterCommit?: () => void
+}
+
+interface Options {
+  readonly hasLog: boolean
+  readonly at: Moments
+}
+
+const NOTHING: Moments = {}
+
 /** What a server has open. */
-function started(path: string, hasLog = true): Server {
+function started(path: string, { hasLog = true, at = NOTHING }: Partial<Options> = {}): Server {
   const names = new NameTable({ seed: 1 })
   const opened = openDatabase(path, names)
   if (!opened.ok) throw new Error(opened.why)
   const intern = (name: string) => names.intern(name)
   const { log } = openLog({ path: hasLog ? `${path}-log` : null, bytes: 65_536, intern })
   const followLog = new FollowLog(log, names)
-  const { subscriptions } = storesOf(opened.value, names, {
-    findsSubjects: true,
-    onChange: (...change) => followLog.onChange(...change),
-  })
-  const isKnown = followLog.begin(subscriptions)
+  const recorder: ChangeRecorder = {
+    begin(...change) {
+      at.beforeRecord?.()
+      followLog.begin(...change)
+      at.beforeCommit?.()
+    },
+    end(isMade) {
+      at.afterCommit?.()
+      followLog.end(isMade)
+    },
+  }
+  const { subscriptions } = storesOf(opened.value, names, { findsSubjects: true, recorder })
+  const isKnown = followLog.open(subscriptions)
   return {
     isKnown,
     subscriptions,
@@ -80,7 +103,7 @@ describe('what the log does not know, is as it is after it', () => {
     [
       'the database was changed without the log',
       (path: string) => {
-        using other = started(path, false)
+        using other = started(path, { hasLog: false })
         other.subscriptions.add(pair(1, 5))
       },
     ],
@@ -108,4 +131,70 @@ describe('what the log does not know, is as it is after it', () => {
     const after = server.publish(5)
     expect(server.missedBy(1, begun)).toEqual({ numbers: [before, after] })
   })
+})
+
+describe('a kill in the middle of a change', () => {
+  /** What the process would leave behind if it were killed now. */
+  function copyTo(from: string, to: string): void {
+    for (const suffix of ['', '-wal', '-journal', '-log']) {
+      if (existsSync(from + suffix)) copyFileSync(from + suffix, to + suffix)
+    }
+  }
+
+  test.each([
+    ['beforeRecord', false],
+    ['beforeCommit', false],
+    ['afterCommit', true],
+  ] as const)('%s leaves nothing unknown', (moment, isMade) => {
+    const [path, left] = [newPath(), newPath()]
+    let isArmed = false
+    let begun: number
+    let first: number
+    {
+      using server = started(path, {
+        at: { [moment]: () => isArmed && copyTo(path, left) },
+      })
+      begun = server.publish(9)
+      server.subscriptions.add(pair(1, 5))
+      first = server.publish(5)
+      server.subscriptions.remove(pair(1, 5))
+      server.subscriptions.add(pair(2, 6))
+      server.publish(5)
+      isArmed = true
+      server.subscriptions.add(Uint32Array.of(1, 5, 3, 5))
+      isArmed = false
+    }
+    using server = started(left)
+    expect([server.isKnown, server.subscriptions.has(1, 5)]).toEqual([true, isMade])
+    const [about5, about6] = [server.publish(5), server.publish(6)]
+    expect(server.missedBy(1, begun)).toEqual({ numbers: isMade ? [first, about5] : [first] })
+    expect(server.missedBy(2, begun)).toEqual({ numbers: [about6] })
+    expect(server.missedBy(3, begun)).toEqual({ numbers: isMade ? [about5] : [] })
+  })
+
+  test('with many pairs is known, too', () => {
+    const [path, left] = [newPath(), newPath()]
+    {
+      using server = started(path, { at: { afterCommit: () => copyTo(path, left) } })
+      server.publish(5)
+      server.subscriptions.add(Uint32Array.from({ length: 80 }, (_, at) => 1 + at))
+    }
+    using server = started(left)
+    expect([server.isKnown, server.subscriptions.has(1, 2)]).toEqual([true, true])
+  })
+})
+
+test('a change that fails leaves what users followed as it was', () => {
+  using server = started(newPath(), {
+    at: {
+      beforeCommit: () => {
+        throw new Error('refused by the test')
+      },
+    },
+  })
+  const begun = server.publish(9)
+  server.publish(5)
+  expect(() => server.subscriptions.add(pair(1, 5))).toThrow('refused by the test')
+  server.publish(5)
+  expect(server.missedBy(1, begun)).toEqual({ numbers: [] })
 })

@@ -4,9 +4,9 @@
 import { resumeLimits } from '../core/history-limits.ts'
 import type { MessageLog, NamedUser } from '../log/message-log.ts'
 import { isHandle, type NameTable } from '../subscriptions/name-table.ts'
-import type { Pairs, Subscriptions } from '../subscriptions/subscriptions.ts'
+import type { ChangeRecorder, Pairs, Subscriptions } from '../subscriptions/subscriptions.ts'
 
-export class FollowLog {
+export class FollowLog implements ChangeRecorder {
   readonly #log: MessageLog
   readonly #names: Pick<NameTable, 'nameOf'>
 
@@ -16,14 +16,15 @@ export class FollowLog {
   }
 
   /**
-   * Called once, before the first change: changes may be missing in the log, if the database was
-   * changed while the server did not run, is an older copy, or if the server was killed between a
-   * change and its entry. Then it is not known what users followed before.
+   * Called once, before the first change. Ends one that was begun before a kill. Others may be
+   * missing in the log, if the database was changed while the server did not run, or is an older
+   * copy: then it is not known what users followed before.
    *
    * @returns whether it is known
    */
-  begin({ stamp }: Pick<Subscriptions, 'stamp'>): boolean {
+  open({ stamp }: Pick<Subscriptions, 'stamp'>): boolean {
     const log = this.#log
+    if (log.begunStamp !== null) log.endFollows(log.begunStamp === stamp)
     if (log.followsStamp === stamp) return true
     // Of a log without entries, nothing was before.
     const isKnown = log.last === 0
@@ -32,23 +33,22 @@ export class FollowLog {
     return isKnown
   }
 
-  /**
-   * Records changes that were made together: each by itself, or of very many that there were some.
-   *
-   * @param pairs that changed
-   * @param follows were they added, or removed?
-   * @param stamp of the subscriptions after it
-   */
-  onChange(pairs: Pairs, follows: boolean, stamp: number): void {
+  /** Records changes each by itself, or of very many that there were some. */
+  begin(pairs: Pairs, follows: boolean, stamp: number): void {
     const log = this.#log
-    if (pairs.length > 2 * resumeLimits.followsTogetherMax) log.appendBarrier()
-    else {
-      for (let at = 0; at < pairs.length; at += 2) {
-        const [user, subject] = [pairs[at] as number, pairs[at + 1] as number]
-        log.appendFollow(this.#named(user), this.#named(subject), follows)
-      }
+    log.beginFollows(stamp)
+    if (pairs.length > 2 * resumeLimits.followsTogetherMax) {
+      log.appendBarrier()
+      return
     }
-    log.setFollowsStamp(stamp)
+    for (let at = 0; at < pairs.length; at += 2) {
+      const [user, subject] = [pairs[at] as number, pairs[at + 1] as number]
+      log.appendFollow(this.#named(user), this.#named(subject), follows)
+    }
+  }
+
+  end(isMade: boolean): void {
+    this.#log.endFollows(isMade)
   }
 
   #named(id: number): NamedUser {

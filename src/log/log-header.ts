@@ -1,6 +1,7 @@
 // The first page of the file of a log: whose it is, and where the ring in it begins and ends. What
 // changes with every entry is written so that a kill between any two writes leaves it readable.
 
+import type { BegunChange } from './begun-change.ts'
 import type { RingHeader } from './entry-ring.ts'
 
 /** One page, so that the ring begins at one. */
@@ -30,11 +31,14 @@ const AT = {
    * inverted. */
   stamp: 28,
   stampInverted: 29,
+  /** The change that was begun: its stamp, the last number before it in two parts, their check. */
+  begun: 32,
   /** The epoch once more: the next one must be higher, also if the first one is damaged. */
   epochCopy: 1_000,
 } as const
 /** Words of an oldest: place, the number in two parts, and their check. */
 const OLDEST_WORDS = 4
+const BEGUN_WORDS = 4
 const BOOT_BYTES = (AT.check - AT.boot) * 4
 const HIGH = 2 ** 32
 const EPOCH_HIGH_MAX = 2 ** 16 - 1
@@ -51,6 +55,8 @@ export interface HeaderState {
   readonly place: number
   /** Of who follows whom after the last entry that changed it; null if it is not known. */
   readonly stamp: number | null
+  /** A change that was to be committed; null for none. */
+  readonly begun: BegunChange | null
 }
 
 export type HeaderReading =
@@ -80,6 +86,7 @@ export class LogHeader implements RingHeader {
     this.setOldest(state.place, state.oldest)
     this.setNext(state.next)
     if (state.stamp !== null) this.setStamp(state.stamp)
+    this.setBegun(state.begun)
     words.set(MAGIC)
     this.setBoot(state.bootId)
   }
@@ -158,6 +165,7 @@ export class LogHeader implements RingHeader {
       oldest,
       place,
       stamp: this.stamp,
+      begun: this.begun,
     }
   }
 
@@ -171,6 +179,29 @@ export class LogHeader implements RingHeader {
   setStamp(stamp: number): void {
     this.#words[AT.stamp] = stamp
     this.#words[AT.stampInverted] = ~stamp
+  }
+
+  /** Null if it was being written, too: nothing of the change is in the log by then. */
+  get begun(): BegunChange | null {
+    const [stamp = 0, low = 0, high = 0, check] = this.#words.subarray(
+      AT.begun,
+      AT.begun + BEGUN_WORDS,
+    )
+    if (check !== checkedThree(stamp, low | 0, high)) return null
+    return { stamp, after: high * HIGH + low }
+  }
+
+  setBegun(change: BegunChange | null): void {
+    const words = this.#words
+    const { stamp, after } = change ?? { stamp: 0, after: 0 }
+    const high = Math.floor(after / HIGH)
+    // The check is wrong, as long as not all of it is here.
+    const check = checkedThree(stamp, after | 0, high)
+    Atomics.store(words, AT.begun + BEGUN_WORDS - 1, ~check)
+    words[AT.begun] = stamp
+    words[AT.begun + 1] = after
+    words[AT.begun + 2] = high
+    if (change !== null) Atomics.store(words, AT.begun + BEGUN_WORDS - 1, check)
   }
 
   setClean(isClean: boolean): void {

@@ -98,6 +98,15 @@ export interface MessageLog {
   readonly followsStamp: number | null
   setFollowsStamp(stamp: number): void
   /**
+   * A change is to be committed where it is kept, with this stamp; until then its entries follow,
+   * and nothing else.
+   */
+  beginFollows(stamp: number): void
+  /** The stamp of a change that was begun and not ended, also before a restart; null for none. */
+  readonly begunStamp: number | null
+  /** It was made, and is the last one; or it was not, and all is as before. */
+  endFollows(isMade: boolean): void
+  /**
    * What a reader has missed since an entry: what its stream would have got had it been open, by
    * what the user followed at the time of each message and the stream's own subjects.
    *

@@ -153,6 +153,8 @@ function storeOf(path: string, file: LogFile, of: KeptHeadsOf, chains: Chains): 
   return {
     stamp: header.stamp,
     setStamp: (stamp) => header.setStamp(stamp),
+    begun: header.begun,
+    setBegun: (change) => header.setBegun(change),
     close() {
       writeHeads(path, of, chains)
       file.close()
@@ -195,7 +197,7 @@ function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedL
  */
 function resized(opening: Opening, state: HeaderState): OpenedLog | null {
   const { path, ringWords, bootId, bytes: byteCount } = opening
-  const { epoch, next, place, stamp } = state
+  const { epoch, next, place, stamp, begun } = state
   const { buffer, byteOffset } = readFileSync(path)
   const bytes = new Uint8Array(buffer, byteOffset + HEADER_BYTES, state.ringWords * WORD_BYTES)
   const words = new Uint32Array(buffer, bytes.byteOffset, state.ringWords)
@@ -217,7 +219,7 @@ function resized(opening: Opening, state: HeaderState): OpenedLog | null {
       end += length
     }
   }
-  const taken = { epoch, ringWords, bootId, next, oldest, place: 0, stamp }
+  const taken = { epoch, ringWords, bootId, next, oldest, place: 0, stamp, begun }
   const file = createLogFile(path, taken, fill)
   const opened = recovered(opening, file, { ...taken, isClean: state.isClean })
   return opened === null
@@ -229,7 +231,8 @@ function resized(opening: Opening, state: HeaderState): OpenedLog | null {
 function begin(opening: Opening, epochBefore: number, why: string | null): OpenedLog {
   const { path, clock, limits, ringWords, bootId } = opening
   const epoch = nextEpoch(clock, epochBefore)
-  const state = { epoch, ringWords, bootId, next: 1, oldest: 1, place: 0, stamp: null }
+  const position = { next: 1, oldest: 1, place: 0 }
+  const state = { epoch, ringWords, bootId, ...position, stamp: null, begun: null }
   try {
     const file = created(path, state)
     const ring = new EntryRing({ ...entriesOf(file), next: 1 })

@@ -84,6 +84,7 @@ export class RandomLog {
         oldest: first,
         place: 0,
         stamp: null,
+        begun: null,
       }
       createLogFile(path, state)
       this.#log = this.#opened()
@@ -135,7 +136,7 @@ export class RandomLog {
     if (kind < 90) return this.#newest()
     if (kind < 96) return this.#sweep()
     if (kind < 98) return this.#keyed()
-    return this.#path === null ? this.#resume() : this.#restart()
+    return this.#path === null ? this.#resume() : this.#restart(this.#random(2) === 0)
   }
 
   #publish(count: number): string | null {
@@ -173,6 +174,22 @@ export class RandomLog {
   #change(): string | null {
     const [user, subject] = [this.#subject(), this.#subject()]
     if (user === subject) return null
+    const before = this.#naive.graph.get(user) ?? new Set<Subject>()
+    if (this.#random(3) > 0) return this.#follow(user, subject)
+    const stamp = this.#random(2 ** 32)
+    this.#log.beginFollows(stamp)
+    const failure = this.#follow(user, subject) ?? this.#interrupt(user, subject)
+    if (failure !== null) return failure
+    if (this.#log.begunStamp !== stamp) return `the change has the stamp ${this.#log.begunStamp}`
+    const isMade = this.#random(2) === 0
+    if (!isMade) this.#takeBack(user, subject, before)
+    this.#log.endFollows(isMade)
+    if (this.#log.begunStamp !== null) return 'the change has not ended'
+    return this.#log.followsStamp === stamp || !isMade ? null : 'the change was not recorded'
+  }
+
+  /** The user follows a subject, or ceases to. */
+  #follow(user: Subject, subject: Subject): string | null {
     const follows = new Set(this.#naive.graph.get(user))
     const isNew = !follows.delete(subject)
     if (isNew) follows.add(subject)
@@ -181,6 +198,24 @@ export class RandomLog {
     const [from, to] = [this.#named(user), this.#named(subject)]
     const real = this.#log.appendFollow(from, to, isNew)
     return real === number ? null : `the change has the number ${real}`
+  }
+
+  /** Kills the log between a change and its end, or while the change is taken back. */
+  #interrupt(user: Subject, subject: Subject): string | null {
+    if (this.#path === null || this.#random(2) === 0) return null
+    if (this.#random(2) === 0) return this.#restart(false)
+    return this.#follow(user, subject) ?? this.#restart(false)
+  }
+
+  /** All is as it was before the change. */
+  #takeBack(user: Subject, subject: Subject, before: ReadonlySet<Subject>): void {
+    const naive = this.#naive
+    const isBack = naive.graph.get(user)?.has(subject) === before.has(subject)
+    // What is not kept any more needs no opposite.
+    const isKept = this.#log.oldest <= this.#log.last
+    const number =
+      isBack || !isKept ? naive.last : naive.add('change', user, this.#seconds(), null, subject)
+    naive.follow(user, before, number)
   }
 
   #load(): string | null {
@@ -316,8 +351,7 @@ export class RandomLog {
     return Bun.deepEquals(keyed, wanted) ? null : `its keys are ${JSON.stringify(keyed)}`
   }
 
-  #restart(): string | null {
-    const isClean = this.#random(2) === 0
+  #restart(isClean: boolean): string | null {
     if (isClean) this.#log.close()
     if (isClean && this.#random(4) === 0) this.#bootId = `boot ${this.#random(1_000)}`
     if (this.#random(4) === 0) this.#bytes = this.#oneOf([0, 600, 3_000, 8_000, 20_000])

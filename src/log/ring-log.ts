@@ -3,6 +3,7 @@
 
 import { type Clock, systemClock } from '../core/clock.ts'
 import { type HistoryLimits, historyLimits } from '../core/history-limits.ts'
+import { type BegunChange, undoing } from './begun-change.ts'
 import { Chains } from './chains.ts'
 import {
   checkOf,
@@ -42,6 +43,8 @@ export interface LogStore {
   /** See {@link MessageLog.followsStamp}. */
   readonly stamp: number | null
   setStamp(stamp: number): void
+  readonly begun: BegunChange | null
+  setBegun(change: BegunChange | null): void
   /** Called once, after the last entry. */
   close(): void
 }
@@ -66,6 +69,7 @@ export class RingLog implements MessageLog {
   readonly #store: LogStore | null
   #isClosed = false
   #stamp: number | null
+  #begun: BegunChange | null
 
   constructor({ epoch, ring, chains, clock, limits, store }: RingLogOptions) {
     this.epoch = epoch
@@ -76,6 +80,7 @@ export class RingLog implements MessageLog {
     this.#limits = limits
     this.#store = store
     this.#stamp = store?.stamp ?? null
+    this.#begun = store?.begun ?? null
     this.#missed = new MissedMessages(ring, chains, limits)
   }
 
@@ -86,6 +91,28 @@ export class RingLog implements MessageLog {
   setFollowsStamp(stamp: number): void {
     this.#stamp = stamp
     this.#store?.setStamp(stamp)
+  }
+
+  get begunStamp(): number | null {
+    return this.#begun?.stamp ?? null
+  }
+
+  beginFollows(stamp: number): void {
+    this.#begun = { stamp, after: this.last }
+    this.#store?.setBegun(this.#begun)
+  }
+
+  endFollows(isMade: boolean): void {
+    const begun = this.#begun
+    if (begun === null) return
+    if (isMade) this.setFollowsStamp(begun.stamp)
+    else {
+      for (const { user, subject, follows } of undoing(this.#ring, begun)) {
+        this.appendFollow(user, subject, follows)
+      }
+    }
+    this.#begun = null
+    this.#store?.setBegun(null)
   }
 
   get last(): number {

@@ -32,7 +32,6 @@ import { openPublicPort } from '../public/port.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { type Stores, storesOf } from '../subscriptions/stores.ts'
-import type { OnFollowChange } from '../subscriptions/subscriptions.ts'
 import { startWorkers } from '../workers/supervisor.ts'
 import { openInputs } from './inputs.ts'
 import { RemoteSettings } from './remote-settings.ts'
@@ -97,11 +96,9 @@ export async function startServer(
   const opened = openDatabase(config.databasePath, names)
   if (!opened.ok) return refused({ cause: 'database', reason: `the database ${opened.why}` })
   const { log: messages, place: historyPlace } = openMessages(config, names, dependencies)
-  const followLog = new FollowLog(messages, names)
-  const onChange: OnFollowChange = (pairs, follows, stamp) =>
-    followLog.onChange(pairs, follows, stamp)
-  const stores = storesOf(opened.value, names, { onChange, findsSubjects: true })
-  if (!followLog.begin(stores.subscriptions)) dependencies.log.warn('history', CHANGES_MISSING)
+  const recorder = new FollowLog(messages, names)
+  const stores = storesOf(opened.value, names, { recorder, findsSubjects: true })
+  if (!recorder.open(stores.subscriptions)) dependencies.log.warn('history', CHANGES_MISSING)
   const plan: Plan = {
     ...dependencies,
     ...{ filesLimit, capacity, workers, settings, remote: remote.value, stores },

@@ -1,24 +1,35 @@
-// Goal: the listener is told of exactly the pairs that a change made, once they are in the database
-// and in memory. Method: a listener that looks them up, and one that repeats them to a model.
+// Goal: a recorder is told of exactly the pairs that a change makes, before the commit and when they
+// are in the database and in memory, or that it failed. Method: one that looks them up, and one that
+// repeats them to a model.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { openDatabase } from './database.ts'
-import { expectSame, flat, inOrder, Model, openStores, type Pair, USERS } from './model.fixture.ts'
+import {
+  expectSame,
+  flat,
+  inOrder,
+  Model,
+  openStores,
+  type Pair,
+  recorderOf,
+  USERS,
+} from './model.fixture.ts'
 import { NameTable } from './name-table.ts'
 import { storesOf } from './stores.ts'
-import type { Pairs } from './subscriptions.ts'
+import type { ChangeRecorder, Pairs } from './subscriptions.ts'
 
 type Told = readonly [follows: boolean, ...pairs: number[]]
 
-/** Stores, and what their listener has been told. */
+/** Stores, and what their recorder has been told. */
 function listening() {
   const told: Told[] = []
   const arrays: Pairs[] = []
-  const stores = openStores(':memory:', (pairs, follows) => {
+  const recorder = recorderOf((pairs, follows) => {
     arrays.push(pairs)
     told.push([follows, ...pairs])
   })
+  const stores = openStores(':memory:', recorder)
   return { ...stores, store: stores.subscriptions, told, arrays }
 }
 
@@ -47,22 +58,52 @@ describe('a change is told', () => {
     store.close()
   })
 
-  test('not at all if it failed', () => {
+  test.each([
+    ['before', 'CREATE TEMP TRIGGER refusing BEFORE INSERT ON subscriptions WHEN NEW.subject = 4'],
+    ['after', 'CREATE TEMP TRIGGER refusing AFTER UPDATE ON subscriptions_state'],
+  ])('not at all if it failed %s it was begun', (_, refusing) => {
     const names = new NameTable({ seed: 1 })
     const opened = openDatabase(':memory:', names)
     if (!opened.ok) throw new Error(opened.why)
     const told: Told[] = []
-    const { subscriptions: store } = storesOf(opened.value, names, {
-      onChange: (pairs, follows) => told.push([follows, ...pairs]),
-    })
-    opened.value.run(
-      `CREATE TEMP TRIGGER refusing BEFORE INSERT ON subscriptions WHEN NEW.subject = 4
-       BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`,
-    )
+    const recorder = recorderOf((pairs, follows) => told.push([follows, ...pairs]))
+    const { subscriptions: store } = storesOf(opened.value, names, { recorder })
+    opened.value.run(`${refusing} BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`)
     expect(() => store.add(Uint32Array.of(1, 2, 3, 4))).toThrow('refused by the test')
-    expect(told).toEqual([])
+    expect([told, store.has(1, 2), store.counts().subscriptions]).toEqual([[], false, 0])
+    opened.value.run('DROP TRIGGER refusing')
     store.add(Uint32Array.of(1, 2))
     expect(told).toEqual([[true, 1, 2]])
+    store.close()
+  })
+
+  test('as failed if its commit fails, and then nothing has changed', () => {
+    const names = new NameTable({ seed: 1 })
+    const opened = openDatabase(':memory:', names)
+    if (!opened.ok) throw new Error(opened.why)
+    const events: unknown[] = []
+    const recorder: ChangeRecorder = {
+      begin: (pairs, follows, stamp) => {
+        events.push([[...pairs], follows, opened.value.inTransaction])
+        stamps.push(stamp)
+        // As long as it stands, no commit succeeds.
+        if (!follows) opened.value.run('INSERT INTO child VALUES (1)')
+      },
+      end: (isMade) => events.push(isMade),
+    }
+    const stamps: number[] = []
+    const { subscriptions: store } = storesOf(opened.value, names, { recorder })
+    opened.value.run('PRAGMA foreign_keys = ON')
+    opened.value.run('CREATE TABLE parent (id INTEGER PRIMARY KEY)')
+    opened.value.run(
+      'CREATE TABLE child (id INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)',
+    )
+    store.add(Uint32Array.of(1, 2))
+    expect(store.stamp).toBe(stamps[0] as number)
+    expect(() => store.remove(Uint32Array.of(1, 2))).toThrow('FOREIGN KEY')
+    expect(events).toEqual([[[1, 2], true, true], true, [[1, 2], false, true], false])
+    expect([store.has(1, 2), [...store.subscribersOf(2)]]).toEqual([true, [1]])
+    expect(store.stamp).toBe(stamps[0] as number)
     store.close()
   })
 
@@ -73,11 +114,11 @@ describe('a change is told', () => {
     const seen: unknown[] = []
     const { subscriptions: store } = storesOf(opened.value, names, {
       findsSubjects: true,
-      onChange: () => {
+      recorder: recorderOf(() => {
         const followers = inOrder(store.subscribersOf(2))
         const subjects = inOrder(store.subjectsOf(1))
         seen.push([opened.value.inTransaction, store.has(1, 2), followers, subjects])
-      },
+      }),
     })
     store.add(Uint32Array.of(1, 2, 3, 2))
     store.remove(Uint32Array.of(1, 2))
@@ -90,8 +131,11 @@ describe('a change is told', () => {
 
   test('with handles that still have their names', () => {
     const told: string[] = []
-    const { names, subscriptions } = openStores(':memory:', (pairs, follows) => {
-      told.push(`${follows} ${[...pairs].map((user) => names.subjectOf(user)).join(' ')}`)
+    const { names, subscriptions } = openStores(':memory:', {
+      begin: (pairs, follows) => {
+        told.push(`${follows} ${[...pairs].map((user) => names.subjectOf(user)).join(' ')}`)
+      },
+      end: () => undefined,
     })
     const pair = Uint32Array.from(['alice', 'news'], (name) => names.intern(name) ?? 0)
     subscriptions.add(pair)
@@ -121,13 +165,14 @@ test('what is told, repeated by another, is who follows whom', () => {
   fc.assert(
     fc.property(fc.array(change, { maxLength: 30 }), (changes) => {
       const model = new Model()
-      const { subscriptions: store } = openStores(':memory:', (flat, follows) => {
+      const recorder = recorderOf((flat, follows) => {
         const pairs = Array.from({ length: flat.length / 2 }, (_, at): Pair => {
           return [flat[2 * at] ?? 0, flat[2 * at + 1] ?? 0]
         })
         // Each told pair is a change of what was there: none too many.
         expect(follows ? model.add(pairs) : model.remove(pairs)).toBe(pairs.length)
       })
+      const { subscriptions: store } = openStores(':memory:', recorder)
       for (const { adds, pairs } of changes) store[adds ? 'add' : 'remove'](flat(pairs))
       expectSame(store, model)
       store.close()

@@ -4,7 +4,7 @@ import { expect } from 'bun:test'
 import { openDatabase } from './database.ts'
 import { NameTable } from './name-table.ts'
 import { type Stores, storesOf } from './stores.ts'
-import type { OnFollowChange, PageOfUsers, Subscriptions } from './subscriptions.ts'
+import type { ChangeRecorder, PageOfUsers, Pairs, Subscriptions } from './subscriptions.ts'
 
 /** Few, so that random pairs overlap; the last is the highest id. */
 export const USERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 2_147_483_647]
@@ -71,12 +71,28 @@ export function openStore(path: string): Subscriptions {
   return openStores(path).subscriptions
 }
 
+/** Calls back with each change that was made. */
+export function recorderOf(onMade: (pairs: Pairs, follows: boolean) => void): ChangeRecorder {
+  let begun: readonly [Pairs, boolean] | null = null
+  return {
+    begin(pairs, follows) {
+      expect(begun).toBeNull()
+      begun = [pairs, follows]
+    },
+    end(isMade) {
+      if (begun === null) throw new Error('no change was begun')
+      if (isMade) onMade(...begun)
+      begun = null
+    },
+  }
+}
+
 /** Opens a database that must open; the store has both directions in memory. */
-export function openStores(path = ':memory:', onChange: OnFollowChange | null = null): Stores {
+export function openStores(path = ':memory:', recorder: ChangeRecorder | null = null): Stores {
   const names = new NameTable({ seed: 1 })
   const opened = openDatabase(path, names)
   if (!opened.ok) throw new Error(opened.why)
-  return storesOf(opened.value, names, { findsSubjects: true, onChange })
+  return storesOf(opened.value, names, { findsSubjects: true, recorder })
 }
 
 /** Collects a list from its pages. */

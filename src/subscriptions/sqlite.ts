@@ -6,7 +6,7 @@ import { FollowIndex } from './follow-index.ts'
 import type { KeptNames } from './kept-names.ts'
 import { StateStamp } from './state-stamp.ts'
 import type {
-  OnFollowChange,
+  ChangeRecorder,
   PageOfUsers,
   Pairs,
   SubscriptionCounts,
@@ -27,19 +27,19 @@ class SqliteSubscriptions implements Subscriptions {
   readonly #database: Database
   readonly #names: KeptNames
   readonly #index: FollowIndex
-  readonly #onChange: OnFollowChange | null
+  readonly #recorder: ChangeRecorder | null
   readonly #statements: Statements
   readonly #stamp: StateStamp
 
   constructor(
     database: Database,
     names: KeptNames,
-    { findsSubjects = false, onChange = null }: SubscriptionsOptions,
+    { findsSubjects = false, recorder = null }: SubscriptionsOptions,
   ) {
     this.#database = database
     this.#names = names
     this.#index = indexOf(database, findsSubjects)
-    this.#onChange = onChange
+    this.#recorder = recorder
     this.#statements = statementsOf(database)
     this.#stamp = new StateStamp(database)
   }
@@ -57,27 +57,21 @@ class SqliteSubscriptions implements Subscriptions {
   }
 
   add(pairs: Pairs): number {
-    const changed = this.#change(pairs, (subscriber, subject) => {
+    return this.#change(pairs, true, (subscriber, subject) => {
       if (this.#statements.insert.run(subscriber, subject).changes === 0) return false
       this.#names.write(subscriber)
       this.#names.write(subject)
       return true
     })
-    this.#index.add(changed)
-    if (changed.length > 0) this.#onChange?.(changed, true, this.stamp)
-    return changed.length / 2
   }
 
   remove(pairs: Pairs): number {
-    const changed = this.#change(pairs, (subscriber, subject) => {
+    return this.#change(pairs, false, (subscriber, subject) => {
       if (this.#statements.remove.run(subscriber, subject).changes === 0) return false
       this.#names.removeUnused(subscriber)
       this.#names.removeUnused(subject)
       return true
     })
-    this.#index.remove(changed)
-    if (changed.length > 0) this.#onChange?.(changed, false, this.stamp)
-    return changed.length / 2
   }
 
   has(subscriber: number, subject: number): boolean {
@@ -121,25 +115,40 @@ class SqliteSubscriptions implements Subscriptions {
     this.#database.close(true)
   }
 
-  /** Changes all pairs in one transaction; after the commit returns those that made a change. */
-  #change(pairs: Pairs, change: (subscriber: number, subject: number) => boolean): Pairs {
+  /** Changes all pairs in one transaction, then in memory. Returns how many were changed. */
+  #change(pairs: Pairs, follows: boolean, change: ChangePair): number {
     const changed = new Uint32Array(pairs.length)
     let length = 0
-    let stamp = this.#stamp.value
-    this.#names.transaction(this.#database, () => {
-      for (let at = 0; at < pairs.length; at += 2) {
-        const subscriber = pairs[at] as number
-        const subject = pairs[at + 1] as number
-        if (!change(subscriber, subject)) continue
-        changed[length++] = subscriber
-        changed[length++] = subject
-      }
-      if (length > 0) stamp = this.#stamp.next()
-    })
+    let stamp: number | null = null
+    try {
+      this.#names.transaction(this.#database, () => {
+        for (let at = 0; at < pairs.length; at += 2) {
+          const subscriber = pairs[at] as number
+          const subject = pairs[at + 1] as number
+          if (!change(subscriber, subject)) continue
+          changed[length++] = subscriber
+          changed[length++] = subject
+        }
+        if (length === 0) return
+        stamp = this.#stamp.next()
+        this.#recorder?.begin(changed.subarray(0, length), follows, stamp)
+      })
+    } catch (error) {
+      if (stamp !== null) this.#recorder?.end(false)
+      throw error
+    }
+    if (stamp === null) return 0
     this.#stamp.value = stamp
-    return changed.subarray(0, length)
+    const made = changed.subarray(0, length)
+    if (follows) this.#index.add(made)
+    else this.#index.remove(made)
+    this.#recorder?.end(true)
+    return length / 2
   }
 }
+
+/** Within the transaction; answers whether it was not so before. */
+type ChangePair = (subscriber: number, subject: number) => boolean
 
 function pageOf(rows: readonly { user: number }[], size: number): PageOfUsers {
   const users = rows.slice(0, size).map(({ user }) => user)

@@ -1,7 +1,6 @@
 // A stamp of all subscriptions: a random number that each change of them replaces, in its own
 // transaction. So the log of messages, which records the changes, finds at a start whether it has
-// all of them: not if the database was changed meanwhile, or is an older copy, or if the process
-// was killed between a change and its record.
+// all of them: not if the database was changed meanwhile, or is an older copy.
 
 import type { Database, Statement } from 'bun:sqlite'
 

@@ -30,16 +30,26 @@ export interface Follows {
 }
 
 /**
- * Called after a change with the pairs that it added or removed, in its order and each once, at
- * least one; they are in the database and in memory by then. Names in them still have their
- * handles. The array is not changed afterwards.
+ * Records changes elsewhere. It is told of each one before it is committed and after that, so that
+ * it can have all that were made and no others, also if the process is killed between.
  */
-export type OnFollowChange = (pairs: Pairs, follows: boolean, stamp: number) => void
+export interface ChangeRecorder {
+  /**
+   * A change is about to be committed. Names in it have their handles. The array is not changed
+   * afterwards.
+   *
+   * @param pairs that it adds or removes, in its order and each once, at least one
+   * @param stamp of the subscriptions once it is committed
+   */
+  begin(pairs: Pairs, follows: boolean, stamp: number): void
+  /** It is in the database and in memory; or it failed, and nothing has changed. */
+  end(isMade: boolean): void
+}
 
 export interface SubscriptionsOptions {
   /** Are the subjects of a user found in memory, too? About 4.3 bytes a subscription more. */
   readonly findsSubjects?: boolean
-  readonly onChange?: OnFollowChange | null
+  readonly recorder?: ChangeRecorder | null
 }
 
 /** One page of a list, in order of ids. */
