@@ -66,6 +66,7 @@ function openPort(): Listener {
         admitNow: Number,
         admit: admitAll,
         authorize: async (_, of) => admitAll(_, of),
+        refuseOrigin: () => ({ admitted: false, reason: 'origin', retryAfterSeconds: null }),
       },
       isReady: () => true,
       clock: systemClock,

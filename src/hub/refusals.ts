@@ -114,11 +114,11 @@ export const REFUSALS = {
   },
   origin: {
     status: 403,
-    text: 'Pages of this origin may not use the cookie; --cors-origin lists those that may\n',
+    text: 'Pages of this origin may not open the stream; --cors-origin lists those that may\n',
     event: 'refused_origin',
     message: () =>
-      'A stream was refused: it came with a cookie from a page that --cors-origin does not list.',
-    help: 'It had a cookie, and came from a page whose origin is not allowed.',
+      'A stream was refused: --cors-origin does not list its page, and it has a cookie or is a WebSocket.',
+    help: 'It had a cookie or was a WebSocket, and came from a page whose origin is not allowed.',
   },
 } as const satisfies Record<string, Refusal>
 

@@ -200,6 +200,11 @@ export class Admission {
     return { admitted: true, user, subjects, expiresAtSeconds, readable, lease }
   }
 
+  /** The page that asks may not open such a stream: a WebSocket, which browsers allow to all. */
+  refuseOrigin(): Refused {
+    return this.#refuseForGood('origin')
+  }
+
   /** What the client sends is not valid, and will not be. */
   #refuseForGood(reason: RefusalReason): Refused {
     return { ...this.#refuse(reason, ''), retryAfterSeconds: null }

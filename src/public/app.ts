@@ -23,11 +23,14 @@ import { ALLOWED_METHODS, isStreamPath, match, TRANSPORTS } from './routes.ts'
 import { type StreamOpener, type StreamOptions, streamOpener } from './stream-opener.ts'
 import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
 import { websocket } from './websocket.ts'
-import { type Upgrade, upgradeOf } from './websocket-handshake.ts'
+import { upgradeOf } from './websocket-handshake.ts'
 import { WebsocketInput } from './websocket-input.ts'
 
 export interface PublicAppOptions extends StreamOptions {
-  readonly admission: Pick<Admission, 'admit' | 'admitNow' | 'admitsAll' | 'authorize'>
+  readonly admission: Pick<
+    Admission,
+    'admit' | 'admitNow' | 'admitsAll' | 'authorize' | 'refuseOrigin'
+  >
   readonly settings: Settings<
     'userIdMax' | 'identity' | 'anonymous' | 'corsOrigins' | 'controlAddress'
   >
@@ -102,7 +105,9 @@ function take(
   const matched = match({ method, path, query, host, header, minor }, settings.current)
   if (!('transport' in matched) || matched.user === null) return false
   if (matched.subjects.length > 0) return false
-  const upgrade = matched.transport.isUpgrade === true ? upgradeFor(cors, head) : null
+  const isUpgrade = matched.transport.isUpgrade === true
+  if (isUpgrade && !cors.allowsPage(head)) return false
+  const upgrade = isUpgrade ? upgradeOf(head) : null
   // It is answered by the connection.
   if (upgrade !== null && 'answer' in upgrade) return false
   const user = admission.admitNow(matched.user)
@@ -111,17 +116,6 @@ function take(
   const headers = upgrade === null ? cors.headersFor(head) : null
   const request = { cors: headers, from: matched.from, head: upgrade?.head ?? null }
   return opener?.openOn(user, head.minor, descriptor, request) === true
-}
-
-/** The answer to a request for a stream that has its connection for both directions. */
-function upgradeFor(cors: Cors, head: Parameters<typeof upgradeOf>[0]): Upgrade {
-  return cors.allowsPage(head) ? upgradeOf(head) : { answer: FOREIGN_PAGE }
-}
-
-const FOREIGN_PAGE: Answer = {
-  status: 403,
-  text: 'origin: Pages of this origin may not open a WebSocket; --cors-origin lists those that may\n',
-  headers: { connection: 'close' },
 }
 
 const TOO_EARLY: Answer = {
@@ -166,7 +160,11 @@ function answer(port: Port, exchange: Exchange): void | Promise<void> {
     return
   }
   const isUpgrade = 'transport' in matched && matched.transport.isUpgrade === true
-  const upgrade = isUpgrade ? upgradeFor(port.cors, exchange) : null
+  if (isUpgrade && !port.cors.allowsPage(exchange)) {
+    exchange.reply(replyOf(refusalOf(port.admission.refuseOrigin()), cors))
+    return
+  }
+  const upgrade = isUpgrade ? upgradeOf(exchange) : null
   if (upgrade !== null && 'answer' in upgrade) {
     exchange.reply(replyOf(upgrade.answer, cors))
     return

@@ -129,6 +129,7 @@ export class PublicHost implements TransportHost {
             user: user ?? 0,
             token: null,
           }),
+          refuseOrigin: () => ({ admitted: false, reason: 'origin', retryAfterSeconds: null }),
           admit: (head, { user }) => {
             this.asked.push(head as Exchange)
             return this.#decide(Number(user ?? 0))

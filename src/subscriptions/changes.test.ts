@@ -1,6 +1,6 @@
-// Goal: a recorder is told of exactly the pairs that a change makes, before the commit and when they
-// are in the database and in memory, or that it failed. Method: one that looks them up, and one that
-// repeats them to a model.
+// Goal: a recorder is told of exactly the pairs that a change makes, before the commit and when
+// they are in the database and in memory, or that it failed. Method: one that looks them up, and
+// one that repeats them to a model.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -138,7 +138,7 @@ describe.each(PROXIES)('behind %s', (name) => {
     await own.got('"id"')
     const foreign = [`Host: ${host}`, 'Origin: http://evil.example', ...UPGRADE]
     using other = await RawClient.request(proxy.port, 'GET /stream/alice HTTP/1.1', foreign)
-    await other.received('origin: Pages of this origin may not open a WebSocket')
+    await other.received('origin: Pages of this origin may not open the stream')
   })
 
   withProxy(name)('a reload of the proxy cuts no response', async () => {

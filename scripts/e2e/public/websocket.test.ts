@@ -256,6 +256,8 @@ withLibrary('ws')('a client that is refused is told by a status', async () => {
   expect(await statusOf('/stream/a%20b')).toBe(404)
   expect(await statusOf('/stream/7?after=x')).toBe(400)
   expect(await statusOf('/stream/7', { origin: 'https://evil.example' })).toBe(403)
+  const { streams } = await server.stats()
+  expect(streams.refused).toMatchObject({ origin: 1, full: 0 })
   await using client = new Client('ws', urlOf(server, '/stream/7'), {
     origin: 'https://app.example',
   })
