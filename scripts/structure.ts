@@ -14,6 +14,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   log: ['core', 'os'],
   subscriptions: ['core', 'os'],
   hub: ['core', 'os', 'log', 'subscriptions'],
+  // It brings entries in the order of all machines; what they are for, the hub knows.
+  bus: ['core', 'os', 'log'],
   http: ['core', 'os', 'hub'],
   identity: ['core', 'os', 'http', 'hub', 'cli'],
   workers: ['core', 'os', 'http', 'log', 'hub', 'identity'],
@@ -26,6 +28,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'core',
     'os',
     'log',
+    'bus',
     'subscriptions',
     'hub',
     'http',

@@ -1,0 +1,60 @@
+// What a Redis server says of itself, and whether the bus can use it.
+
+import { type Result, refused, success } from '../core/result.ts'
+
+export interface RedisInfo {
+  readonly product: 'Redis' | 'Valkey'
+  readonly version: string
+  /** Other after each start. */
+  readonly runId: string
+  readonly isMaster: boolean
+  readonly isLoading: boolean
+  /** Does it keep its commands in a file? */
+  readonly isDurable: boolean
+  /** What goes when memory is short; `noeviction` is right for the bus. */
+  readonly evictionPolicy: string
+  readonly usedBytes: number
+}
+
+/** The sections that {@link parseInfo} reads. */
+export const INFO_SECTIONS: readonly string[] = ['server', 'replication', 'persistence', 'memory']
+
+/** Reads the answer to `INFO`, which may be anything. */
+export function parseInfo(answer: unknown): Result<RedisInfo> {
+  if (typeof answer !== 'string') return refused('It does not say what it is.')
+  const fields = new Map<string, string>()
+  for (const line of answer.split('\r\n')) {
+    const colon = line.indexOf(':')
+    if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1))
+  }
+  const valkey = fields.get('valkey_version')
+  const version = valkey ?? fields.get('redis_version')
+  const runId = fields.get('run_id')
+  const role = fields.get('role')
+  if (version === undefined || runId === undefined || role === undefined) {
+    return refused('It does not say which version it is, or what its role is.')
+  }
+  if (!/^\d{1,4}\.[\w.-]{1,40}$/.test(version) || !/^[0-9a-f]{40}$/.test(runId)) {
+    return refused('Its version or run_id is none.')
+  }
+  return success({
+    product: valkey === undefined ? 'Redis' : 'Valkey',
+    version,
+    runId,
+    isMaster: role === 'master',
+    isLoading: fields.get('loading') === '1',
+    isDurable: fields.get('aof_enabled') === '1',
+    evictionPolicy: fields.get('maxmemory_policy') ?? 'unknown',
+    usedBytes: Number(fields.get('used_memory') ?? 0),
+  })
+}
+
+/** Why the bus cannot use it now; null if it can. */
+export function whyUnusable(info: RedisInfo, versionMin: number): string | null {
+  const { product, version, isMaster, isLoading } = info
+  if (Number.parseInt(version, 10) < versionMin) {
+    return `It is ${product} ${version}; version ${versionMin} is the oldest that the bus can use.`
+  }
+  if (isLoading) return 'It is still loading its data.'
+  return isMaster ? null : 'It is a replica, and the bus has to write to its master.'
+}

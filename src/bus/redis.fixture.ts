@@ -1,0 +1,35 @@
+// Connections to a Redis of tests, with limits so short that tests do not wait.
+
+import { type RedisLimits, redisLimits } from '../core/bus-limits.ts'
+import { systemClock } from '../core/clock.ts'
+import { parseRedisUrl, type RedisAddress } from './redis-address.ts'
+import { RedisConnection } from './redis-connection.ts'
+
+/** A machine that is busy takes a hundred milliseconds now and then. */
+export const SHORT_LIMITS: RedisLimits = {
+  ...redisLimits,
+  openMsMax: 1_000,
+  answerMsMax: 400,
+  firstRetryMs: 5,
+  maxRetryMs: 50,
+}
+
+export function addressOf(url: string, other: Partial<RedisAddress> = {}): RedisAddress {
+  const address = parseRedisUrl(url)
+  if (!address.ok) throw new Error(address.why)
+  return { ...address.value, ...other }
+}
+
+export async function tryToConnect(
+  url: string,
+  other: Partial<RedisAddress> = {},
+  limits: RedisLimits = SHORT_LIMITS,
+) {
+  return await RedisConnection.open({ address: addressOf(url, other), clock: systemClock, limits })
+}
+
+export async function connected(url: string, other: Partial<RedisAddress> = {}) {
+  const opened = await tryToConnect(url, other)
+  if (!opened.ok) throw new Error(opened.why)
+  return opened.value
+}
