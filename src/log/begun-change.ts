@@ -3,7 +3,7 @@
 
 import { hasTexts, isChange, KIND, kindOf, textsOf, WORD } from './entry.ts'
 import type { EntryRing } from './entry-ring.ts'
-import type { NamedUser } from './message-log.ts'
+import type { FollowChange } from './message-log.ts'
 
 export interface BegunChange {
   /** Of the subscriptions, if it was committed. */
@@ -12,18 +12,12 @@ export interface BegunChange {
   readonly after: number
 }
 
-export interface FollowState {
-  readonly user: NamedUser
-  readonly subject: NamedUser
-  readonly follows: boolean
-}
-
 /**
  * What is to be added so that all is as it was before a change. That is none or a part of it, if it
  * was added before a kill.
  */
-export function undoing(ring: EntryRing, { after }: BegunChange): FollowState[] {
-  const pairs = new Map<string, { readonly before: FollowState; follows: boolean }>()
+export function undoing(ring: EntryRing, { after }: BegunChange): FollowChange[] {
+  const pairs = new Map<string, { readonly before: FollowChange; follows: boolean }>()
   for (let number = Math.max(after + 1, ring.oldest); number < ring.next; number++) {
     const state = stateAt(ring, ring.placeOf(number))
     // A barrier says less than there is to say, and nothing wrong.
@@ -38,7 +32,7 @@ export function undoing(ring: EntryRing, { after }: BegunChange): FollowState[] 
   return changed.map(({ before }) => before)
 }
 
-function stateAt(ring: EntryRing, at: number): FollowState | null {
+function stateAt(ring: EntryRing, at: number): FollowChange | null {
   const shape = ring.words[at] as number
   const kind = kindOf(shape)
   if (!isChange(kind)) return null

@@ -37,6 +37,13 @@ export interface NamedUser {
   readonly name: string | null
 }
 
+/** From an entry on a user follows a subject, or does so no longer. */
+export interface FollowChange {
+  readonly user: NamedUser
+  readonly subject: NamedUser
+  readonly follows: boolean
+}
+
 /** Whose messages are looked for. */
 export interface LogReader {
   readonly user: number

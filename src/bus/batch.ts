@@ -1,0 +1,247 @@
+// A batch: what one turn of the loop of one node adds to the log, as one entry of the stream in
+// Redis. Its head says of each item what it is, its body has their bytes one after the other.
+
+import { isUtf8 } from 'node:buffer'
+import { type BusLimits, busLimits } from '../core/bus-limits.ts'
+import { keyLimits } from '../core/history-limits.ts'
+import { messageLimits } from '../core/limits.ts'
+import { isEvent, isKey, isName } from '../core/name.ts'
+import { type Result, refused, success } from '../core/result.ts'
+import { userIdOf } from '../core/user.ts'
+import { NOBODY } from '../log/heads.ts'
+import type { FollowChange, LogMessage, NamedUser } from '../log/message-log.ts'
+
+/** From here on many users follow others than before; see {@link MessageLog.appendBarrier}. */
+export const BARRIER = 'barrier'
+
+/** What has one number of the log. */
+export type LogItem = LogMessage | FollowChange | typeof BARRIER
+
+export interface EncodedBatch {
+  readonly count: number
+  readonly head: string
+  /**
+   * Bodies that are UTF-8 go as they are, since Bun decodes what Redis answers as UTF-8. Others go
+   * as base64; latin1 is no faster, and for such bytes longer.
+   */
+  readonly body: Uint8Array | string
+  readonly isText: boolean
+  /** That it takes in Redis, about. */
+  readonly byteCount: number
+}
+
+/** The handle of a name; null if there is no room for it. */
+export type InternName = (name: string) => number | null
+
+/*
+ * An item of the head: a letter, and then what follows it here; items are parted by blanks.
+ *
+ *   a, A   a text or JSON about a subject: target,bytes[,eEVENT][,kBYTES OF THE KEY]
+ *   t, T   the same to one user
+ *   e, E   the same to everyone, without a target
+ *   f, u   a user follows a subject, or does so no longer: user,subject
+ *   b      a barrier
+ *
+ * A target is a number or a name, none of which is all digits. The key of a message stands in the
+ * body before its bytes.
+ */
+
+const decoder = new TextDecoder()
+
+/** Hot path: once a batch, and in it once a message. */
+export function encodeBatch(items: readonly LogItem[]): EncodedBatch {
+  let head = ''
+  let length = 0
+  for (let at = 0; at < items.length; at++) {
+    const item = items[at] as LogItem
+    if (at > 0) head += ' '
+    if (item === BARRIER) head += 'b'
+    else if ('follows' in item) {
+      head += `${item.follows ? 'f' : 'u'}${textOf(item.user)},${textOf(item.subject)}`
+    } else {
+      const { bytes, event, key } = item
+      head += headOf(item)
+      length += bytes.length
+      if (event !== null) head += `,e${event}`
+      if (key !== null) {
+        const keyBytes = Buffer.byteLength(key)
+        head += `,k${keyBytes}`
+        length += keyBytes
+      }
+    }
+  }
+  const body = bodyOf(items, length)
+  const isText = isUtf8(body)
+  return {
+    count: items.length,
+    head,
+    body: isText ? body : Buffer.from(body.buffer, body.byteOffset, length).toString('base64'),
+    isText,
+    byteCount: busLimits.entryBytes + head.length + (isText ? length : Math.ceil(length / 3) * 4),
+  }
+}
+
+function headOf({ bytes, isAbout, isJson, target, name }: LogMessage): string {
+  if (isAbout) return `${isJson ? 'A' : 'a'}${name ?? target},${bytes.length}`
+  if (target === 0) return `${isJson ? 'E' : 'e'}${bytes.length}`
+  return `${isJson ? 'T' : 't'}${name ?? target},${bytes.length}`
+}
+
+function textOf({ id, name }: NamedUser): string {
+  return name ?? String(id)
+}
+
+function bodyOf(items: readonly LogItem[], length: number): Uint8Array {
+  const [only] = items
+  if (items.length === 1 && only !== undefined && only !== BARRIER && 'bytes' in only) {
+    if (only.key === null) return only.bytes
+  }
+  const body = new Uint8Array(length)
+  let end = 0
+  for (let at = 0; at < items.length; at++) {
+    const item = items[at] as LogItem
+    if (item === BARRIER || 'follows' in item) continue
+    if (item.key !== null) end += encoder.encodeInto(item.key, body.subarray(end)).written
+    body.set(item.bytes, end)
+    end += item.bytes.length
+  }
+  return body
+}
+
+const encoder = new TextEncoder()
+
+/** Bytes of an item in a batch, at least; for bounds. */
+export function byteCountOf(item: LogItem): number {
+  return item === BARRIER || 'follows' in item ? ITEM_BYTES : ITEM_BYTES + item.bytes.length
+}
+
+const ITEM_BYTES = 16
+
+/**
+ * Reads a batch, which may be anything: who can write to Redis need not be a node. Hot path: once a
+ * batch, and in it once a message.
+ *
+ * @param body text as it is, or base64
+ */
+export function decodeBatch(
+  head: string,
+  body: string,
+  isText: boolean,
+  intern: InternName,
+  limits: BusLimits = busLimits,
+): Result<LogItem[]> {
+  const bytes = isText ? encoder.encode(body) : base64Of(body)
+  if (bytes === null) return refused('its body is no base64')
+  const parts = head.split(' ')
+  if (parts.length > limits.batchMessagesMax) return refused('it has too many messages')
+  const reader = new ItemReader(bytes, intern)
+  const items: LogItem[] = []
+  for (let at = 0; at < parts.length; at++) {
+    const item = reader.read(parts[at] as string)
+    if (item === null) return refused(`its item ${at} is none`)
+    items.push(item)
+  }
+  return reader.isAtEnd ? success(items) : refused('its body is longer than its messages')
+}
+
+/** Null if the text is not what encoding would have made. */
+function base64Of(text: string): Uint8Array | null {
+  const buffer = Buffer.from(text, 'base64')
+  return buffer.toString('base64') === text ? new Uint8Array(buffer) : null
+}
+
+class ItemReader {
+  readonly #bytes: Uint8Array
+  readonly #intern: InternName
+  #at = 0
+
+  constructor(bytes: Uint8Array, intern: InternName) {
+    this.#bytes = bytes
+    this.#intern = intern
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at === this.#bytes.length
+  }
+
+  /** Null for what is no item. */
+  read(part: string): LogItem | null {
+    const letter = part[0]
+    switch (letter) {
+      case 'a':
+      case 'A':
+        return this.#addressed(part, true, letter === 'A')
+      case 't':
+      case 'T':
+        return this.#addressed(part, false, letter === 'T')
+      case 'e':
+      case 'E':
+        return this.#message(part, 1, { isAbout: false, isJson: letter === 'E' }, EVERYONE)
+      case 'f':
+      case 'u':
+        return this.#change(part, letter === 'f')
+      default:
+        return part === 'b' ? BARRIER : null
+    }
+  }
+
+  #addressed(part: string, isAbout: boolean, isJson: boolean): LogMessage | null {
+    const comma = part.indexOf(',')
+    const target = comma < 0 ? null : this.#user(part.slice(1, comma))
+    return target === null ? null : this.#message(part, comma + 1, { isAbout, isJson }, target)
+  }
+
+  #message(
+    part: string,
+    start: number,
+    { isAbout, isJson }: Pick<LogMessage, 'isAbout' | 'isJson'>,
+    { id: target, name }: NamedUser,
+  ): LogMessage | null {
+    const comma = part.indexOf(',', start)
+    const length = userIdOf(comma < 0 ? part.slice(start) : part.slice(start, comma))
+    if (length < 1 || length > messageLimits.bodyBytesMax) return null
+    let event: string | null = null
+    let key: string | null = null
+    if (comma >= 0) {
+      const others = this.#others(part.slice(comma + 1))
+      if (others === null) return null
+      event = others.event
+      key = others.key
+    }
+    const end = this.#at + length
+    if (end > this.#bytes.length) return null
+    // A copy: a message that waits for one slow client must not hold all bytes of its batch.
+    const bytes = this.#bytes.slice(this.#at, end)
+    this.#at = end
+    return { bytes, isAbout, target, event, isJson, name, key }
+  }
+
+  #others(text: string): Pick<LogMessage, 'event' | 'key'> | null {
+    const keyed = /^(?:e([^,]+))?(?:(?:^|,)k([1-9]\d{0,2}))?$/.exec(text)
+    if (keyed === null || text === '') return null
+    const [, event = null, keyLength] = keyed
+    if (event !== null && !isEvent(event)) return null
+    if (keyLength === undefined) return { event, key: null }
+    const end = this.#at + Number(keyLength)
+    if (Number(keyLength) > keyLimits.lengthMax || end > this.#bytes.length) return null
+    const key = decoder.decode(this.#bytes.subarray(this.#at, end))
+    this.#at = end
+    return isKey(key) ? { event, key } : null
+  }
+
+  #change(part: string, follows: boolean): FollowChange | null {
+    const comma = part.indexOf(',')
+    if (comma < 0) return null
+    const user = this.#user(part.slice(1, comma))
+    const subject = this.#user(part.slice(comma + 1))
+    return user === null || subject === null ? null : { user, subject, follows }
+  }
+
+  #user(text: string): NamedUser | null {
+    const id = userIdOf(text)
+    if (id > 0) return id <= messageLimits.userIdMax ? { id, name: null } : null
+    return isName(text) ? { id: this.#intern(text) ?? NOBODY, name: text } : null
+  }
+}
+
+const EVERYONE: NamedUser = { id: 0, name: null }
