@@ -5,7 +5,8 @@ import { describe, expect, test } from 'bun:test'
 import { randomFrom } from '../core/random.ts'
 import { NOBODY } from '../log/heads.ts'
 import { about, to, toEveryone, user } from '../log/log.fixture.ts'
-import { BARRIER, decodeBatch, encodeBatch, type LogItem } from './batch.ts'
+import { BARRIER, type LogItem } from '../log/message-bus.ts'
+import { decodeBatch, encodeBatch } from './batch.ts'
 
 /** Handles as the sender has them, which other nodes need not have. */
 const HANDLES = new Map([

@@ -9,13 +9,8 @@ import { isEvent, isKey, isName } from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { userIdOf } from '../core/user.ts'
 import { NOBODY } from '../log/heads.ts'
+import { BARRIER, type LogItem } from '../log/message-bus.ts'
 import type { FollowChange, LogMessage, NamedUser } from '../log/message-log.ts'
-
-/** From here on many users follow others than before; see {@link MessageLog.appendBarrier}. */
-export const BARRIER = 'barrier'
-
-/** What has one number of the log. */
-export type LogItem = LogMessage | FollowChange | typeof BARRIER
 
 export interface EncodedBatch {
   readonly count: number

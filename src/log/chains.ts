@@ -78,6 +78,20 @@ export class Chains {
     }
   }
 
+  /** Undoes {@link add} of the newest entry. Which barrier is the newest is its owner's to say. */
+  retreat(kind: EntryKind, target: number, number: number, distance: number): void {
+    if (target === NOBODY || kind === KIND.barrier) return
+    if (kind === KIND.everyone) this.everyone.retreat(EVERYONE_KEY, number, distance)
+    else if (kind === KIND.about) this.about.retreat(target, number, distance)
+    else if (kind === KIND.to) this.to.retreat(target, number, distance)
+    else this.changes.retreat(target, number, distance)
+  }
+
+  /** Of a name that was the subject of a change which is gone, the last one is not known. */
+  unmention(subject: number, last: number, next: number): void {
+    if (subject > NOBODY) this.#mentioned.lower(subject, last, next)
+  }
+
   /** A change of who follows whom has this subject. */
   mention(subject: number, number: number, oldest: number): void {
     if (subject > NOBODY) this.#mentioned.advance(subject, number, oldest)

@@ -109,6 +109,12 @@ export class EntryRing implements EntryMemory {
     this.next = next + 1
   }
 
+  /** Drops the newest entries, from this number on, which is of one that is kept. */
+  truncate(number: number): void {
+    this.#end = this.placeOf(number)
+    this.next = number
+  }
+
   /** The entry for which there was no room has a number all the same. */
   skip(): void {
     this.next++

@@ -75,6 +75,23 @@ export class Heads {
     return distance
   }
 
+  /** Undoes {@link advance}, whose answer this distance was. */
+  retreat(key: number, number: number, distance: number): void {
+    const { rows } = this.#table
+    const row = this.#table.find(key)
+    if (rows[row] === 0 || rows[row + 1] !== number >>> 0) return
+    if (distance === 0) this.#table.remove(row)
+    else rows[row + 1] = number - distance
+  }
+
+  /** Of a chain whose entries behind this number are gone, and may have one there or before. */
+  lower(key: number, number: number, next: number): void {
+    const { rows } = this.#table
+    const row = this.#table.find(key)
+    if (rows[row] === 0 || numberOf(rows[row + 1] as number, next) <= number) return
+    rows[row + 1] = number
+  }
+
   /** @param next any number above all of them; @returns 0 if none is known */
   newest(key: number, next: number): number {
     const { rows } = this.#table

@@ -11,6 +11,7 @@ import {
   FLAG,
   HEADER_WORDS,
   hasTexts,
+  isChange,
   isMessage,
   KIND,
   kindOf,
@@ -210,6 +211,39 @@ export class RingLog implements MessageLog {
   appendBarrier(): number {
     const at = this.#begin(KIND.barrier, 0, 0, 0)
     return at < 0 ? this.last : this.#end(at, 0)
+  }
+
+  /**
+   * Drops the entries behind this one, as if they had never been added. Only of a log in memory.
+   *
+   * @returns false if the entries before are not kept any more: then nothing was dropped
+   */
+  truncate(last: number): boolean {
+    if (this.#store !== null) throw new Error('a log in a file only grows')
+    const ring = this.#ring
+    if (last >= this.last) return true
+    if (last < ring.oldest - 1) return false
+    const { words, next } = ring
+    const chains = this.#chains
+    for (let number = this.last; number > last; number--) {
+      const at = ring.placeOf(number)
+      const kind = kindOf(words[at] as number) as EntryKind
+      const distance = words[at + WORD.distance] as number
+      chains.retreat(kind, words[at + WORD.target] as number, number, distance)
+      if (isChange(kind)) chains.unmention(words[at + WORD.subject] as number, last, next)
+    }
+    ring.truncate(last + 1)
+    if (chains.barrier > last) chains.barrier = this.#newestBarrier()
+    return true
+  }
+
+  /** 0 if none is kept: so no older one hides changes that are not known. */
+  #newestBarrier(): number {
+    const ring = this.#ring
+    for (let number = this.last; number >= ring.oldest; number--) {
+      if (kindOf(ring.words[ring.placeOf(number)] as number) === KIND.barrier) return number
+    }
+    return 0
   }
 
   /** Makes room for an entry and writes its header. Answers where; -1 for no room. */

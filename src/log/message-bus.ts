@@ -1,0 +1,76 @@
+// The bus: where messages get their place in the one order, and come from. The log of this process
+// fulfils it at once; one that machines share takes the time of a round trip, or is away.
+
+import type { Cursor } from '../core/cursor.ts'
+import type { Result } from '../core/result.ts'
+import type { FollowChange, LogMessage, MessageLog } from './message-log.ts'
+
+/** From here on many users follow others than before; see {@link MessageLog.appendBarrier}. */
+export const BARRIER = 'barrier'
+
+/** What has one number of the log. */
+export type LogItem = LogMessage | FollowChange | typeof BARRIER
+
+/** The side of a log that is read. */
+export type LogWindow = Pick<
+  MessageLog,
+  | 'last'
+  | 'oldest'
+  | 'keptBytes'
+  | 'keptBytesMax'
+  | 'missedBy'
+  | 'pageFor'
+  | 'newestFor'
+  | 'read'
+  | 'keyedSince'
+  | 'refersTo'
+  | 'onNameFreed'
+>
+
+/**
+ * Why an item is not in the log. `full` and `closed`: at once. `unavailable`: it has waited for as
+ * long as it may, and was not sent. `unknown`: it was sent, and may still come.
+ */
+export type PublishRefusal = 'full' | 'closed' | 'unavailable' | 'unknown'
+
+/** What becomes of an item that was published here: one of the two is called, once. */
+export interface Publication {
+  /** It is in the log, and every node will have it. Its streams here have had it by now. */
+  onAccepted(cursor: Cursor): void
+  onRefused(why: PublishRefusal): void
+}
+
+/** What streams that are open may have missed. */
+export interface BusGap {
+  /** Up to here they have had everything, */
+  readonly after: Cursor
+  /** and from here on they get everything. */
+  readonly resume: Cursor
+}
+
+/** Those who are to get what is published; called in the order of the log, for each item once. */
+export interface BusListener {
+  /**
+   * Hot path: once an item.
+   *
+   * @param publication null for an item of another node
+   */
+  onItem(item: LogItem, cursor: Cursor, publication: Publication | null): void
+  onGap(gap: BusGap): void
+}
+
+export interface MessageBus {
+  /** What is kept of the log here; another object after each gap. */
+  readonly window: LogWindow
+  /** Of the last entry. */
+  readonly cursor: Cursor
+  /**
+   * The number of a cursor in {@link window}, up to its last one; null if nobody can say what came
+   * after it, as of another log, or of a part that was lost.
+   */
+  numberOf(cursor: Cursor): number | null
+  /** Takes an item, and calls back later or at once; or refuses it. Hot path: once an item. */
+  publish(item: LogItem, publication: Publication | null): Result<void, 'full' | 'closed'>
+  /** Refuses what has no place in the log yet. */
+  close(): Promise<void>
+}
