@@ -44,9 +44,13 @@ export const busLimits = {
   batchMessagesMax: 1_024,
   /** Entries whose answers are outstanding; meanwhile the next one grows. */
   batchesUnderWayMax: 16,
-  /** Entries of one answer to a reader; and milliseconds that it waits for the first one. */
-  readEntries: 500,
+  /** Entries of one answer to a reader, which are taken in one turn of the loop; and milliseconds
+   * that it waits for the first one. */
+  readEntries: 100,
   readBlockMs: 1_000,
+  /** Times in a row that a node looks at the log anew because Redis has not taken its entries,
+   * before it connects anew, which it does ever more slowly. */
+  looksMax: 8,
   /** Bytes of an entry besides those of its messages, about, in the memory of Redis. */
   entryBytes: 128,
   /** Bytes between two places at which the log may be cut: 64 MiB are a thousand places. */

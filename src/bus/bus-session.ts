@@ -1,0 +1,252 @@
+// The bus on one pair of connections: it reads all entries in their order, and adds the batches of
+// this node. Before it adds anything, it has read everything that was there.
+
+import type { BusLimits } from '../core/bus-limits.ts'
+import type { Cursor } from '../core/cursor.ts'
+import type { Result } from '../core/result.ts'
+import type { OwnBatch, PublishQueue } from './publish-queue.ts'
+import type { RedisFailure } from './redis-connection.ts'
+import type { RedisSession } from './redis-link.ts'
+import { type Appended, type AppendRequest, type BusKeys, BusScripts } from './scripts.ts'
+import type { SharedWindow } from './shared-window.ts'
+import { compareCursors, idText, parseEntries } from './stream-entry.ts'
+
+export interface BusSessionOptions {
+  readonly connections: RedisSession
+  readonly keys: BusKeys
+  readonly origin: string
+  readonly limits: BusLimits
+  readonly window: SharedWindow
+  readonly queue: PublishQueue
+  /** Called each time that everything is read and batches can be added. */
+  readonly onReady: () => void
+  readonly onAdded: () => void
+}
+
+/**
+ * `reading`: up to where the log was when Redis was asked. `resending`: what may not be in the log.
+ * `ready`: new batches go out.
+ */
+type Phase = 'reading' | 'resending' | 'ready'
+
+export class BusSession {
+  readonly #options: BusSessionOptions
+  #scripts: BusScripts | null = null
+  #phase: Phase = 'reading'
+  /** Where the log was when Redis was asked; null before it has answered. */
+  #target: Cursor | null = null
+  /** The last batch of this node that Redis knew of then. */
+  #knownBatch = 0
+  /** Batches without an answer. */
+  #underWay = 0
+  /** Is the next batch the first one since then? Redis need not know any before it. */
+  #isFirst = true
+  /** Looks at the log since a batch was added. */
+  #looks = 0
+  /** Changes of the window that were acted upon. */
+  #changes = 0
+  /** Had Redis forgotten a batch that this node had read back? */
+  #isBehind = false
+  /** Which resending is the newest one: it alone goes on. */
+  #resending = 0
+
+  constructor(options: BusSessionOptions) {
+    this.#options = options
+  }
+
+  get isReady(): boolean {
+    return this.#phase === 'ready'
+  }
+
+  /** Settles when the connections are lost, or not usable. */
+  async run(): Promise<void> {
+    const { connections, keys, limits } = this.#options
+    const loaded = await BusScripts.load(connections.writer, keys, limits.originSeconds)
+    if (!loaded.ok) {
+      connections.end(loaded.why.text)
+      return
+    }
+    this.#scripts = loaded.value
+    await this.#look()
+    while (!connections.reader.isClosed) await this.#read()
+  }
+
+  /** Adds what waits, if it may be added now. */
+  flush(): void {
+    if (this.#phase !== 'ready') return
+    const { queue, limits } = this.#options
+    while (this.#underWay < limits.batchesUnderWayMax) {
+      const batch = queue.nextBatch()
+      if (batch === null) return
+      this.#addOwn(batch)
+    }
+  }
+
+  async #read(): Promise<void> {
+    const { connections, keys, limits, window } = this.#options
+    const { readEntries, readBlockMs } = limits
+    const limitsOfRead = ['COUNT', String(readEntries), 'BLOCK', String(readBlockMs)]
+    const args = [...limitsOfRead, 'STREAMS', keys.log, idText(window.readAfter)]
+    const answer = await connections.reader.send('XREAD', args, readBlockMs)
+    if (!answer.ok) {
+      connections.end(answer.why.text)
+      return
+    }
+    const entries = parseEntries(answer.value, keys.log)
+    if (entries === null) {
+      connections.end('Redis has answered XREAD with something else.')
+      return
+    }
+    for (const entry of entries) window.apply(entry)
+    if (entries.length === 0) await this.#onSilence()
+    else this.#onRead()
+  }
+
+  #onRead(): void {
+    const { forks, gaps } = this.#options.window.counts
+    const isChanged = forks + gaps !== this.#changes
+    this.#changes = forks + gaps
+    // Whatever was lost meanwhile: what Redis knows of this node's batches may be another.
+    if (isChanged && this.#phase !== 'reading') this.#lookAgain()
+    else this.#checkTarget()
+  }
+
+  /** Redis waits for ever, and without an error, behind an entry that it does not have any more. */
+  async #onSilence(): Promise<void> {
+    const { window, origin, connections } = this.#options
+    const isIdle = this.#underWay === 0
+    if (this.#phase === 'ready' && isIdle && window.tail.length > 0) {
+      window.giveUpTail()
+      this.#lookAgain()
+    } else if (this.#phase === 'reading') {
+      // What was there a moment ago is not there any more.
+      if (isIdle && this.#target !== null) this.#lookAgain()
+    } else {
+      const hello = await this.#scripts?.hello(origin, window.cursor)
+      if (hello?.ok === false) connections.end(hello.why.text)
+    }
+  }
+
+  /** Nothing is added until all is read that is there now. */
+  #lookAgain(): void {
+    this.#phase = 'reading'
+    this.#target = null
+    if (this.#underWay === 0) void this.#look()
+  }
+
+  /** Called when no batch is under way, so that Redis knows all that were taken. */
+  async #look(): Promise<void> {
+    const { connections, origin, window, queue, limits } = this.#options
+    if (++this.#looks > limits.looksMax) {
+      connections.end('Redis does not take what this node adds.')
+      return
+    }
+    // Before Redis is asked: one of an old connection may still arrive there, and be read here.
+    const readBatch = queue.firstBatch - 1
+    const hello = await this.#scripts?.hello(origin, window.cursor)
+    if (hello === undefined) return
+    if (!hello.ok) {
+      connections.end(hello.why.text)
+      return
+    }
+    const { top, batch } = hello.value
+    this.#target = top
+    this.#knownBatch = batch
+    this.#isBehind = batch > 0 && batch < readBatch
+    this.#checkTarget()
+  }
+
+  #checkTarget(): void {
+    const { window } = this.#options
+    if (this.#phase !== 'reading' || this.#target === null || this.#underWay > 0) return
+    if (compareCursors(window.readAfter, this.#target) < 0) return
+    if (window.cursor.epoch > this.#target.epoch) {
+      // All may have been lost since.
+      this.#lookAgain()
+      return
+    }
+    this.#phase = 'resending'
+    void this.#resend()
+  }
+
+  /** Adds again what the log may not have, and nobody can add but those who have it. */
+  async #resend(): Promise<void> {
+    const { window, queue, origin } = this.#options
+    const resending = ++this.#resending
+    const known = this.#knownBatch
+    // In the log, but cut off before this node could read it.
+    queue.settleUpTo(known)
+    const tail = [...window.tail]
+    const isInTail = tail.some((entry) => entry.origin === origin && entry.batch === known + 1)
+    if (window.isTailLost || (this.#isBehind && !isInTail)) {
+      await this.#tellLost()
+      return
+    }
+    this.#isFirst = true
+    for (const { batch, at, origin: by, head, body, count, isText } of tail) {
+      const content = { head, body, count, isText }
+      const request = { origin: by, batch, content, mayBeFirst: true, again: at }
+      await this.#roomAfter(this.#add(request))
+      if (this.#resending !== resending || this.#phase !== 'resending') return
+    }
+    for (const own of queue.sent) {
+      await this.#roomAfter(this.#addOwn(own))
+      if (this.#resending !== resending || this.#phase !== 'resending') return
+    }
+    this.#phase = 'ready'
+    this.#options.onReady()
+    this.flush()
+  }
+
+  /** Waits until more may be under way. */
+  async #roomAfter(added: Promise<void>): Promise<void> {
+    if (this.#underWay >= this.#options.limits.batchesUnderWayMax) await added
+  }
+
+  async #tellLost(): Promise<void> {
+    const { window, queue, origin } = this.#options
+    const { epoch } = window.cursor
+    this.#underWay++
+    const answer = await this.#scripts?.lost(epoch, origin, queue.firstBatch - 1)
+    this.#underWay--
+    if (answer?.ok === false) this.#options.connections.end(answer.why.text)
+    else this.#lookAgain()
+  }
+
+  #addOwn({ batch, content }: OwnBatch): Promise<void> {
+    const mayBeFirst = this.#isFirst
+    this.#isFirst = false
+    const { origin } = this.#options
+    return this.#add({ origin, batch, content, mayBeFirst, again: null })
+  }
+
+  /** Hot path: once a batch. */
+  async #add(request: Omit<AppendRequest, 'epoch' | 'minId'>): Promise<void> {
+    const { window } = this.#options
+    const { epoch } = window.cursor
+    this.#underWay++
+    const answer = await this.#scripts?.append({ ...request, epoch, minId: window.minId })
+    this.#underWay--
+    if (answer !== undefined) this.#onAnswer(answer)
+  }
+
+  #onAnswer(answer: Result<Appended, RedisFailure>): void {
+    if (!answer.ok) {
+      this.#options.connections.end(answer.why.text)
+      return
+    }
+    if (answer.value === 'added' || answer.value === 'seen') {
+      this.#looks = 0
+      this.#options.onAdded()
+    } else {
+      // Redis has refused it, and will refuse those behind it. They are all sent again, later.
+      this.#phase = 'reading'
+      this.#target = null
+    }
+    if (this.#phase === 'ready') this.flush()
+    else if (this.#phase === 'reading' && this.#underWay === 0) {
+      if (this.#target === null) void this.#look()
+      else this.#checkTarget()
+    }
+  }
+}

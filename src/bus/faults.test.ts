@@ -1,0 +1,271 @@
+// Goal: whatever happens to Redis and the network, what was accepted reaches every stream once and
+// in order, or a gap is told; and none is told where nothing can be missing. Method: nodes publish
+// to a real Redis while it is killed, frozen, emptied or cut off; then exact accounts.
+
+import { describe, expect, test } from 'bun:test'
+import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
+import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
+import { until } from '../core/time.fixture.ts'
+import { wrongAccounts } from './accounts.fixture.ts'
+import { RedisNode } from './bus.fixture.ts'
+
+/** Publishes a few texts in each turn of the loop, as long as it runs. */
+class Traffic {
+  readonly #nodes: readonly RedisNode[]
+  readonly #texts: string[][]
+  #isRunning = true
+  readonly #running: Promise<void>
+
+  constructor(nodes: readonly RedisNode[]) {
+    this.#nodes = nodes
+    this.#texts = nodes.map(() => [])
+    this.#running = this.#run()
+  }
+
+  get count(): number {
+    return Math.min(...this.#texts.map(({ length }) => length))
+  }
+
+  async #run(): Promise<void> {
+    while (this.#isRunning) {
+      for (const [at, node] of this.#nodes.entries()) {
+        const texts = this.#texts[at] as string[]
+        const text = `${at} ${texts.length}`
+        texts.push(text)
+        node.publish(text)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+  }
+
+  /** Waits until so many more were published, and the first of them were accepted. */
+  async more(count: number): Promise<void> {
+    const end = this.count + count
+    await until(`${count} more are published`, () => this.count >= end)
+  }
+
+  /** Ends it, and waits until all nodes have heard the last message of each. */
+  async end(): Promise<void> {
+    this.#isRunning = false
+    await this.#running
+    await settled(this.#nodes)
+  }
+}
+
+/** Waits until all that was published has its outcome, and all nodes are at the same place. */
+async function settled(nodes: readonly RedisNode[]): Promise<void> {
+  await until('all queues are empty', () =>
+    nodes.every(({ redis }) => redis.figures.isReady && redis.figures.queuedMessages === 0),
+  )
+  await until('all nodes are at the same place', () => {
+    const [first] = nodes
+    return nodes.every(({ bus }) => Bun.deepEquals(bus.cursor, first?.bus.cursor))
+  })
+}
+
+async function startNodes(url: string, count = 3): Promise<RedisNode[]> {
+  return await Promise.all(Array.from({ length: count }, () => RedisNode.start(url)))
+}
+
+class Nodes implements AsyncDisposable {
+  readonly all: RedisNode[]
+
+  static async start(...urls: readonly string[]): Promise<Nodes> {
+    const started = await Promise.all(urls.map((url) => startNodes(url, 1)))
+    return new Nodes(started.flat())
+  }
+
+  private constructor(all: RedisNode[]) {
+    this.all = all
+  }
+
+  at(index: number): RedisNode {
+    return this.all[index] as RedisNode
+  }
+
+  get gaps(): number[] {
+    return this.all.map(({ listener }) => listener.gaps)
+  }
+
+  /** All are the same, and all is right. */
+  check(): void {
+    expect(wrongAccounts(this.all)).toEqual([])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.all.map((node) => node[Symbol.asyncDispose]()))
+  }
+}
+
+const NO_GAPS = [0, 0, 0]
+
+describe.skipIf(!HAS_REDIS)('the bus while Redis fails', () => {
+  test('loses nothing and tells of no gap when one with a file is killed', async () => {
+    await using redis = await RedisServer.start({ isDurable: true })
+    await using nodes = await Nodes.start(redis.url, redis.url, redis.url)
+    const traffic = new Traffic(nodes.all)
+    for (let round = 0; round < 3; round++) {
+      await traffic.more(30)
+      await redis.restart()
+    }
+    await traffic.more(30)
+    await traffic.end()
+    nodes.check()
+    expect(nodes.gaps).toEqual(NO_GAPS)
+  })
+
+  test('has exact accounts when one without a file is killed', async () => {
+    await using redis = await RedisServer.start()
+    await using nodes = await Nodes.start(redis.url, redis.url, redis.url)
+    const traffic = new Traffic(nodes.all)
+    for (let round = 0; round < 5; round++) {
+      await traffic.more(30)
+      await redis.restart()
+    }
+    await traffic.more(30)
+    await traffic.end()
+    nodes.check()
+  })
+
+  test('tells of no gap when all nodes had everything that was lost', async () => {
+    await using redis = await RedisServer.start()
+    await using nodes = await Nodes.start(redis.url, redis.url, redis.url)
+    nodes.at(0).publish('0 1', '0 2')
+    for (const node of nodes.all) await node.heard('0 2')
+    const { cursor } = nodes.at(0).bus
+    for (const lose of [() => redis.restart(), () => redis.command('FLUSHALL')]) {
+      await lose()
+      await until('a new epoch', () =>
+        nodes.all.every(({ bus }) => bus.cursor.epoch > cursor.epoch),
+      )
+      await settled(nodes.all)
+    }
+    nodes.at(1).publish('1 1')
+    for (const node of nodes.all) await node.heard('1 1')
+    nodes.check()
+    expect(nodes.gaps).toEqual(NO_GAPS)
+    // Cursors from before count on each node.
+    for (const { bus } of nodes.all) expect(bus.numberOf(cursor)).toBe(cursor.number)
+  })
+
+  test('has exact accounts when all of Redis is emptied again and again', async () => {
+    await using redis = await RedisServer.start()
+    await using nodes = await Nodes.start(redis.url, redis.url, redis.url)
+    const traffic = new Traffic(nodes.all)
+    for (let round = 0; round < 10; round++) {
+      await traffic.more(20)
+      await redis.command('FLUSHALL')
+    }
+    await traffic.more(20)
+    await traffic.end()
+    nodes.check()
+  })
+
+  test('goes on after Redis stood still, with everything and without a gap', async () => {
+    await using redis = await RedisServer.start()
+    await using nodes = await Nodes.start(redis.url, redis.url, redis.url)
+    const traffic = new Traffic(nodes.all)
+    await traffic.more(20)
+    redis.pause()
+    for (const node of nodes.all) await node.isAway()
+    await traffic.more(20)
+    redis.resume()
+    await traffic.more(20)
+    await traffic.end()
+    nodes.check()
+    expect(nodes.gaps).toEqual(NO_GAPS)
+  })
+
+  test('waits while Redis has no memory, and goes on when it has', async () => {
+    await using redis = await RedisServer.start()
+    await using nodes = await Nodes.start(redis.url, redis.url, redis.url)
+    const traffic = new Traffic(nodes.all)
+    await traffic.more(20)
+    await redis.command('CONFIG', 'SET', 'maxmemory', '1')
+    for (const node of nodes.all) {
+      await until('it is told', () => node.redis.figures.link.why?.startsWith('OOM') === true)
+    }
+    await redis.command('CONFIG', 'SET', 'maxmemory', '0')
+    await traffic.end()
+    nodes.check()
+    expect(nodes.gaps).toEqual(NO_GAPS)
+  })
+})
+
+describe.skipIf(!HAS_REDIS)('the bus while the network fails', () => {
+  test('adds each batch once when connections are cut in the middle of one', async () => {
+    await using redis = await RedisServer.start()
+    await using proxy = await TcpProxy.start(redis.port)
+    await using nodes = await Nodes.start(proxy.url, proxy.url, proxy.url)
+    const traffic = new Traffic(nodes.all)
+    for (let round = 0; round < 20; round++) {
+      await traffic.more(10)
+      proxy.cutAfter(1 + round * 37)
+    }
+    await traffic.more(10)
+    await traffic.end()
+    nodes.check()
+    expect(nodes.gaps).toEqual(NO_GAPS)
+  })
+
+  test.each(['requests', 'answers', 'both'] as const)(
+    'finds out that %s vanish, and adds each batch once',
+    async (what) => {
+      await using redis = await RedisServer.start()
+      await using proxy = await TcpProxy.start(redis.port)
+      await using nodes = await Nodes.start(proxy.url, redis.url, redis.url)
+      const traffic = new Traffic(nodes.all)
+      await traffic.more(20)
+      proxy.swallow(what)
+      await nodes.at(0).isAway()
+      await traffic.more(20)
+      await traffic.end()
+      nodes.check()
+      expect(nodes.gaps).toEqual(NO_GAPS)
+    },
+  )
+
+  test('keeps its promises over a slow network', async () => {
+    await using redis = await RedisServer.start()
+    await using proxy = await TcpProxy.start(redis.port)
+    await using nodes = await Nodes.start(proxy.url, redis.url, redis.url)
+    proxy.delayMs = 30
+    const traffic = new Traffic(nodes.all)
+    await traffic.more(100)
+    await traffic.end()
+    nodes.check()
+    expect(nodes.gaps).toEqual(NO_GAPS)
+  })
+
+  test('tells one gap to a node past which the log was trimmed, and to no other', async () => {
+    await using redis = await RedisServer.start()
+    await using proxy = await TcpProxy.start(redis.port)
+    const options = { historyBytes: 64 * 1024, limits: { readBlockMs: 100 } }
+    await using left = await RedisNode.start(redis.url, options)
+    await using right = await RedisNode.start(proxy.url, options)
+    left.publish('0 0')
+    await right.heard('0 0')
+    proxy.isRefusing = true
+    proxy.cut()
+    await right.isAway()
+    for (let count = 1; count <= 300; count++) {
+      left.publish(`0 ${count} ${'x'.repeat(1_000)}`)
+      if (count % 10 === 0) await settled([left])
+    }
+    left.publish('0 301')
+    await left.accepted('0 301')
+    const kept = Number(await redis.command('XLEN', 'comet:log'))
+    expect(kept).toBeLessThan(30)
+    proxy.isRefusing = false
+    await right.heard('0 301')
+    expect([left.listener.gaps, right.listener.gaps]).toEqual([0, 1])
+    left.publish('0 302')
+    await right.heard('0 302')
+    expect(right.bus.cursor).toEqual(left.bus.cursor)
+    // A client that heard the first text gets a gap there, and no silent hole.
+    const [first] = right.listener.heard
+    const cursor = first !== undefined && 'cursor' in first ? first.cursor : right.bus.cursor
+    expect(right.bus.numberOf(cursor)).toBeNull()
+    expect(left.bus.numberOf(cursor)).toBe(cursor.number)
+  })
+})

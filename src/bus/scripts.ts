@@ -1,0 +1,230 @@
+// What Redis itself does in one step, so that nothing comes in between, and how it is asked to.
+
+import type { Cursor } from '../core/cursor.ts'
+import { type Result, refused, success } from '../core/result.ts'
+import type { EncodedBatch } from './batch.ts'
+import type { Argument, RedisConnection, RedisFailure } from './redis-connection.ts'
+import { idText, parseId } from './stream-entry.ts'
+
+/*
+ * Asked on each new connection before anything is added, and whenever no entry has come for a
+ * while. If this is not the same run of Redis as that of the newest epoch, entries may be lost: a
+ * kill takes the last second, a failover what the replica did not have, FLUSHALL everything. So a
+ * new epoch begins, behind the last entry that there is; where there is none, or it is not ours,
+ * behind the last one that this node has. The epoch is above all that were, also if the clock was
+ * set back.
+ *
+ * KEYS log, state, origin · ARGV epoch and number of the asking node's last entry
+ * Answers the last id, and the last batch of this origin or nil.
+ */
+const HELLO = `
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local known = redis.call('HMGET', KEYS[2], 'epoch', 'run')
+local knownEpoch = tonumber(known[1] or '0')
+local mineEpoch, mineNumber = tonumber(ARGV[1]), tonumber(ARGV[2])
+local epoch, number = 0, 0
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  local info = redis.call('XINFO', 'STREAM', KEYS[1])
+  for at = 1, #info, 2 do
+    if info[at] == 'last-generated-id' then
+      local left, right = string.match(info[at + 1], '(%d+)-(%d+)')
+      epoch, number = tonumber(left), tonumber(right)
+    end
+  end
+end
+local isBehind = epoch == mineEpoch and number < mineNumber
+if epoch == 0 or epoch ~= knownEpoch or known[2] ~= run or isBehind then
+  local time = redis.call('TIME')
+  local next = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  next = math.max(next, epoch + 1, knownEpoch + 1, mineEpoch + 1)
+  local isForeign = knownEpoch > 0 and epoch ~= knownEpoch
+  if epoch == 0 or isForeign then epoch, number = mineEpoch, mineNumber end
+  redis.call('XADD', KEYS[1], string.format('%.0f-%.0f', next, number),
+    'fork', string.format('%.0f-%.0f', epoch, number), 'run', run)
+  redis.call('HSET', KEYS[2], 'epoch', string.format('%.0f', next), 'run', run)
+  epoch = next
+end
+return { string.format('%.0f-%.0f', epoch, number), redis.call('GET', KEYS[3]) }`
+
+/*
+ * Adds a batch once, and each origin's in their order, whatever became of the answers: it has to be
+ * the one behind the last that Redis has of this origin. If Redis has none, because its time is
+ * over or all is gone, only one that may be the first. The number of an entry is that of its first
+ * item, and the next one comes behind its last.
+ *
+ * KEYS log, origin · ARGV epoch, batch, may it be the first, origin, count, head, name and bytes of
+ * the body, id before which entries go, seconds that the batch's number is kept, id that it had
+ */
+const APPEND = `
+local last = redis.call('GET', KEYS[2])
+local batch = tonumber(ARGV[2])
+if last then
+  last = tonumber(last)
+  if batch <= last then return 'seen' end
+  if batch > last + 1 then return 'order' end
+elseif ARGV[3] ~= '1' then
+  return 'gone'
+end
+local time = redis.call('TIME')[1]
+local id
+if ARGV[11] == '' then
+  id = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', 'MINID', '~', ARGV[9], ARGV[1] .. '-*',
+    'o', ARGV[4], 'n', ARGV[2], 'c', ARGV[5], 't', time, 'h', ARGV[6], ARGV[7], ARGV[8])
+else
+  id = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', 'MINID', '~', ARGV[9], ARGV[1] .. '-*',
+    'o', ARGV[4], 'n', ARGV[2], 'c', ARGV[5], 't', time, 'h', ARGV[6], ARGV[7], ARGV[8],
+    'a', ARGV[11])
+end
+if not id then return 'gone' end
+if type(id) == 'table' then
+  if string.find(id.err, 'equal or smaller', 1, true) then return 'fenced' end
+  return id
+end
+local count = tonumber(ARGV[5])
+if count > 1 then
+  local number = tonumber(string.match(id, '-(%d+)'))
+  redis.call('XSETID', KEYS[1], string.format('%s-%.0f', ARGV[1], number + count - 1))
+end
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[10])
+return 'added'`
+
+/*
+ * Tells all nodes that something is lost for good: this origin's batches up to one, or what it can
+ * not add again.
+ *
+ * KEYS log, origin · ARGV epoch, last batch that counts as done, seconds that it is kept
+ */
+const LOST = `
+local id = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', ARGV[1] .. '-*', 'lost', '1')
+if not id then return 'gone' end
+if type(id) == 'table' then
+  if string.find(id.err, 'equal or smaller', 1, true) then return 'fenced' end
+  return id
+end
+if tonumber(ARGV[2]) > 0 then redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3]) end
+return 'added'`
+
+const SCRIPTS = { hello: HELLO, append: APPEND, lost: LOST } as const
+
+/** `seen`: it is there already. The others: not now, and not before another look at the log. */
+export type Appended = 'added' | 'seen' | 'order' | 'gone' | 'fenced'
+
+const APPENDED: readonly unknown[] = ['added', 'seen', 'order', 'gone', 'fenced']
+
+export interface BusKeys {
+  readonly log: string
+  readonly state: string
+  originOf(origin: string): string
+}
+
+/** @param prefix parts the keys of several clusters on one Redis */
+export function busKeys(prefix: string): BusKeys {
+  return {
+    log: `${prefix}log`,
+    state: `${prefix}log:state`,
+    originOf: (origin) => `${prefix}log:origin:${origin}`,
+  }
+}
+
+export interface AppendRequest {
+  readonly epoch: number
+  readonly origin: string
+  readonly batch: number
+  readonly mayBeFirst: boolean
+  readonly content: Pick<EncodedBatch, 'count' | 'head' | 'body' | 'isText'>
+  /** Entries before it may go. */
+  readonly minId: string
+  readonly again: Cursor | null
+}
+
+export interface Hello {
+  readonly top: Cursor
+  /** The last batch of this origin that Redis knows of; 0 for none. */
+  readonly batch: number
+}
+
+/** The scripts on one connection, which has them for as long as it lives. */
+export class BusScripts {
+  readonly #connection: RedisConnection
+  readonly #keys: BusKeys
+  readonly #hashes: Readonly<Record<keyof typeof SCRIPTS, string>>
+  readonly #originSeconds: string
+
+  static async load(
+    connection: RedisConnection,
+    keys: BusKeys,
+    originSeconds: number,
+  ): Promise<Result<BusScripts, RedisFailure>> {
+    const hashes: Record<string, string> = {}
+    for (const [name, text] of Object.entries(SCRIPTS)) {
+      const loaded = await connection.send('SCRIPT', ['LOAD', text])
+      if (!loaded.ok) return loaded
+      hashes[name] = String(loaded.value)
+    }
+    const all = hashes as Record<keyof typeof SCRIPTS, string>
+    return success(new BusScripts(connection, keys, all, originSeconds))
+  }
+
+  private constructor(
+    connection: RedisConnection,
+    keys: BusKeys,
+    hashes: Readonly<Record<keyof typeof SCRIPTS, string>>,
+    originSeconds: number,
+  ) {
+    this.#connection = connection
+    this.#keys = keys
+    this.#hashes = hashes
+    this.#originSeconds = String(originSeconds)
+  }
+
+  async hello(origin: string, mine: Cursor): Promise<Result<Hello, RedisFailure>> {
+    const { log, state } = this.#keys
+    const keys = ['3', log, state, this.#keys.originOf(origin)]
+    const args = [this.#hashes.hello, ...keys, String(mine.epoch), String(mine.number)]
+    const answer = await this.#connection.send('EVALSHA', args)
+    if (!answer.ok) return answer
+    const [id, batch] = Array.isArray(answer.value) ? answer.value : []
+    const top = parseId(id)
+    return top === null ? NO_ANSWER : success({ top, batch: Number(batch ?? 0) })
+  }
+
+  /** Hot path: once a batch. */
+  async append(request: AppendRequest): Promise<Result<Appended, RedisFailure>> {
+    const { epoch, origin, batch, mayBeFirst, content, minId, again } = request
+    const args: readonly Argument[] = [
+      this.#hashes.append,
+      '2',
+      this.#keys.log,
+      this.#keys.originOf(origin),
+      String(epoch),
+      String(batch),
+      mayBeFirst ? '1' : '0',
+      origin,
+      String(content.count),
+      content.head,
+      content.isText ? 'm' : 'x',
+      content.body,
+      minId,
+      this.#originSeconds,
+      again === null ? '' : idText(again),
+    ]
+    return appendedOf(await this.#connection.send('EVALSHA', args))
+  }
+
+  async lost(
+    epoch: number,
+    origin: string,
+    upToBatch: number,
+  ): Promise<Result<Appended, RedisFailure>> {
+    const keys = ['2', this.#keys.log, this.#keys.originOf(origin)]
+    const args = [this.#hashes.lost, ...keys, String(epoch), String(upToBatch), this.#originSeconds]
+    return appendedOf(await this.#connection.send('EVALSHA', args))
+  }
+}
+
+const NO_ANSWER = refused({ kind: 'error', text: 'ERR no answer of this script' } as const)
+
+function appendedOf(answer: Result<unknown, RedisFailure>): Result<Appended, RedisFailure> {
+  if (!answer.ok) return answer
+  return APPENDED.includes(answer.value) ? success(answer.value as Appended) : NO_ANSWER
+}

@@ -1,0 +1,309 @@
+// What one node makes of the entries of the shared log, one after the other: its window, which
+// cursors are of it, and what its streams get. The same entries make the same of every node.
+
+import type { BusLimits } from '../core/bus-limits.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Cursor } from '../core/cursor.ts'
+import { Epochs } from '../log/epochs.ts'
+import { appendItem } from '../log/local-bus.ts'
+import {
+  BARRIER,
+  type BusGap,
+  type BusListener,
+  type LogItem,
+  type Publication,
+} from '../log/message-bus.ts'
+import type { LogMessage } from '../log/message-log.ts'
+import { memoryLog, type RingLog } from '../log/ring-log.ts'
+import { decodeBatch, type InternName } from './batch.ts'
+import { CutPlaces } from './cut-places.ts'
+import { RecentBatches } from './recent-batches.ts'
+import {
+  type BatchEntry,
+  compareCursors,
+  type ForkEntry,
+  type StreamEntry,
+} from './stream-entry.ts'
+
+/** Items of this node, as they were published. */
+export interface OwnItems {
+  readonly items: readonly LogItem[]
+  readonly publications: readonly (Publication | null)[]
+}
+
+export interface SharedWindowOptions {
+  /** Bytes of the window. */
+  readonly bytes: number
+  readonly limits: BusLimits
+  readonly listener: BusListener
+  readonly intern: InternName
+  /** Removes a batch of this node from those that are not in the log yet; null if it is not one. */
+  readonly takeOwn: (entry: BatchEntry) => OwnItems | null
+}
+
+/** A part that this node has read and the log has lost: it is being added again. */
+interface Tail {
+  /** Where streams have had everything up to. */
+  readonly after: Cursor
+  /** What is not there again yet. */
+  pending: BatchEntry[]
+  /** Is it in the same places as before? Then nobody notices. */
+  isSame: boolean
+}
+
+export interface WindowCounts {
+  forks: number
+  /** Times that streams of this node may have missed something. */
+  gaps: number
+  /** Entries that no node has written, or whose content is none. */
+  foreign: number
+  /** Batches that came a second time. */
+  doubled: number
+}
+
+export class SharedWindow {
+  readonly counts: WindowCounts = { forks: 0, gaps: 0, foreign: 0, doubled: 0 }
+  readonly #options: SharedWindowOptions
+  readonly #epochs = new Epochs(NOWHERE)
+  readonly #recent: RecentBatches
+  readonly #cuts: CutPlaces
+  /** The last batch of each origin that was read. */
+  readonly #batches = new Map<string, number>()
+  readonly #clock: EntryClock = { seconds: 0, nowMs: entryMs, elapsedMs: entryMs }
+  #ring: RingLog
+  #readAfter = NOWHERE
+  #tail: Tail | null = null
+  #isTailLost = false
+
+  constructor(options: SharedWindowOptions) {
+    const { bytes, limits } = options
+    this.#options = options
+    this.#recent = new RecentBatches(limits.recentBytesMax)
+    this.#cuts = new CutPlaces(bytes, limits.cutEveryBytes)
+    this.#ring = this.#newRing(0)
+  }
+
+  get log(): RingLog {
+    return this.#ring
+  }
+
+  /** Of the last entry; epoch 0 before the first one. */
+  get cursor(): Cursor {
+    return this.#epochs.last
+  }
+
+  /** Entries up to here were read. */
+  get readAfter(): Cursor {
+    return this.#readAfter
+  }
+
+  /** Entries of the stream before it may go. */
+  get minId(): string {
+    return this.#cuts.minId
+  }
+
+  /** What the log has lost and this node can add again, in this order. */
+  get tail(): readonly BatchEntry[] {
+    return this.#tail?.pending ?? []
+  }
+
+  /** Has the log lost more than this node can add again? */
+  get isTailLost(): boolean {
+    return this.#isTailLost
+  }
+
+  numberOf(cursor: Cursor): number | null {
+    // Of those behind, it is not known yet which will be there again.
+    return this.#epochs.has(cursor) ? cursor.number : null
+  }
+
+  /** Hot path: once a batch. */
+  apply(entry: StreamEntry): void {
+    if (compareCursors(entry.at, this.#readAfter) <= 0) {
+      this.counts.foreign++
+      return
+    }
+    this.#readAfter = entry.at
+    if (entry.kind === 'batch') this.#applyBatch(entry)
+    else if (entry.kind === 'fork') this.#applyFork(entry)
+    else if (entry.kind === 'lost') this.#applyLost(entry.at)
+    else this.counts.foreign++
+  }
+
+  #applyBatch(entry: BatchEntry): void {
+    const { at, origin, batch, count, again } = entry
+    const own = this.#options.takeOwn(entry)
+    const items = own === null ? this.#decoded(entry) : this.#named(own.items)
+    if (items === null || items.length !== count) {
+      this.counts.foreign++
+      return
+    }
+    const { epoch, number } = this.cursor
+    const isNext = at.epoch === epoch && at.number === number + 1
+    // What lies between was cut off before it was read here, or has come without its epoch.
+    if (!isNext) this.#restart({ epoch: at.epoch, number: at.number - 1 })
+    const last = at.number + count - 1
+    this.#readAfter = { epoch: at.epoch, number: last }
+    this.#clock.seconds = entry.seconds
+    appendAll(this.#ring, items)
+    this.#epochs.advance(last)
+    if (again !== null && again.number === at.number) this.#epochs.extend(again, count)
+    this.#recent.push(entry)
+    this.#cuts.add(at, this.#options.limits.entryBytes + entry.head.length + entry.body.length)
+    const isNew = this.#note(origin, batch)
+    const isLive = this.#tail === null && isNew
+    if (!isNew && this.#tail === null) this.counts.doubled++
+    this.#hand(items, at, own, isLive)
+    if (this.#tail !== null) this.#settleTail(this.#tail, entry)
+  }
+
+  #decoded({ head, body, isText }: BatchEntry): LogItem[] | null {
+    const decoded = decodeBatch(head, body, isText, this.#options.intern, this.#options.limits)
+    return decoded.ok ? decoded.value : null
+  }
+
+  /** A name may have got another handle while its item was under way. */
+  #named(items: readonly LogItem[]): readonly LogItem[] {
+    if (items.every(isOfNumbers)) return items
+    const { intern } = this.#options
+    return items.map((item) => {
+      if (item === BARRIER) return item
+      if ('follows' in item) {
+        const { user, subject } = item
+        return { ...item, user: renamed(user, intern), subject: renamed(subject, intern) }
+      }
+      const target = item.name === null ? item.target : (intern(item.name) ?? item.target)
+      return target === item.target ? item : { ...item, target }
+    })
+  }
+
+  /** Is the batch one that was not read before? Remembers it. */
+  #note(origin: string, batch: number): boolean {
+    const last = this.#batches.get(origin)
+    if (last !== undefined && batch <= last) return false
+    this.#batches.set(origin, batch)
+    if (this.#batches.size > this.#options.limits.originsMax) {
+      const [oldest] = this.#batches.keys()
+      if (oldest !== undefined) this.#batches.delete(oldest)
+    }
+    return true
+  }
+
+  #hand(items: readonly LogItem[], at: Cursor, own: OwnItems | null, isLive: boolean): void {
+    const { listener } = this.#options
+    for (let index = 0; index < items.length; index++) {
+      const cursor = { epoch: at.epoch, number: at.number + index }
+      const publication = own?.publications[index] ?? null
+      if (isLive) listener.onItem(items[index] as LogItem, cursor, publication)
+      publication?.onAccepted(cursor)
+    }
+  }
+
+  #applyFork({ at, base }: ForkEntry): void {
+    this.counts.forks++
+    const { epoch, number } = this.cursor
+    const isOfThisLog = epoch !== 0 && this.#epochs.has(base)
+    if (!isOfThisLog || !this.#ring.truncate(base.number)) {
+      this.#restart(at)
+      // This node has had more than the log has now, and does not have it any more.
+      if (isOfThisLog) this.#isTailLost = true
+      return
+    }
+    this.#epochs.fork(base, at.epoch)
+    if (number > base.number) this.#beginTail({ epoch, number }, base.number)
+  }
+
+  /** Streams have had what the log has lost. */
+  #beginTail(after: Cursor, base: number): void {
+    const taken = this.#recent.takeAfter(base, after.number)
+    const earlier = this.#tail
+    if (taken === null) {
+      this.#isTailLost = true
+      return
+    }
+    this.#tail = {
+      after: earlier?.after ?? after,
+      // Those of one origin are in its order: what came before has not come again since.
+      pending: [...taken, ...(earlier?.pending ?? [])],
+      isSame: earlier === null,
+    }
+  }
+
+  /** What is held back, streams have not had: they are told of a gap once all is there. */
+  #settleTail(tail: Tail, { origin, batch, at, count }: BatchEntry): void {
+    const [first] = tail.pending
+    const isFirst = first !== undefined && first.origin === origin && first.batch === batch
+    if (!isFirst || first.at.number !== at.number || first.count !== count) tail.isSame = false
+    tail.pending = tail.pending.filter((one) => one.origin !== origin || one.batch !== batch)
+    if (tail.pending.length > 0) return
+    this.#tail = null
+    if (!tail.isSame) this.#tellGap({ after: tail.after, resume: this.cursor })
+  }
+
+  #applyLost(at: Cursor): void {
+    this.#restart(at)
+    this.#isTailLost = false
+  }
+
+  /** All of the log was read, and all was added again that can be: the rest does not come. */
+  giveUpTail(): void {
+    if (this.#tail !== null) this.#isTailLost = true
+  }
+
+  /** Nothing is known of what was up to this place. */
+  #restart(at: Cursor): void {
+    const after = this.#tail?.after ?? this.cursor
+    if (this.#tail !== null) this.#isTailLost = true
+    this.#tail = null
+    this.#recent.clear()
+    this.#ring.close()
+    this.#ring = this.#newRing(at.number)
+    this.#epochs.restart(at)
+    if (after.epoch !== 0) this.#tellGap({ after, resume: at })
+  }
+
+  #tellGap(gap: BusGap): void {
+    this.counts.gaps++
+    this.#options.listener.onGap(gap)
+  }
+
+  #newRing(last: number): RingLog {
+    const { bytes } = this.#options
+    return memoryLog({ bytes, clock: this.#clock, epoch: 0, first: last + 1 })
+  }
+}
+
+const NOWHERE: Cursor = { epoch: 0, number: 0 }
+
+/** Entries have the time of Redis, so that keys end on all nodes together. */
+interface EntryClock extends Clock {
+  seconds: number
+}
+
+function entryMs(this: EntryClock): number {
+  return this.seconds * 1_000
+}
+
+function isOfNumbers(item: LogItem): boolean {
+  return item !== BARRIER && !('follows' in item) && item.name === null
+}
+
+function renamed<T extends { readonly id: number; readonly name: string | null }>(
+  user: T,
+  intern: InternName,
+): T {
+  return user.name === null ? user : { ...user, id: intern(user.name) ?? user.id }
+}
+
+/** Runs of messages together, which takes half the time. */
+function appendAll(log: RingLog, items: readonly LogItem[]): void {
+  if (items.every(isMessage)) {
+    log.appendAll(items)
+    return
+  }
+  for (const item of items) appendItem(log, item)
+}
+
+function isMessage(item: LogItem): item is LogMessage {
+  return item !== BARRIER && 'bytes' in item
+}

@@ -1,0 +1,120 @@
+// The entries of the stream in Redis as they are read: which of them there are, and what is none.
+// Whoever can write to Redis can write anything there.
+
+import type { Cursor } from '../core/cursor.ts'
+
+/** What one node has added in one turn of its loop, not decoded yet. */
+export interface BatchEntry {
+  readonly kind: 'batch'
+  /** Of its first item. */
+  readonly at: Cursor
+  /** Which start of which node has added it, and its how-manieth it is, from 1 on. */
+  readonly origin: string
+  readonly batch: number
+  readonly count: number
+  /** When it was added, in seconds since 1970, by the clock of Redis. */
+  readonly seconds: number
+  readonly head: string
+  readonly body: string
+  readonly isText: boolean
+  /** Where it stood before a part of the log was lost and added again; null if it did not. */
+  readonly again: Cursor | null
+}
+
+/** From here on the log has another epoch. */
+export interface ForkEntry {
+  readonly kind: 'fork'
+  readonly at: Cursor
+  /** The last entry before it; epoch 0 if nothing is known of any. */
+  readonly base: Cursor
+}
+
+/** Something was lost for good that somebody has been told is in the log; nobody knows for whom. */
+export interface LostEntry {
+  readonly kind: 'lost'
+  readonly at: Cursor
+}
+
+/** Not written by a node. */
+export interface ForeignEntry {
+  readonly kind: 'foreign'
+  readonly at: Cursor
+}
+
+export type StreamEntry = BatchEntry | ForkEntry | LostEntry | ForeignEntry
+
+/** 48 bits, as a cursor has. */
+const PART_MAX = 2 ** 48 - 1
+const ORIGIN = /^[0-9a-f]{16}$/
+
+/** Reads an id of the stream, `<epoch>-<number>`; null for any other text. */
+export function parseId(text: unknown): Cursor | null {
+  if (typeof text !== 'string') return null
+  const dash = text.indexOf('-')
+  if (dash < 1) return null
+  const epoch = wholeOf(text.slice(0, dash))
+  const number = wholeOf(text.slice(dash + 1))
+  return epoch < 0 || number < 0 ? null : { epoch, number }
+}
+
+export function idText({ epoch, number }: Cursor): string {
+  return `${epoch}-${number}`
+}
+
+/** Which of two places comes first: below 0 for the left one. */
+export function compareCursors(left: Cursor, right: Cursor): number {
+  return left.epoch === right.epoch ? left.number - right.number : left.epoch - right.epoch
+}
+
+/** -1 for any other text than a whole number. */
+function wholeOf(text: unknown): number {
+  if (typeof text !== 'string' || !/^\d{1,15}$/.test(text)) return -1
+  const value = Number(text)
+  return value <= PART_MAX ? value : -1
+}
+
+/**
+ * Reads the answer to `XREAD` of one stream. Hot path: once a batch.
+ *
+ * @returns null for what is no such answer
+ */
+export function parseEntries(answer: unknown, key: string): StreamEntry[] | null {
+  if (answer === null) return []
+  if (typeof answer !== 'object' || !(key in answer)) return null
+  const list = (answer as Record<string, unknown>)[key]
+  if (!Array.isArray(list)) return null
+  const entries: StreamEntry[] = []
+  for (const item of list) {
+    const at = Array.isArray(item) ? parseId(item[0]) : null
+    if (at === null) return null
+    entries.push(entryOf(at, item[1]))
+  }
+  return entries
+}
+
+function entryOf(at: Cursor, fields: unknown): StreamEntry {
+  const foreign: ForeignEntry = { kind: 'foreign', at }
+  if (!Array.isArray(fields) || fields.some((field) => typeof field !== 'string')) return foreign
+  const texts: readonly string[] = fields
+  if (texts[0] === 'lost') return { kind: 'lost', at }
+  if (texts[0] === 'fork') {
+    const base = parseId(texts[1])
+    return base === null || base.number !== at.number ? foreign : { kind: 'fork', at, base }
+  }
+  return batchOf(at, texts) ?? foreign
+}
+
+/** `o <origin> n <batch> c <count> t <seconds> h <head> m|x <body> [a <id>]`, in this order. */
+function batchOf(at: Cursor, texts: readonly string[]): BatchEntry | null {
+  const [o, origin = '', n, batchText, c, countText, t, secondsText, h, head, field, body] = texts
+  if (o !== 'o' || n !== 'n' || c !== 'c' || t !== 't' || h !== 'h') return null
+  if (head === undefined || body === undefined || (field !== 'm' && field !== 'x')) return null
+  const batch = wholeOf(batchText)
+  const count = wholeOf(countText)
+  const seconds = wholeOf(secondsText)
+  if (!ORIGIN.test(origin) || batch < 1 || count < 1 || seconds < 0 || at.number < 1) return null
+  const again = texts.length > 12 ? parseId(texts[13]) : null
+  if (texts.length > 12 && (texts[12] !== 'a' || texts.length !== 14 || again === null)) return null
+  const isText = field === 'm'
+  return { kind: 'batch', at, origin, batch, count, seconds, head, body, isText, again }
+}
