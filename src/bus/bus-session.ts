@@ -122,7 +122,7 @@ export class BusSession {
       // What was there a moment ago is not there any more.
       if (isIdle && this.#target !== null) this.#lookAgain()
     } else {
-      const hello = await this.#scripts?.hello(origin, window.cursor)
+      const hello = await this.#scripts?.hello(origin, window.cursor, () => window.batches)
       if (hello?.ok === false) connections.end(hello.why.text)
     }
   }
@@ -143,7 +143,7 @@ export class BusSession {
     }
     // Before Redis is asked: one of an old connection may still arrive there, and be read here.
     const readBatch = queue.firstBatch - 1
-    const hello = await this.#scripts?.hello(origin, window.cursor)
+    const hello = await this.#scripts?.hello(origin, window.cursor, () => window.batches)
     if (hello === undefined) return
     if (!hello.ok) {
       connections.end(hello.why.text)
@@ -174,8 +174,8 @@ export class BusSession {
     const { window, queue, origin } = this.#options
     const resending = ++this.#resending
     const known = this.#knownBatch
-    // In the log, but cut off before this node could read it.
-    queue.settleUpTo(known)
+    // In the log, though this node could not read it: cut off before, or behind a gap.
+    queue.settleUpTo(known, window.cursor)
     const tail = [...window.tail]
     const isInTail = tail.some((entry) => entry.origin === origin && entry.batch === known + 1)
     if (window.isTailLost || (this.#isBehind && !isInTail)) {

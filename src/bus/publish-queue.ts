@@ -3,6 +3,7 @@
 
 import type { BusLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
+import type { Cursor } from '../core/cursor.ts'
 import { Queue } from '../core/queue.ts'
 import { OK, type Result, refused } from '../core/result.ts'
 import type { LogItem, Publication, PublishRefusal } from '../log/message-bus.ts'
@@ -108,7 +109,7 @@ export class PublishQueue {
   /** A batch was read back: it is in the log. Null for one of others, or one that came before. */
   take(entry: BatchEntry): OwnItems | null {
     if (entry.origin !== this.#options.origin) return null
-    this.settleUpTo(entry.batch - 1)
+    this.settleUpTo(entry.batch - 1, entry.at)
     if (this.#sent.at(0)?.batch !== entry.batch) return null
     const own = this.#shift() as OwnBatch
     const publications = own.publications ?? own.items.map(() => null)
@@ -118,10 +119,10 @@ export class PublishQueue {
     return null
   }
 
-  /** Batches up to this one were in the log, and were cut off before they were read back. */
-  settleUpTo(batch: number): void {
+  /** Batches up to this one are in the log, before this place, and cannot be read back any more. */
+  settleUpTo(batch: number, place: Cursor): void {
     while ((this.#sent.at(0)?.batch ?? Number.POSITIVE_INFINITY) <= batch) {
-      refuse(this.#shift()?.publications ?? [], 'unknown')
+      for (const publication of this.#shift()?.publications ?? []) publication?.onAccepted(place)
     }
   }
 
@@ -142,7 +143,7 @@ export class PublishQueue {
 
   /** Refuses all of it, for the last time. */
   close(): void {
-    this.settleUpTo(Number.MAX_SAFE_INTEGER)
+    while (this.#sent.length > 0) refuse(this.#shift()?.publications ?? [], 'unknown')
     while (this.hasWaiting) this.#dropFirst('unavailable')
   }
 

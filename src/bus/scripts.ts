@@ -10,11 +10,14 @@ import { idText, parseId } from './stream-entry.ts'
  * Asked on each new connection before anything is added, and whenever no entry has come for a
  * while. If this is not the same run of Redis as that of the newest epoch, entries may be lost: a
  * kill takes the last second, a failover what the replica did not have, FLUSHALL everything. So a
- * new epoch begins, behind the last entry that there is; where there is none, or it is not ours,
- * behind the last one that this node has. The epoch is above all that were, also if the clock was
- * set back.
+ * new epoch begins, behind the last entry that there is. The epoch is above all that were, also if
+ * the clock was set back. If nothing is there, or what is there is not ours, the new epoch begins
+ * behind the last entry that the asking node has, and the last batches are those that it has read:
+ * one that its node has not read back would be added a second time.
  *
- * KEYS log, state, origin · ARGV epoch and number of the asking node's last entry
+ * KEYS log, state, origin · ARGV epoch and number of the asking node's last entry; the last batches
+ * that it has read as "<origin> <batch> …", or nothing, and then it is asked for them if need be;
+ * what the keys of origins begin with; seconds that they are kept
  * Answers the last id, and the last batch of this origin or nil.
  */
 const HELLO = `
@@ -32,13 +35,19 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
     end
   end
 end
+local isForeign = epoch == 0 or (knownEpoch > 0 and epoch ~= knownEpoch)
 local isBehind = epoch == mineEpoch and number < mineNumber
-if epoch == 0 or epoch ~= knownEpoch or known[2] ~= run or isBehind then
+if isForeign or epoch ~= knownEpoch or known[2] ~= run or isBehind then
+  if isForeign and ARGV[3] == '' then return 'batches' end
   local time = redis.call('TIME')
   local next = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
   next = math.max(next, epoch + 1, knownEpoch + 1, mineEpoch + 1)
-  local isForeign = knownEpoch > 0 and epoch ~= knownEpoch
-  if epoch == 0 or isForeign then epoch, number = mineEpoch, mineNumber end
+  if isForeign then
+    epoch, number = mineEpoch, mineNumber
+    for origin, batch in string.gmatch(ARGV[3], '(%x+) (%d+)') do
+      redis.call('SET', ARGV[4] .. origin, batch, 'EX', ARGV[5])
+    end
+  end
   redis.call('XADD', KEYS[1], string.format('%.0f-%.0f', next, number),
     'fork', string.format('%.0f-%.0f', epoch, number), 'run', run)
   redis.call('HSET', KEYS[2], 'epoch', string.format('%.0f', next), 'run', run)
@@ -177,15 +186,24 @@ export class BusScripts {
     this.#originSeconds = String(originSeconds)
   }
 
-  async hello(origin: string, mine: Cursor): Promise<Result<Hello, RedisFailure>> {
+  /** @param batches the last ones that were read of each origin; called only if need be */
+  async hello(
+    origin: string,
+    mine: Cursor,
+    batches: () => Iterable<readonly [string, number]>,
+  ): Promise<Result<Hello, RedisFailure>> {
+    const first = await this.#hello(origin, mine, '')
+    if (!first.ok || first.value !== 'batches') return helloOf(first)
+    const texts = Array.from(batches(), ([one, batch]) => `${one} ${batch}`)
+    return helloOf(await this.#hello(origin, mine, texts.length === 0 ? '-' : texts.join(' ')))
+  }
+
+  #hello(origin: string, { epoch, number }: Cursor, batches: string) {
     const { log, state } = this.#keys
     const keys = ['3', log, state, this.#keys.originOf(origin)]
-    const args = [this.#hashes.hello, ...keys, String(mine.epoch), String(mine.number)]
-    const answer = await this.#connection.send('EVALSHA', args)
-    if (!answer.ok) return answer
-    const [id, batch] = Array.isArray(answer.value) ? answer.value : []
-    const top = parseId(id)
-    return top === null ? NO_ANSWER : success({ top, batch: Number(batch ?? 0) })
+    const own = [String(epoch), String(number), batches]
+    const args = [this.#hashes.hello, ...keys, ...own, this.#keys.originOf(''), this.#originSeconds]
+    return this.#connection.send('EVALSHA', args)
   }
 
   /** Hot path: once a batch. */
@@ -223,6 +241,13 @@ export class BusScripts {
 }
 
 const NO_ANSWER = refused({ kind: 'error', text: 'ERR no answer of this script' } as const)
+
+function helloOf(answer: Result<unknown, RedisFailure>): Result<Hello, RedisFailure> {
+  if (!answer.ok) return answer
+  const [id, batch] = Array.isArray(answer.value) ? answer.value : []
+  const top = parseId(id)
+  return top === null ? NO_ANSWER : success({ top, batch: Number(batch ?? 0) })
+}
 
 function appendedOf(answer: Result<unknown, RedisFailure>): Result<Appended, RedisFailure> {
   if (!answer.ok) return answer

@@ -67,7 +67,6 @@ export class SharedWindow {
   readonly #epochs = new Epochs(NOWHERE)
   readonly #recent: RecentBatches
   readonly #cuts: CutPlaces
-  /** The last batch of each origin that was read. */
   readonly #batches = new Map<string, number>()
   readonly #clock: EntryClock = { seconds: 0, nowMs: entryMs, elapsedMs: entryMs }
   #ring: RingLog
@@ -100,6 +99,11 @@ export class SharedWindow {
   /** Entries of the stream before it may go. */
   get minId(): string {
     return this.#cuts.minId
+  }
+
+  /** The last batch of each origin that was read. */
+  get batches(): ReadonlyMap<string, number> {
+    return this.#batches
   }
 
   /** What the log has lost and this node can add again, in this order. */

@@ -60,9 +60,9 @@ export const busLimits = {
   recentBytesMax: 8 * MIB,
   /** Epochs whose cursors are known: one for each restart of Redis within the window. */
   epochsMax: 256,
-  /** Nodes whose last batch is kept, to know what comes twice; each start is one. They come again
-   * as long as `originSeconds` say, and then count as new. */
-  originsMax: 10_000,
+  /** Nodes whose last batch is kept, to know what comes twice; each start is one. All of them go in
+   * one command to a Redis that has lost everything, in about 30 KiB. */
+  originsMax: 1_000,
   /** Seconds that Redis keeps the number of a node's last batch: longer than any connection that
    * may still bring one. */
   originSeconds: 86_400,
