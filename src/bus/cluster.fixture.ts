@@ -1,0 +1,89 @@
+// Several nodes at once, traffic through all of them, and the accounts at the end.
+
+import { expect } from 'bun:test'
+import { until } from '../core/time.fixture.ts'
+import { wrongAccounts } from './accounts.fixture.ts'
+import { RedisNode } from './bus.fixture.ts'
+
+/** Publishes a few texts in each turn of the loop, as long as it runs. */
+export class Traffic {
+  readonly #nodes: readonly RedisNode[]
+  readonly #texts: string[][]
+  #isRunning = true
+  readonly #running: Promise<void>
+
+  constructor(nodes: readonly RedisNode[]) {
+    this.#nodes = nodes
+    this.#texts = nodes.map(() => [])
+    this.#running = this.#run()
+  }
+
+  get count(): number {
+    return Math.min(...this.#texts.map(({ length }) => length))
+  }
+
+  async #run(): Promise<void> {
+    while (this.#isRunning) {
+      for (const [at, node] of this.#nodes.entries()) {
+        const texts = this.#texts[at] as string[]
+        const text = `${at} ${texts.length}`
+        texts.push(text)
+        node.publish(text)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+  }
+
+  /** Waits until so many more were published, and the first of them were accepted. */
+  async more(count: number): Promise<void> {
+    const end = this.count + count
+    await until(`${count} more are published`, () => this.count >= end)
+  }
+
+  /** Ends it, and waits until all nodes have heard the last message of each. */
+  async end(): Promise<void> {
+    this.#isRunning = false
+    await this.#running
+    await settled(this.#nodes)
+  }
+}
+
+/** Waits until all that was published has its outcome, and all nodes are at the same place. */
+export async function settled(nodes: readonly RedisNode[]): Promise<void> {
+  await until('all queues are empty', () =>
+    nodes.every(({ redis }) => redis.figures.isReady && redis.figures.queuedMessages === 0),
+  )
+  await until('all nodes are at the same place', () => {
+    const [first] = nodes
+    return nodes.every(({ bus }) => Bun.deepEquals(bus.cursor, first?.bus.cursor))
+  })
+}
+
+export class Nodes implements AsyncDisposable {
+  readonly all: RedisNode[]
+
+  static async start(...urls: readonly string[]): Promise<Nodes> {
+    return new Nodes(await Promise.all(urls.map((url) => RedisNode.start(url))))
+  }
+
+  private constructor(all: RedisNode[]) {
+    this.all = all
+  }
+
+  at(index: number): RedisNode {
+    return this.all[index] as RedisNode
+  }
+
+  get gaps(): number[] {
+    return this.all.map(({ listener }) => listener.gaps)
+  }
+
+  /** All are the same, and all is right. */
+  check(): void {
+    expect(wrongAccounts(this.all)).toEqual([])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.all.map((node) => node[Symbol.asyncDispose]()))
+  }
+}

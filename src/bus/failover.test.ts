@@ -1,0 +1,217 @@
+// Goal: a replica that takes over without the last of what was accepted costs nothing where any
+// node has it, and a gap where none has. Method: a master and a replica that is held back, behind
+// one address; then exact accounts.
+
+import { describe, expect, test } from 'bun:test'
+import { waitFor } from '../../scripts/support/child-process.ts'
+import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
+import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
+import { until } from '../core/time.fixture.ts'
+import { RedisNode as Node, type RedisNode, type RedisNodeOptions } from './bus.fixture.ts'
+import { Nodes, settled, Traffic } from './cluster.fixture.ts'
+
+/** A master and its replica, and the address that leads to one of them. */
+class Pair implements AsyncDisposable {
+  readonly master: RedisServer
+  readonly replica: RedisServer
+  /** Of most nodes, and of one that can be cut off by itself. */
+  readonly proxy: TcpProxy
+  readonly other: TcpProxy
+  /** Between the two servers. */
+  readonly #between: TcpProxy
+
+  static async start(): Promise<Pair> {
+    const master = await RedisServer.start()
+    const between = await TcpProxy.start(master.port)
+    const replica = await RedisServer.start({ replicaOf: between.port })
+    await replica.followsMaster()
+    const [proxy, other] = [await TcpProxy.start(master.port), await TcpProxy.start(master.port)]
+    return new Pair(master, replica, [proxy, other, between])
+  }
+
+  private constructor(
+    master: RedisServer,
+    replica: RedisServer,
+    [proxy, other, between]: readonly [TcpProxy, TcpProxy, TcpProxy],
+  ) {
+    this.master = master
+    this.replica = replica
+    this.proxy = proxy
+    this.other = other
+    this.#between = between
+  }
+
+  /** The replica has all that the nodes have. */
+  async isInStep(): Promise<void> {
+    await waitFor('the replica to have everything', async () => {
+      const lengths = [this.master, this.replica].map((one) => one.command('XLEN', 'comet:log'))
+      const [left, right] = await Promise.all(lengths)
+      return left === right
+    })
+  }
+
+  /** From now on the replica gets nothing. A frozen one would have it in its socket. */
+  hold(): void {
+    this.#between.swallow('answers')
+  }
+
+  /** The master dies, and the replica takes over with what it has. */
+  async failOver(): Promise<void> {
+    await this.master.kill()
+    for (const proxy of [this.proxy, this.other]) proxy.targetPort = this.replica.port
+    await this.replica.command('REPLICAOF', 'NO', 'ONE')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const one of [this.proxy, this.other, this.#between, this.master, this.replica]) {
+      await one[Symbol.asyncDispose]()
+    }
+  }
+}
+
+/** Cuts a node off until the other way round. */
+async function cutOff(proxy: TcpProxy, node: RedisNode): Promise<void> {
+  proxy.isRefusing = true
+  proxy.cut()
+  await node.isAway()
+}
+
+function textsOf(publisher: number, from: number, count: number): string[] {
+  return Array.from({ length: count }, (_, at) => `${publisher} ${from + at}`)
+}
+
+/** Each in a turn of its own, so that it is a batch of its own. */
+async function publishEach(node: RedisNode, texts: readonly string[]): Promise<void> {
+  for (const text of texts) {
+    node.publish(text)
+    await node.accepted(text)
+  }
+}
+
+describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
+  test('is no gap to nodes that have it all, and cursors in it still count', async () => {
+    await using pair = await Pair.start()
+    const { url } = pair.proxy
+    await using nodes = await Nodes.start(url, url, url)
+    await publishEach(nodes.at(0), textsOf(0, 0, 10))
+    await settled(nodes.all)
+    await pair.isInStep()
+    pair.hold()
+    await publishEach(nodes.at(0), textsOf(0, 10, 20))
+    await publishEach(nodes.at(1), textsOf(1, 0, 20))
+    await settled(nodes.all)
+    const { cursor } = nodes.at(2).bus
+    await pair.failOver()
+    await publishEach(nodes.at(2), textsOf(2, 0, 10))
+    await settled(nodes.all)
+    nodes.check()
+    expect(nodes.gaps).toEqual([0, 0, 0])
+    expect(nodes.at(0).bus.cursor.epoch).toBeGreaterThan(cursor.epoch)
+    for (const { bus } of nodes.all) expect(bus.numberOf(cursor)).toBe(cursor.number)
+  })
+
+  test('reaches a node that was cut off before it, though its publisher is dead', async () => {
+    await using pair = await Pair.start()
+    await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
+    await publishEach(nodes.at(0), textsOf(0, 0, 10))
+    await settled(nodes.all)
+    await pair.isInStep()
+    pair.hold()
+    await cutOff(pair.other, nodes.at(2))
+    await publishEach(nodes.at(0), textsOf(0, 10, 20))
+    await nodes.at(1).heard('0 29')
+    await nodes.at(0).bus.close()
+    await pair.failOver()
+    await until('it is there again', () => nodes.at(1).redis.figures.added >= 20)
+    pair.other.isRefusing = false
+    await nodes.at(2).heard('0 29')
+    expect(nodes.at(2).listener.texts).toEqual(textsOf(0, 0, 30))
+    expect(nodes.gaps).toEqual([0, 0, 0])
+  })
+
+  test('is a gap to those who had it when something else comes before it', async () => {
+    await using pair = await Pair.start()
+    await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
+    await publishEach(nodes.at(0), textsOf(0, 0, 10))
+    await settled(nodes.all)
+    await pair.isInStep()
+    pair.hold()
+    await cutOff(pair.other, nodes.at(2))
+    await publishEach(nodes.at(0), textsOf(0, 10, 20))
+    await nodes.at(1).heard('0 29')
+    // The one that has less is there first.
+    pair.proxy.isRefusing = true
+    nodes.at(2).publish('2 0')
+    await pair.failOver()
+    pair.other.isRefusing = false
+    await nodes.at(2).accepted('2 0')
+    pair.proxy.isRefusing = false
+    await nodes.at(2).heard('0 29')
+    await settled(nodes.all)
+    nodes.check()
+    expect(nodes.gaps).toEqual([1, 1, 0])
+    expect(nodes.at(2).listener.texts.slice(10)).toEqual(['2 0', ...textsOf(0, 10, 20)])
+  })
+
+  test('is a gap to all if nobody has all of it', async () => {
+    await using pair = await Pair.start()
+    const few: RedisNodeOptions = { limits: { recentBytesMax: 100 } }
+    await using left = await Node.start(pair.proxy.url, few)
+    await using right = await Node.start(pair.other.url, few)
+    await publishEach(left, textsOf(0, 0, 10))
+    await settled([left, right])
+    await pair.isInStep()
+    pair.hold()
+    await cutOff(pair.other, right)
+    await publishEach(left, textsOf(0, 10, 200))
+    await pair.failOver()
+    pair.other.isRefusing = false
+    await until('both are told', () => [left, right].every(({ listener }) => listener.gaps > 0))
+    left.publish('0 210')
+    await right.heard('0 210')
+    expect(right.listener.texts.filter((text) => text !== 'gap')).toEqual([
+      ...textsOf(0, 0, 10),
+      '0 210',
+    ])
+  })
+
+  test('has exact accounts under traffic of all nodes, one of which is cut off', async () => {
+    await using pair = await Pair.start()
+    await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
+    const traffic = new Traffic(nodes.all)
+    await traffic.more(50)
+    pair.hold()
+    await traffic.more(30)
+    pair.other.isRefusing = true
+    pair.other.cut()
+    await traffic.more(30)
+    await pair.failOver()
+    pair.other.isRefusing = false
+    await traffic.more(50)
+    await traffic.end()
+    nodes.check()
+  })
+
+  test('is followed by another one to a second replica, with exact accounts', async () => {
+    await using pair = await Pair.start()
+    await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
+    await using between = await TcpProxy.start(pair.master.port)
+    await using second = await RedisServer.start({ replicaOf: between.port })
+    await second.followsMaster()
+    const traffic = new Traffic(nodes.all)
+    await traffic.more(30)
+    between.swallow('answers')
+    await traffic.more(20)
+    pair.hold()
+    await traffic.more(20)
+    await pair.failOver()
+    await traffic.more(20)
+    // The second one knows nothing of the epoch that has begun since.
+    for (const proxy of [pair.proxy, pair.other]) proxy.targetPort = second.port
+    await pair.replica.kill()
+    await second.command('REPLICAOF', 'NO', 'ONE')
+    await traffic.more(20)
+    await traffic.end()
+    nodes.check()
+  })
+})
