@@ -1,0 +1,155 @@
+// Random faults, publications and waits on a real Redis, by a seed; then everything is whole again,
+// and the accounts are made. Timing is not repeatable, the order of what is done is.
+
+import { RedisServer } from '../../scripts/support/redis.ts'
+import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
+import { type RandomBelow, randomFrom } from '../core/random.ts'
+import { wrongAccounts } from './accounts.fixture.ts'
+import { RedisNode } from './bus.fixture.ts'
+import { settled } from './cluster.fixture.ts'
+
+const NODES = 3
+
+/** So that an outage that nobody tells of is found out in a moment. */
+const LIMITS = { limits: { readBlockMs: 20 }, redisLimits: { answerMsMax: 150, graceMs: 30 } }
+
+export interface RandomRun {
+  /** What is wrong; empty if nothing is. */
+  readonly wrong: readonly string[]
+  readonly accepted: number
+  readonly gaps: number
+  readonly forks: number
+}
+
+export class RandomFaults implements AsyncDisposable {
+  readonly done: string[] = []
+  readonly #random: RandomBelow
+  readonly #redis: RedisServer
+  readonly #proxies: readonly TcpProxy[]
+  readonly #nodes: readonly RedisNode[]
+  readonly #counts = Array.from({ length: NODES }, () => 0)
+  #isPaused = false
+
+  static async start(seed: number): Promise<RandomFaults> {
+    const random = randomFrom(seed)
+    const redis = await RedisServer.start({ isDurable: random(3) === 0 })
+    const proxies = await Promise.all(
+      Array.from({ length: NODES }, () => TcpProxy.start(redis.port)),
+    )
+    const nodes = await Promise.all(proxies.map(({ url }) => RedisNode.start(url, LIMITS)))
+    return new RandomFaults(random, redis, proxies, nodes)
+  }
+
+  private constructor(
+    random: RandomBelow,
+    redis: RedisServer,
+    proxies: readonly TcpProxy[],
+    nodes: readonly RedisNode[],
+  ) {
+    this.#random = random
+    this.#redis = redis
+    this.#proxies = proxies
+    this.#nodes = nodes
+  }
+
+  async run(steps: number): Promise<RandomRun> {
+    for (let step = 0; step < steps; step++) await this.#step()
+    await this.#heal()
+    await settled(this.#nodes)
+    const figures = this.#nodes.map(({ redis }) => redis.figures)
+    return {
+      wrong: wrongAccounts(this.#nodes),
+      accepted: this.#nodes.reduce((sum, { listener }) => {
+        return (
+          sum + [...listener.outcomes.keys()].filter((text) => listener.isAccepted(text)).length
+        )
+      }, 0),
+      gaps: figures.reduce((sum, { gaps }) => sum + gaps, 0),
+      forks: Math.max(...figures.map(({ forks }) => forks)),
+    }
+  }
+
+  async #step(): Promise<void> {
+    const kind = this.#random(100)
+    const at = this.#random(NODES)
+    const proxy = this.#proxies[at] as TcpProxy
+    if (kind < 60) this.#publish(at)
+    else if (kind < 80) await this.#pass(1 + this.#random(20))
+    else if (kind < 84) this.#do(`cut ${at}`, () => proxy.cut())
+    else if (kind < 87) {
+      const bytes = 1 + this.#random(3_000)
+      this.#do(`cut ${at} after ${bytes}`, () => proxy.cutAfter(bytes))
+    } else if (kind < 90) {
+      const what = (['requests', 'answers', 'both'] as const)[this.#random(3)]
+      if (what !== undefined) this.#do(`swallow ${what} of ${at}`, () => proxy.swallow(what))
+    } else if (kind < 93) this.#toggle(at, proxy)
+    else if (kind < 95) this.#do(`delay ${at}`, () => this.#delay(proxy))
+    else if (kind < 97) await this.#restart()
+    else if (kind < 98) await this.#empty()
+    else this.#freeze()
+  }
+
+  #do(what: string, run: () => void): void {
+    this.done.push(what)
+    run()
+  }
+
+  #publish(at: number): void {
+    const texts = Array.from({ length: 1 + this.#random(10) }, () => {
+      this.#counts[at] = (this.#counts[at] as number) + 1
+      return `${at} ${this.#counts[at]}`
+    })
+    this.#nodes[at]?.publish(...texts)
+  }
+
+  /** Time passes: some milliseconds. */
+  async #pass(ms: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, ms))
+  }
+
+  #toggle(at: number, proxy: TcpProxy): void {
+    this.#do(`${proxy.isRefusing ? 'connect' : 'cut off'} ${at}`, () => {
+      proxy.isRefusing = !proxy.isRefusing
+      if (proxy.isRefusing) proxy.cut()
+    })
+  }
+
+  #delay(proxy: TcpProxy): void {
+    proxy.delayMs = proxy.delayMs === 0 ? 1 + this.#random(20) : 0
+  }
+
+  async #restart(): Promise<void> {
+    this.done.push('restart')
+    this.#isPaused = false
+    await this.#redis.restart()
+  }
+
+  async #empty(): Promise<void> {
+    if (this.#isPaused) return
+    this.done.push('FLUSHALL')
+    await this.#redis.command('FLUSHALL')
+  }
+
+  #freeze(): void {
+    this.#do(this.#isPaused ? 'resume' : 'pause', () => {
+      if (this.#isPaused) this.#redis.resume()
+      else this.#redis.pause()
+    })
+    this.#isPaused = !this.#isPaused
+  }
+
+  async #heal(): Promise<void> {
+    if (this.#isPaused) this.#freeze()
+    for (const proxy of this.#proxies) {
+      proxy.isRefusing = false
+      proxy.delayMs = 0
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isPaused) this.#freeze()
+    for (const one of [...this.#nodes, ...this.#proxies, this.#redis]) {
+      await one[Symbol.asyncDispose]()
+    }
+  }
+}
