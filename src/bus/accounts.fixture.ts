@@ -7,8 +7,8 @@ import type { Heard, TestNode } from './bus.fixture.ts'
 
 /** What a client that follows everything has had by some place of what its node heard. */
 interface Client {
+  /** Since it was last told of a gap: then it has read anew what it has to know. */
   readonly texts: readonly string[]
-  /** Was it told of a gap? Then it has read anew what it has to know. */
   readonly hasGap: boolean
 }
 
@@ -42,8 +42,9 @@ export function wrongAccounts(nodes: readonly TestNode[]): string[] {
 
 function clientAt(heard: readonly Heard[], end: number): Client {
   const before = heard.slice(0, end)
-  const texts = before.flatMap((one) => ('gap' in one ? [] : [one.text]))
-  return { texts, hasGap: before.some((one) => 'gap' in one) }
+  const gap = before.findLastIndex((one) => 'gap' in one)
+  const texts = before.slice(gap + 1).flatMap((one) => ('gap' in one ? [] : [one.text]))
+  return { texts, hasGap: gap >= 0 }
 }
 
 /** A client has heard up to a place, and comes back to a node at the end. */

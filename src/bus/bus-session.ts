@@ -9,7 +9,7 @@ import type { RedisFailure } from './redis-connection.ts'
 import type { RedisSession } from './redis-link.ts'
 import { type Appended, type AppendRequest, type BusKeys, BusScripts } from './scripts.ts'
 import type { SharedWindow } from './shared-window.ts'
-import { compareCursors, idText, parseEntries } from './stream-entry.ts'
+import { type BatchEntry, compareCursors, idText, parseEntries } from './stream-entry.ts'
 
 export interface BusSessionOptions {
   readonly connections: RedisSession
@@ -116,13 +116,13 @@ export class BusSession {
     const { window, origin, connections } = this.#options
     const isIdle = this.#underWay === 0
     if (this.#phase === 'ready' && isIdle && window.tail.length > 0) {
-      window.giveUpTail()
+      window.giveUp()
       this.#lookAgain()
     } else if (this.#phase === 'reading') {
       // What was there a moment ago is not there any more.
       if (isIdle && this.#target !== null) this.#lookAgain()
     } else {
-      const hello = await this.#scripts?.hello(origin, window.cursor, () => window.batches)
+      const hello = await this.#scripts?.hello(origin, window)
       if (hello?.ok === false) connections.end(hello.why.text)
     }
   }
@@ -143,7 +143,7 @@ export class BusSession {
     }
     // Before Redis is asked: one of an old connection may still arrive there, and be read here.
     const readBatch = queue.firstBatch - 1
-    const hello = await this.#scripts?.hello(origin, window.cursor, () => window.batches)
+    const hello = await this.#scripts?.hello(origin, window)
     if (hello === undefined) return
     if (!hello.ok) {
       connections.end(hello.why.text)
@@ -152,7 +152,9 @@ export class BusSession {
     const { top, batch } = hello.value
     this.#target = top
     this.#knownBatch = batch
-    this.#isBehind = batch > 0 && batch < readBatch
+    // One that is idle for very long is forgotten, which is no loss.
+    const isForgotten = batch === 0 && window.orphans.length === 0
+    this.#isBehind = batch < readBatch && !isForgotten
     this.#checkTarget()
   }
 
@@ -176,30 +178,30 @@ export class BusSession {
     const known = this.#knownBatch
     // In the log, though this node could not read it: cut off before, or behind a gap.
     queue.settleUpTo(known, window.cursor)
-    const tail = [...window.tail]
-    const isInTail = tail.some((entry) => entry.origin === origin && entry.batch === known + 1)
-    if (window.isTailLost || (this.#isBehind && !isInTail)) {
+    const orphans = [...window.orphans]
+    const lost = [...orphans, ...window.tail]
+    const isKept = lost.some((entry) => entry.origin === origin && entry.batch === known + 1)
+    if (window.isTailLost || (this.#isBehind && !isKept)) {
       await this.#tellLost()
       return
     }
     this.#isFirst = true
-    for (const { batch, at, origin: by, head, body, count, isText } of tail) {
-      const content = { head, body, count, isText }
-      const request = { origin: by, batch, content, mayBeFirst: true, again: at }
-      await this.#roomAfter(this.#add(request))
+    for (const [at, entry] of lost.entries()) {
+      await this.#roomAfter(this.#addAgain(entry, at < orphans.length))
       if (this.#resending !== resending || this.#phase !== 'resending') return
     }
     for (const own of queue.sent) {
       await this.#roomAfter(this.#addOwn(own))
       if (this.#resending !== resending || this.#phase !== 'resending') return
     }
+    // None was refused, as far as they are answered; the others are in their order, too.
     this.#phase = 'ready'
     this.#options.onReady()
     this.flush()
   }
 
   /** Waits until more may be under way. */
-  async #roomAfter(added: Promise<void>): Promise<void> {
+  async #roomAfter(added: Promise<unknown>): Promise<void> {
     if (this.#underWay >= this.#options.limits.batchesUnderWayMax) await added
   }
 
@@ -213,7 +215,18 @@ export class BusSession {
     else this.#lookAgain()
   }
 
-  #addOwn({ batch, content }: OwnBatch): Promise<void> {
+  /** @param isOrphan the log may have gone on without it, and then it has no place any more */
+  async #addAgain(entry: BatchEntry, isOrphan: boolean): Promise<void> {
+    const { origin, batch, at, head, body, count, isText } = entry
+    const content = { head, body, count, isText }
+    const mayBeFirst = !isOrphan || batch === 1
+    const answer = await this.#add({ origin, batch, content, mayBeFirst, again: at })
+    const { window } = this.#options
+    if (isOrphan && (answer === 'order' || answer === 'gone')) window.giveUp()
+    else if (isOrphan && entry === window.orphans.at(-1) && isIn(answer)) window.clearOrphans()
+  }
+
+  #addOwn({ batch, content }: OwnBatch): Promise<unknown> {
     const mayBeFirst = this.#isFirst
     this.#isFirst = false
     const { origin } = this.#options
@@ -221,13 +234,15 @@ export class BusSession {
   }
 
   /** Hot path: once a batch. */
-  async #add(request: Omit<AppendRequest, 'epoch' | 'minId'>): Promise<void> {
+  async #add(request: Omit<AppendRequest, 'epoch' | 'minId'>): Promise<Appended | null> {
     const { window } = this.#options
     const { epoch } = window.cursor
     this.#underWay++
     const answer = await this.#scripts?.append({ ...request, epoch, minId: window.minId })
     this.#underWay--
-    if (answer !== undefined) this.#onAnswer(answer)
+    if (answer === undefined) return null
+    this.#onAnswer(answer)
+    return answer.ok ? answer.value : null
   }
 
   #onAnswer(answer: Result<Appended, RedisFailure>): void {
@@ -235,7 +250,7 @@ export class BusSession {
       this.#options.connections.end(answer.why.text)
       return
     }
-    if (answer.value === 'added' || answer.value === 'seen') {
+    if (isIn(answer.value)) {
       this.#looks = 0
       this.#options.onAdded()
     } else {
@@ -249,4 +264,8 @@ export class BusSession {
       else this.#checkTarget()
     }
   }
+}
+
+function isIn(answer: Appended | null): boolean {
+  return answer === 'added' || answer === 'seen'
 }

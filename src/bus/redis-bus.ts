@@ -41,7 +41,7 @@ export interface RedisBusOptions {
 
 export interface BusFigures extends WindowCounts {
   readonly link: LinkState
-  /** Is everything read, and can messages be added? */
+  /** Is everything read, has nothing to be added again, and can messages be added? */
   readonly isReady: boolean
   readonly queuedMessages: number
   readonly queuedBytes: number
@@ -106,7 +106,7 @@ export class RedisBus implements MessageBus {
     return {
       ...this.#window.counts,
       link: this.#link.state,
-      isReady: this.#session?.isReady ?? false,
+      isReady: this.#session?.isReady === true && this.#window.isWhole,
       queuedMessages: this.#queue.messages,
       queuedBytes: this.#queue.bytes,
       added: this.#added,

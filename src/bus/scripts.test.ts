@@ -27,7 +27,7 @@ class Cluster {
   }
 
   async hello(mine = NOWHERE, batches: readonly (readonly [string, number])[] = []) {
-    const answer = await this.scripts.hello(LEFT, mine, () => batches)
+    const answer = await this.scripts.hello(LEFT, { cursor: mine, batches })
     if (!answer.ok) throw new Error(answer.why.text)
     return answer.value
   }
@@ -210,7 +210,7 @@ describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
   test('a key of another kind is told as what it is', async () => {
     const cluster = await newCluster()
     await cluster.command('SET', `${cluster.prefix}log`, 'mine')
-    const answer = await cluster.scripts.hello(LEFT, NOWHERE, () => [])
+    const answer = await cluster.scripts.hello(LEFT, { cursor: NOWHERE, batches: [] })
     expect(answer.ok ? '' : answer.why.text).toContain('WRONGTYPE')
   })
 })

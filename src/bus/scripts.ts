@@ -49,7 +49,8 @@ if isForeign or epoch ~= knownEpoch or known[2] ~= run or isBehind then
     end
   end
   redis.call('XADD', KEYS[1], string.format('%.0f-%.0f', next, number),
-    'fork', string.format('%.0f-%.0f', epoch, number), 'run', run)
+    'fork', string.format('%.0f-%.0f', epoch, number), 'run', run,
+    'batches', isForeign and ARGV[3] or '')
   redis.call('HSET', KEYS[2], 'epoch', string.format('%.0f', next), 'run', run)
   epoch = next
 end
@@ -186,16 +187,20 @@ export class BusScripts {
     this.#originSeconds = String(originSeconds)
   }
 
-  /** @param batches the last ones that were read of each origin; called only if need be */
+  /** @param reader how far its node has read; asked for the batches only if need be */
   async hello(
     origin: string,
-    mine: Cursor,
-    batches: () => Iterable<readonly [string, number]>,
+    reader: {
+      readonly cursor: Cursor
+      readonly batches: Iterable<readonly [string, number]>
+    },
   ): Promise<Result<Hello, RedisFailure>> {
-    const first = await this.#hello(origin, mine, '')
+    const first = await this.#hello(origin, reader.cursor, '')
     if (!first.ok || first.value !== 'batches') return helloOf(first)
-    const texts = Array.from(batches(), ([one, batch]) => `${one} ${batch}`)
-    return helloOf(await this.#hello(origin, mine, texts.length === 0 ? '-' : texts.join(' ')))
+    // Both as they are now: meanwhile more may have been read.
+    const texts = Array.from(reader.batches, ([one, batch]) => `${one} ${batch}`)
+    const list = texts.length === 0 ? '-' : texts.join(' ')
+    return helloOf(await this.#hello(origin, reader.cursor, list))
   }
 
   #hello(origin: string, { epoch, number }: Cursor, batches: string) {

@@ -67,12 +67,13 @@ export class SharedWindow {
   readonly #epochs = new Epochs(NOWHERE)
   readonly #recent: RecentBatches
   readonly #cuts: CutPlaces
-  readonly #batches = new Map<string, number>()
+  #batches = new Map<string, number>()
   readonly #clock: EntryClock = { seconds: 0, nowMs: entryMs, elapsedMs: entryMs }
   #ring: RingLog
   #readAfter = NOWHERE
   #tail: Tail | null = null
   #isTailLost = false
+  #orphans: BatchEntry[] = []
 
   constructor(options: SharedWindowOptions) {
     const { bytes, limits } = options
@@ -101,14 +102,35 @@ export class SharedWindow {
     return this.#cuts.minId
   }
 
-  /** The last batch of each origin that was read. */
+  /** The last batch of each origin that is in the log, as far as it was read. */
   get batches(): ReadonlyMap<string, number> {
-    return this.#batches
+    const batches = new Map(this.#batches)
+    // From the newest one on: what is being added again is not in the log.
+    for (const { origin, batch } of this.tail.toReversed()) batches.set(origin, batch - 1)
+    return batches
   }
 
   /** What the log has lost and this node can add again, in this order. */
   get tail(): readonly BatchEntry[] {
     return this.#tail?.pending ?? []
+  }
+
+  /** Is all that this node has read in the log, or told to be lost? */
+  get isWhole(): boolean {
+    return this.#tail === null && this.#orphans.length === 0 && !this.#isTailLost
+  }
+
+  /**
+   * Batches that this node read of a log that has gone another way since: the log may have them,
+   * or has lost them. Its streams were told of a gap.
+   */
+  get orphans(): readonly BatchEntry[] {
+    return this.#orphans
+  }
+
+  /** The log has all of them. */
+  clearOrphans(): void {
+    this.#orphans = []
   }
 
   /** Has the log lost more than this node can add again? */
@@ -144,8 +166,11 @@ export class SharedWindow {
     }
     const { epoch, number } = this.cursor
     const isNext = at.epoch === epoch && at.number === number + 1
-    // What lies between was cut off before it was read here, or has come without its epoch.
-    if (!isNext) this.#restart({ epoch: at.epoch, number: at.number - 1 })
+    if (!isNext) {
+      // What lies between was cut off before it was read here; perhaps a new epoch, too.
+      if (at.epoch !== epoch) this.#leave(NOTHING)
+      this.#restart({ epoch: at.epoch, number: at.number - 1 })
+    }
     const last = at.number + count - 1
     this.#readAfter = { epoch: at.epoch, number: last }
     this.#clock.seconds = entry.seconds
@@ -203,14 +228,15 @@ export class SharedWindow {
     }
   }
 
-  #applyFork({ at, base }: ForkEntry): void {
+  #applyFork({ at, base, batches }: ForkEntry): void {
     this.counts.forks++
     const { epoch, number } = this.cursor
     const isOfThisLog = epoch !== 0 && this.#epochs.has(base)
     if (!isOfThisLog || !this.#ring.truncate(base.number)) {
+      // Of a node that knew nothing of any log, all others know that they may miss something.
+      if (base.epoch === 0) this.#recent.clear()
+      this.#leave(batches)
       this.#restart(at)
-      // This node has had more than the log has now, and does not have it any more.
-      if (isOfThisLog) this.#isTailLost = true
       return
     }
     this.#epochs.fork(base, at.epoch)
@@ -247,17 +273,24 @@ export class SharedWindow {
   #applyLost(at: Cursor): void {
     this.#restart(at)
     this.#isTailLost = false
+    this.#orphans = []
   }
 
-  /** All of the log was read, and all was added again that can be: the rest does not come. */
-  giveUpTail(): void {
-    if (this.#tail !== null) this.#isTailLost = true
+  /** What is missing in the log cannot be added again. */
+  giveUp(): void {
+    this.#isTailLost = true
+  }
+
+  /** The log has gone another way than this node: it has these batches, and perhaps others. */
+  #leave(batches: ReadonlyMap<string, number>): void {
+    this.#orphans.push(...this.#recent.takeAll())
+    this.#batches = new Map(batches)
   }
 
   /** Nothing is known of what was up to this place. */
   #restart(at: Cursor): void {
     const after = this.#tail?.after ?? this.cursor
-    if (this.#tail !== null) this.#isTailLost = true
+    this.#orphans.push(...(this.#tail?.pending ?? []))
     this.#tail = null
     this.#recent.clear()
     this.#ring.close()
@@ -276,6 +309,8 @@ export class SharedWindow {
     return memoryLog({ bytes, clock: this.#clock, epoch: 0, first: last + 1 })
   }
 }
+
+const NOTHING: ReadonlyMap<string, number> = new Map()
 
 const NOWHERE: Cursor = { epoch: 0, number: 0 }
 

@@ -27,6 +27,8 @@ export interface ForkEntry {
   readonly at: Cursor
   /** The last entry before it; epoch 0 if nothing is known of any. */
   readonly base: Cursor
+  /** If Redis had lost everything: the last batch of each origin before it. */
+  readonly batches: ReadonlyMap<string, number>
 }
 
 /** Something was lost for good that somebody has been told is in the log; nobody knows for whom. */
@@ -99,9 +101,15 @@ function entryOf(at: Cursor, fields: unknown): StreamEntry {
   if (texts[0] === 'lost') return { kind: 'lost', at }
   if (texts[0] === 'fork') {
     const base = parseId(texts[1])
-    return base === null || base.number !== at.number ? foreign : { kind: 'fork', at, base }
+    if (base === null || base.number !== at.number) return foreign
+    return { kind: 'fork', at, base, batches: batchesOf(texts[5] ?? '') }
   }
   return batchOf(at, texts) ?? foreign
+}
+
+function batchesOf(text: string): Map<string, number> {
+  const pairs = text.matchAll(/([0-9a-f]{16}) (\d{1,15})/g)
+  return new Map(Array.from(pairs, ([, origin = '', batch]) => [origin, Number(batch)]))
 }
 
 /** `o <origin> n <batch> c <count> t <seconds> h <head> m|x <body> [a <id>]`, in this order. */
