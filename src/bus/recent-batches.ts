@@ -58,6 +58,11 @@ export class RecentBatches {
   }
 }
 
+/** Bytes that batches take in memory, about. */
+export function bytesOfAll(entries: readonly BatchEntry[]): number {
+  return entries.reduce((sum, entry) => sum + bytesOf(entry), 0)
+}
+
 function bytesOf({ head, body }: BatchEntry): number {
   return head.length + body.length
 }

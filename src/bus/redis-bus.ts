@@ -117,6 +117,10 @@ export class RedisBus implements MessageBus {
     return this.#window.numberOf(cursor)
   }
 
+  settled(): Promise<void> | null {
+    return this.#window.settled()
+  }
+
   /** What is published in one turn of the loop goes together, at the end of the turn. */
   publish(item: LogItem, publication: Publication | null): Result<void, 'full' | 'closed'> {
     if (this.#isClosed) return refused('closed')

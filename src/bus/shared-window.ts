@@ -17,7 +17,7 @@ import type { LogMessage } from '../log/message-log.ts'
 import { memoryLog, type RingLog } from '../log/ring-log.ts'
 import { decodeBatch, type InternName } from './batch.ts'
 import { CutPlaces } from './cut-places.ts'
-import { RecentBatches } from './recent-batches.ts'
+import { bytesOfAll, RecentBatches } from './recent-batches.ts'
 import {
   type BatchEntry,
   compareCursors,
@@ -49,6 +49,8 @@ interface Tail {
   pending: BatchEntry[]
   /** Is it in the same places as before? Then nobody notices. */
   isSame: boolean
+  /** Settled when it is there again, or will not be. */
+  readonly ended: PromiseWithResolvers<void>
 }
 
 export interface WindowCounts {
@@ -113,6 +115,10 @@ export class SharedWindow {
   /** What the log has lost and this node can add again, in this order. */
   get tail(): readonly BatchEntry[] {
     return this.#tail?.pending ?? []
+  }
+
+  settled(): Promise<void> | null {
+    return this.#tail === null ? null : this.#tail.ended.promise
   }
 
   /** Is all that this node has read in the log, or told to be lost? */
@@ -247,7 +253,8 @@ export class SharedWindow {
   #beginTail(after: Cursor, base: number): void {
     const taken = this.#recent.takeAfter(base, after.number)
     const earlier = this.#tail
-    if (taken === null) {
+    const { recentBytesMax } = this.#options.limits
+    if (taken === null || bytesOfAll(earlier?.pending ?? []) > recentBytesMax) {
       this.#isTailLost = true
       return
     }
@@ -256,6 +263,7 @@ export class SharedWindow {
       // Those of one origin are in its order: what came before has not come again since.
       pending: [...taken, ...(earlier?.pending ?? [])],
       isSame: earlier === null,
+      ended: earlier?.ended ?? Promise.withResolvers<void>(),
     }
   }
 
@@ -267,6 +275,7 @@ export class SharedWindow {
     tail.pending = tail.pending.filter((one) => one.origin !== origin || one.batch !== batch)
     if (tail.pending.length > 0) return
     this.#tail = null
+    tail.ended.resolve()
     if (!tail.isSame) this.#tellGap({ after: tail.after, resume: this.cursor })
   }
 
@@ -283,14 +292,23 @@ export class SharedWindow {
 
   /** The log has gone another way than this node: it has these batches, and perhaps others. */
   #leave(batches: ReadonlyMap<string, number>): void {
-    this.#orphans.push(...this.#recent.takeAll())
+    this.#keepOrphans(this.#recent.takeAll())
     this.#batches = new Map(batches)
+  }
+
+  /** Of one branch after the other, without a look at the log in between: no more than is kept. */
+  #keepOrphans(entries: readonly BatchEntry[]): void {
+    this.#orphans.push(...entries)
+    if (bytesOfAll(this.#orphans) <= this.#options.limits.recentBytesMax) return
+    this.#orphans = []
+    this.#isTailLost = true
   }
 
   /** Nothing is known of what was up to this place. */
   #restart(at: Cursor): void {
     const after = this.#tail?.after ?? this.cursor
-    this.#orphans.push(...(this.#tail?.pending ?? []))
+    this.#keepOrphans(this.#tail?.pending ?? [])
+    this.#tail?.ended.resolve()
     this.#tail = null
     this.#recent.clear()
     this.#ring.close()

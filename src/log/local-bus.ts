@@ -34,6 +34,10 @@ export class LocalBus implements MessageBus {
     return epoch === this.#log.epoch && number <= this.#log.last ? number : null
   }
 
+  settled(): null {
+    return null
+  }
+
   publish(item: LogItem, publication: Publication | null): Result<void, 'closed'> {
     if (this.#isClosed) return refused('closed')
     const cursor = { epoch: this.#log.epoch, number: appendItem(this.#log, item) }

@@ -69,6 +69,11 @@ export interface MessageBus {
    * after it, as of another log, or of a part that was lost.
    */
   numberOf(cursor: Cursor): number | null
+  /**
+   * What is to be awaited, if anything, before a stream begins here: while a part of the log is
+   * added again that the streams of this node have had, they do not get it a second time.
+   */
+  settled(): Promise<void> | null
   /** Takes an item, and calls back later or at once; or refuses it. Hot path: once an item. */
   publish(item: LogItem, publication: Publication | null): Result<void, 'full' | 'closed'>
   /** Refuses what has no place in the log yet. */

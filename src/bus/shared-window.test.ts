@@ -1,0 +1,196 @@
+// Goal: the same entries make the same of every node, whatever branch of the log it was on. Method:
+// entries by hand, as Redis would have them, and what a node's streams and cursors are after them.
+
+import { describe, expect, test } from 'bun:test'
+import { busLimits } from '../core/bus-limits.ts'
+import type { Cursor } from '../core/cursor.ts'
+import { about, missed, reader } from '../log/log.fixture.ts'
+import { encodeBatch } from './batch.ts'
+import { Listener } from './bus.fixture.ts'
+import { SharedWindow } from './shared-window.ts'
+import type { BatchEntry, ForkEntry, StreamEntry } from './stream-entry.ts'
+
+const A = 'a'.repeat(16)
+const B = 'b'.repeat(16)
+
+function at(epoch: number, number: number): Cursor {
+  return { epoch, number }
+}
+
+/** One message for each text. */
+function batch(where: Cursor, origin: string, count: number, ...texts: string[]): BatchEntry {
+  const { head, body } = encodeBatch(texts.map((text) => about(1, text)))
+  const entry = { origin, batch: count, count: texts.length, seconds: 5, head, isText: true }
+  return { kind: 'batch', at: where, body: Buffer.from(body).toString(), again: null, ...entry }
+}
+
+function again(where: Cursor, { origin, batch: count, head, body, ...entry }: BatchEntry) {
+  return { ...entry, origin, batch: count, head, body, at: where, again: entry.at }
+}
+
+function fork(where: Cursor, base: Cursor, batches: readonly [string, number][] = []): ForkEntry {
+  return { kind: 'fork', at: where, base, batches: new Map(batches) }
+}
+
+class Node {
+  readonly listener = new Listener()
+  readonly window: SharedWindow
+
+  constructor(entries: readonly StreamEntry[] = [], bytes = 64 * 1024, recentBytesMax = 10_000) {
+    this.window = new SharedWindow({
+      bytes,
+      limits: { ...busLimits, recentBytesMax },
+      listener: this.listener,
+      intern: () => null,
+      takeOwn: () => null,
+    })
+    this.apply(...entries)
+  }
+
+  apply(...entries: readonly StreamEntry[]): void {
+    for (const entry of entries) this.window.apply(entry)
+  }
+
+  get texts(): string[] {
+    return this.listener.texts
+  }
+
+  /** What a client gets that comes back with a cursor. */
+  back(cursor: Cursor): string[] | string {
+    const number = this.window.numberOf(cursor)
+    return number === null ? 'unknown' : missed(this.window.log, reader(1), number)
+  }
+}
+
+const [T1, T2] = [batch(at(5, 3), A, 2, 'three', 'four'), batch(at(5, 5), B, 1, 'five')]
+const START = [fork(at(5, 0), at(0, 0)), batch(at(5, 1), A, 1, 'one', 'two')] as const
+
+describe('what a node makes of the log', () => {
+  test('numbers and cursors are those of the entries', () => {
+    const { window, listener } = new Node([...START, T1])
+    expect(window.cursor).toEqual(at(5, 4))
+    expect(listener.heard).toEqual([
+      { text: 'one', cursor: at(5, 1) },
+      { text: 'two', cursor: at(5, 2) },
+      { text: 'three', cursor: at(5, 3) },
+      { text: 'four', cursor: at(5, 4) },
+    ])
+  })
+
+  test('a fork behind its last entry is nothing to streams, and old cursors count', () => {
+    const node = new Node([...START, fork(at(9, 2), at(5, 2)), batch(at(9, 3), B, 1, 'three')])
+    expect(node.texts).toEqual(['one', 'two', 'three'])
+    expect(node.back(at(5, 1))).toEqual(['two', 'three'])
+    expect(node.back(at(9, 2))).toEqual(['three'])
+    expect(node.window.isWhole).toBe(true)
+  })
+
+  test('entries that were cut off are one gap, from the last one to the next', () => {
+    const node = new Node([...START, batch(at(5, 9), A, 5, 'nine')])
+    expect(node.texts).toEqual(['one', 'two', 'gap', 'nine'])
+    expect(node.listener.heard[2]).toEqual({ gap: { after: at(5, 2), resume: at(5, 8) } })
+    expect(node.back(at(5, 2))).toBe('unknown')
+    expect(node.back(at(5, 8))).toEqual(['nine'])
+    expect(node.window.orphans).toEqual([])
+  })
+
+  test('a tail that comes again in its places is nothing to streams that had it', () => {
+    const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2))])
+    expect(node.window.tail).toEqual([T1, T2])
+    expect(node.back(at(5, 4))).toBe('unknown')
+    node.apply(again(at(9, 3), T1), again(at(9, 5), T2), batch(at(9, 6), B, 2, 'six'))
+    expect(node.texts).toEqual(['one', 'two', 'three', 'four', 'five', 'six'])
+    expect(node.back(at(5, 4))).toEqual(['five', 'six'])
+    expect(node.window.isWhole).toBe(true)
+  })
+
+  test('and a node that never had it hears it, and knows its old cursors', () => {
+    const node = new Node([...START, fork(at(9, 2), at(5, 2))])
+    node.apply(again(at(9, 3), T1), again(at(9, 5), T2))
+    expect(node.texts).toEqual(['one', 'two', 'three', 'four', 'five'])
+    expect(node.back(at(5, 4))).toEqual(['five'])
+  })
+
+  test('a tail behind something else is held back, and then a gap, without a doubled message', () => {
+    const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2))])
+    node.apply(batch(at(9, 3), B, 7, 'new'), again(at(9, 4), T1))
+    expect(node.texts).toEqual(['one', 'two', 'three', 'four', 'five'])
+    node.apply(again(at(9, 6), T2), batch(at(9, 7), A, 3, 'seven'))
+    expect(node.texts.slice(5)).toEqual(['gap', 'seven'])
+    expect(node.listener.heard[5]).toEqual({ gap: { after: at(5, 5), resume: at(9, 6) } })
+    expect(node.back(at(5, 4))).toBe('unknown')
+    expect(node.back(at(5, 2))).toEqual(['new', 'three', 'four', 'five', 'seven'])
+  })
+
+  test('streams wait until a tail is there again, or will not be', async () => {
+    const lost = [...START, T1, T2, fork(at(9, 2), at(5, 2))]
+    for (const rest of [[again(at(9, 3), T1), again(at(9, 5), T2)], [batch(at(9, 8), A, 9, 'x')]]) {
+      const node = new Node(START)
+      expect(node.window.settled()).toBeNull()
+      node.apply(...lost.slice(2))
+      const settled = node.window.settled()
+      node.apply(...rest)
+      await settled
+      expect(node.window.settled()).toBeNull()
+    }
+  })
+
+  test('a second fork while a tail comes again keeps what has not come', () => {
+    const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2)), again(at(9, 3), T1)])
+    node.apply(fork(at(11, 2), at(9, 2)))
+    expect(node.window.tail.map(({ origin, batch: count }) => [origin, count])).toEqual([
+      [A, 2],
+      [B, 1],
+    ])
+    // As if it were to begin an epoch: what is being added again is not in the log.
+    expect([...node.window.batches]).toEqual([
+      [A, 1],
+      [B, 0],
+    ])
+  })
+
+  test('a tail of which it has only a part is lost, and so it says', () => {
+    const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2))], 64 * 1024, 8)
+    expect(node.window.isTailLost).toBe(true)
+    node.apply({ kind: 'lost', at: at(9, 3) })
+    expect(node.texts.at(-1)).toBe('gap')
+    expect(node.window.isWhole).toBe(true)
+    expect(node.back(at(5, 2))).toBe('unknown')
+    node.apply(batch(at(9, 4), A, 3, 'four'))
+    expect(node.back(at(9, 3))).toEqual(['four'])
+  })
+
+  test('a fork above its last entry is a gap, and what it has read may be missing there', () => {
+    const node = new Node([...START, fork(at(9, 7), at(5, 7), [[A, 4]])])
+    expect(node.texts).toEqual(['one', 'two', 'gap'])
+    expect(node.window.orphans).toHaveLength(1)
+    expect([...node.window.batches]).toEqual([[A, 4]])
+    node.window.clearOrphans()
+    expect(node.window.isWhole).toBe(true)
+  })
+
+  test('a fork by a node that knew nothing is a gap, and no more', () => {
+    const node = new Node([...START, fork(at(9, 0), at(0, 0))])
+    expect(node.texts).toEqual(['one', 'two', 'gap'])
+    expect(node.window.orphans).toEqual([])
+    expect(node.window.isWhole).toBe(true)
+  })
+
+  test('a node without a history is told of no gap', () => {
+    expect(new Node([batch(at(5, 9), A, 5, 'nine')]).texts).toEqual(['nine'])
+    expect(new Node([fork(at(9, 7), at(5, 7))]).texts).toEqual([])
+  })
+
+  test('entries of others are passed over, and those of a place that was read', () => {
+    const node = new Node([...START, { kind: 'foreign', at: at(5, 3) }, START[1]])
+    expect(node.window.counts.foreign).toBe(2)
+    expect(node.window.readAfter).toEqual(at(5, 3))
+    expect(node.window.cursor).toEqual(at(5, 2))
+  })
+
+  test('a batch that comes a second time is in the window, and not with streams', () => {
+    const node = new Node([...START, batch(at(5, 3), A, 1, 'one', 'two')])
+    expect(node.texts).toEqual(['one', 'two'])
+    expect(node.window.counts.doubled).toBe(1)
+  })
+})
