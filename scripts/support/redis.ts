@@ -53,6 +53,10 @@ export class RedisServer implements AsyncDisposable {
     return `redis://127.0.0.1:${this.port}`
   }
 
+  get pid(): number {
+    return this.#child.pid
+  }
+
   #spawn(): ChildProcess {
     const { isDurable = false, password, tls, replicaOf, settings = [] } = this.#options
     const lines = [

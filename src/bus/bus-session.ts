@@ -167,6 +167,7 @@ export class BusSession {
       this.#lookAgain()
       return
     }
+    window.goLive()
     this.#phase = 'resending'
     void this.#resend()
   }

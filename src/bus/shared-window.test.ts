@@ -44,6 +44,7 @@ class Node {
       intern: () => null,
       takeOwn: () => null,
     })
+    this.window.goLive()
     this.apply(...entries)
   }
 

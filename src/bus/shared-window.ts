@@ -73,6 +73,8 @@ export class SharedWindow {
   readonly #clock: EntryClock = { seconds: 0, nowMs: entryMs, elapsedMs: entryMs }
   #ring: RingLog
   #readAfter = NOWHERE
+  /** Are there streams that are to hear of it? */
+  #isLive = false
   #tail: Tail | null = null
   #isTailLost = false
   #orphans: BatchEntry[] = []
@@ -115,6 +117,11 @@ export class SharedWindow {
   /** What the log has lost and this node can add again, in this order. */
   get tail(): readonly BatchEntry[] {
     return this.#tail?.pending ?? []
+  }
+
+  /** The history is read: from now on, entries are for streams. */
+  goLive(): void {
+    this.#isLive = true
   }
 
   settled(): Promise<void> | null {
@@ -186,7 +193,7 @@ export class SharedWindow {
     this.#recent.push(entry)
     this.#cuts.add(at, this.#options.limits.entryBytes + entry.head.length + entry.body.length)
     const isNew = this.#note(origin, batch)
-    const isLive = this.#tail === null && isNew
+    const isLive = this.#isLive && this.#tail === null && isNew
     if (!isNew && this.#tail === null) this.counts.doubled++
     this.#hand(items, at, own, isLive)
     if (this.#tail !== null) this.#settleTail(this.#tail, entry)
@@ -318,6 +325,7 @@ export class SharedWindow {
   }
 
   #tellGap(gap: BusGap): void {
+    if (!this.#isLive) return
     this.counts.gaps++
     this.#options.listener.onGap(gap)
   }

@@ -48,7 +48,10 @@ export interface BusGap {
   readonly resume: Cursor
 }
 
-/** Those who are to get what is published; called in the order of the log, for each item once. */
+/**
+ * Those who are to get what is published; called in the order of the log, for each item once, and
+ * not for those that were there before the bus was.
+ */
 export interface BusListener {
   /**
    * Hot path: once an item.
