@@ -45,8 +45,6 @@ export class BusSession {
   #looks = 0
   /** Changes of the window that were acted upon. */
   #changes = 0
-  /** Had Redis forgotten a batch that this node had read back? */
-  #isBehind = false
   /** Which resending is the newest one: it alone goes on. */
   #resending = 0
 
@@ -136,13 +134,11 @@ export class BusSession {
 
   /** Called when no batch is under way, so that Redis knows all that were taken. */
   async #look(): Promise<void> {
-    const { connections, origin, window, queue, limits } = this.#options
+    const { connections, origin, window, limits } = this.#options
     if (++this.#looks > limits.looksMax) {
       connections.end('Redis does not take what this node adds.')
       return
     }
-    // Before Redis is asked: one of an old connection may still arrive there, and be read here.
-    const readBatch = queue.firstBatch - 1
     const hello = await this.#scripts?.hello(origin, window)
     if (hello === undefined) return
     if (!hello.ok) {
@@ -152,9 +148,6 @@ export class BusSession {
     const { top, batch } = hello.value
     this.#target = top
     this.#knownBatch = batch
-    // One that is idle for very long is forgotten, which is no loss.
-    const isForgotten = batch === 0 && window.orphans.length === 0
-    this.#isBehind = batch < readBatch && !isForgotten
     this.#checkTarget()
   }
 
@@ -181,8 +174,10 @@ export class BusSession {
     queue.settleUpTo(known, window.cursor)
     const orphans = [...window.orphans]
     const lost = [...orphans, ...window.tail]
-    const isKept = lost.some((entry) => entry.origin === origin && entry.batch === known + 1)
-    if (window.isTailLost || (this.#isBehind && !isKept)) {
+    // What Redis knew a moment ago, or what was read since: an old connection may bring more.
+    const inLog = Math.max(known, window.batches.get(origin) ?? 0)
+    const isKept = lost.some((entry) => entry.origin === origin && entry.batch === inLog + 1)
+    if (window.isTailLost || (inLog < queue.firstBatch - 1 && !isKept)) {
       await this.#tellLost()
       return
     }

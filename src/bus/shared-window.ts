@@ -70,6 +70,8 @@ export class SharedWindow {
   readonly #recent: RecentBatches
   readonly #cuts: CutPlaces
   #batches = new Map<string, number>()
+  /** The last batch of each origin that was ever read. */
+  readonly #heard = new Map<string, number>()
   readonly #clock: EntryClock = { seconds: 0, nowMs: entryMs, elapsedMs: entryMs }
   #ring: RingLog
   #readAfter = NOWHERE
@@ -108,10 +110,7 @@ export class SharedWindow {
 
   /** The last batch of each origin that is in the log, as far as it was read. */
   get batches(): ReadonlyMap<string, number> {
-    const batches = new Map(this.#batches)
-    // From the newest one on: what is being added again is not in the log.
-    for (const { origin, batch } of this.tail.toReversed()) batches.set(origin, batch - 1)
-    return batches
+    return this.#batches
   }
 
   /** What the log has lost and this node can add again, in this order. */
@@ -221,12 +220,14 @@ export class SharedWindow {
 
   /** Is the batch one that was not read before? Remembers it. */
   #note(origin: string, batch: number): boolean {
-    const last = this.#batches.get(origin)
-    if (last !== undefined && batch <= last) return false
     this.#batches.set(origin, batch)
-    if (this.#batches.size > this.#options.limits.originsMax) {
-      const [oldest] = this.#batches.keys()
-      if (oldest !== undefined) this.#batches.delete(oldest)
+    const last = this.#heard.get(origin)
+    if (last !== undefined && batch <= last) return false
+    this.#heard.set(origin, batch)
+    if (this.#heard.size > this.#options.limits.originsMax) {
+      const [oldest = ''] = this.#heard.keys()
+      this.#heard.delete(oldest)
+      this.#batches.delete(oldest)
     }
     return true
   }
@@ -272,6 +273,8 @@ export class SharedWindow {
       isSame: earlier === null,
       ended: earlier?.ended ?? Promise.withResolvers<void>(),
     }
+    // From the newest one on: the first of each origin counts.
+    for (const { origin, batch } of taken.toReversed()) this.#batches.set(origin, batch - 1)
   }
 
   /** What is held back, streams have not had: they are told of a gap once all is there. */

@@ -1,7 +1,7 @@
-// Every bound of the server, with its unit and the reason for its value; those of HTTP are in
-// http-limits.ts, those of tokens in identity-limits.ts, those of the log of messages in
-// history-limits.ts, those of the log that machines share in bus-limits.ts, those of the other
-// commands in tool-limits.ts. A queue, buffer, table or wait without a line in one of them is a bug. A default is used unless an option says otherwise.
+// Every bound of the server, with its unit and the reason for its value; others are in files of
+// their own: http-limits.ts, identity-limits.ts, history-limits.ts (the log), bus-limits.ts, and
+// tool-limits.ts (the other commands). A queue, buffer, table or wait without a line in one of them
+// is a bug. A default is used unless an option says otherwise.
 
 const KIB = 1024
 const MIB = 1024 * KIB
