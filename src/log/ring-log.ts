@@ -25,6 +25,7 @@ import {
   writeText,
 } from './entry.ts'
 import { EntryRing } from './entry-ring.ts'
+import { NameHash, randomSeeds } from './gone-heads.ts'
 import type {
   KeyedMessage,
   LoggedMessage,
@@ -45,6 +46,8 @@ export interface LogStore {
   setStamp(stamp: number): void
   readonly begun: BegunChange | null
   setBegun(change: BegunChange | null): void
+  /** See {@link MessageLog.maintain}. */
+  maintain(): void
   /** Called once, after the last entry. */
   close(): void
 }
@@ -302,6 +305,10 @@ export class RingLog implements MessageLog {
     }
   }
 
+  maintain(): void {
+    if (!this.#isClosed) this.#store?.maintain()
+  }
+
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -327,6 +334,8 @@ export interface MemoryLogOptions {
   readonly epoch?: number
   /** The number of the first entry. */
   readonly first?: number
+  /** The name of a handle. */
+  readonly nameOf?: (handle: number) => string
 }
 
 /** A log that ends with this process. */
@@ -336,13 +345,21 @@ export function memoryLog({
   limits = historyLimits,
   epoch = Math.floor(clock.nowMs()),
   first = 1,
+  nameOf = noName,
 }: MemoryLogOptions): RingLog {
   return new RingLog({
     epoch,
     ring: EntryRing.inMemory(bytes, first),
-    chains: new Chains(limits.headPlacesMax),
+    chains: new Chains({
+      placesMax: limits.headPlacesMax,
+      hash: new NameHash(nameOf, randomSeeds()),
+    }),
     clock,
     limits,
     store: null,
   })
+}
+
+function noName(handle: number): never {
+  throw new Error(`this log does not know the name of ${handle}`)
 }
