@@ -98,8 +98,8 @@ export class ArrayLog implements MessageLog {
     return this.#messages.some(({ target }) => target === id)
   }
 
-  maintain(): void {
-    // It has no file.
+  maintain(): boolean {
+    return false
   }
 
   onNameFreed(): void {

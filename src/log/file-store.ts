@@ -46,25 +46,27 @@ export class FileStore implements LogStore {
     return isFilling && (ring.next - this.#keptFrom) * 2 >= ring.next - ring.oldest
   }
 
-  maintain(): void {
+  maintain(): boolean {
     try {
-      if (this.#snapshot === null) {
-        if (this.#isDue) this.#snapshot = new HeadsSnapshot(this.#of)
-        return
-      }
-      const state = this.#snapshot.step(this.#limits.headPlacesPerStep)
-      if (state === 'more') return
-      if (state === 'over') {
-        this.#snapshot.finish(false)
-        this.#keptFrom = this.#snapshot.from
-      } else this.#snapshot.abandon()
-      this.#snapshot = null
+      if (this.#snapshot !== null) this.#step(this.#snapshot)
+      else if (this.#isDue) this.#snapshot = new HeadsSnapshot(this.#of)
     } catch (error) {
       codeOrThrow(error)
       this.#abandon()
       // As when the disk is full: not at once again.
       this.#keptFrom = this.#of.ring.next
     }
+    return this.#snapshot !== null
+  }
+
+  #step(snapshot: HeadsSnapshot): void {
+    const state = snapshot.step(this.#limits.headPlacesPerStep)
+    if (state === 'more') return
+    if (state === 'over') {
+      snapshot.finish(false)
+      this.#keptFrom = snapshot.from
+    } else snapshot.abandon()
+    this.#snapshot = null
   }
 
   #abandon(): void {

@@ -3,6 +3,7 @@
 
 import { expect, test } from 'bun:test'
 import { lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { canMount, mountSmallDisk, UNLESS_MOUNT } from '../../scripts/support/disk.ts'
 import { NOBODY } from './heads.ts'
 import { about, allOf, LogFolder, missed, reader, user } from './log.fixture.ts'
 import type { MessageLog } from './message-log.ts'
@@ -114,3 +115,29 @@ test('a pipe in the place of what is kept beside the file keeps neither start no
   opened.log.close()
   expect(lstatSync(heads).isFile()).toBe(true)
 })
+
+test.skipIf(!canMount)(
+  `a log goes on while the disk has no room for its heads ${UNLESS_MOUNT}`,
+  async () => {
+    await using disk = await mountSmallDisk()
+    using folder = new LogFolder()
+    const path = `${disk.path}/comet.db-log`
+    const { log } = folder.open({ path, bytes: 400 })
+    await disk.fill(0)
+    log.append(about(ROOM, 'x'))
+    for (let at = 0; at < 200; at++) {
+      log.append(about(OTHER, 'x'.repeat(24)))
+      log.maintain()
+    }
+    expect(readdirSync(disk.path)).not.toContain('comet.db-log-heads')
+    await disk.free()
+    for (let at = 0; at < 200; at++) {
+      log.append(about(OTHER, 'x'.repeat(24)))
+      log.maintain()
+    }
+    expect(readdirSync(disk.path)).toContain('comet.db-log-heads')
+    const again = folder.open({ path, bytes: 400 }).log
+    expect(missed(again, reader(ALICE, [3]), 0)).toEqual([])
+    expect(missed(again, reader(ALICE, [ROOM]), 0)).toBe('lost')
+  },
+)

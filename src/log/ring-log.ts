@@ -47,7 +47,7 @@ export interface LogStore {
   readonly begun: BegunChange | null
   setBegun(change: BegunChange | null): void
   /** See {@link MessageLog.maintain}. */
-  maintain(): void
+  maintain(): boolean
   /** Called once, after the last entry. */
   close(): void
 }
@@ -305,8 +305,8 @@ export class RingLog implements MessageLog {
     }
   }
 
-  maintain(): void {
-    if (!this.#isClosed) this.#store?.maintain()
+  maintain(): boolean {
+    return !this.#isClosed && this.#store?.maintain() === true
   }
 
   close(): void {

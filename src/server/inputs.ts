@@ -96,8 +96,13 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
 }
 
 function maintain(messages: Pick<MessageLog, 'maintain'>): () => void {
-  const timer = setInterval(() => messages.maintain(), historyLimits.maintainEveryMs)
-  return () => clearInterval(timer)
+  const { maintainEveryMs, maintainStepMs } = historyLimits
+  let timer: NodeJS.Timeout
+  const next = () => {
+    timer = setTimeout(next, messages.maintain() ? maintainStepMs : maintainEveryMs)
+  }
+  next()
+  return () => clearTimeout(timer)
 }
 
 /** Tells the public port how the server is. */
