@@ -49,6 +49,7 @@ function open(): RingLog {
     path: path === '-' ? null : path,
     bytes: bytesDefault,
     intern: (name) => names.intern(name),
+    nameOf: (handle) => names.nameOf(handle),
   })
   if (note !== null) throw new Error(note)
   return log

@@ -2,10 +2,11 @@
 // seed in this process, a log with bugs, and the script as people start it.
 
 import { afterEach, expect, spyOn, test } from 'bun:test'
+import { TableWalk } from '../../src/core/table-walk.ts'
 import { Chains } from '../../src/log/chains.ts'
 import { EntryRing } from '../../src/log/entry-ring.ts'
 import { FollowChanges } from '../../src/log/follow-changes.ts'
-import { Heads } from '../../src/log/heads.ts'
+import { GoneHeads } from '../../src/log/gone-heads.ts'
 import { LogHeader } from '../../src/log/log-header.ts'
 import { succeed } from '../support/child-process.ts'
 import { firstFailure } from './log.ts'
@@ -31,7 +32,11 @@ test.each<[string, () => { mockRestore(): void }]>([
   ],
   [
     'what a freed handle had is forgotten',
-    () => spyOn(Heads.prototype, 'raiseNamesFloor').mockReturnValue(),
+    () => spyOn(GoneHeads.prototype, 'keep').mockReturnValue(),
+  ],
+  [
+    'the file of heads has none of them',
+    () => spyOn(TableWalk.prototype, 'step').mockReturnValue('over'),
   ],
   [
     'nothing refers to a subject of a change',

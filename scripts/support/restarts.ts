@@ -18,6 +18,8 @@ export interface ForeignEvent {
 export interface ForeignClient extends AsyncDisposable {
   /** All that it has got, in order. */
   events(): Promise<readonly ForeignEvent[]>
+  /** Has it been told where it is? The server has written that before; it may be under way. */
+  isPlaced(): Promise<boolean>
 }
 
 /** How long a client may take to come back: a browser waits for five seconds. */
@@ -137,7 +139,7 @@ export async function losesNothing(open: (origin: string) => Promise<ForeignClie
 export async function losesNotTheFirst(open: (origin: string) => Promise<ForeignClient>) {
   await using server = await RestartedServer.open()
   await using client = await open(server.url)
-  await server.running.open(1)
+  await waitFor('the client to know its place', () => client.isPlaced())
   await server.stop('SIGKILL')
   await server.publishAway({ to: 'alice', body: 'first' })
   await server.start()

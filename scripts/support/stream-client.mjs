@@ -24,6 +24,7 @@ function followEvents(EventSource) {
     )
   }
   source.addEventListener('open', () => tell({ open: true }))
+  source.addEventListener('start', () => tell({ placed: true }))
   source.addEventListener('error', () => tell({ error: source.readyState === 2 ? 'gave up' : '' }))
 }
 
@@ -35,7 +36,7 @@ async function followWithClient() {
     onConnect: () => tell({ open: true }),
     onDisconnect: () => tell({ error: '' }),
     onMessage: ({ event = 'message', data, id }) => {
-      if (event !== 'start') tell({ event: { type: event, data, id } })
+      tell(event === 'start' ? { placed: true } : { event: { type: event, data, id } })
     },
   })
 }
@@ -50,6 +51,7 @@ function take(text) {
   else if (end !== undefined) tell({ event: { type: 'end', data: text } })
   else if (body !== undefined) tell({ event: { type: event, data: body, id } })
   else if (data !== undefined) tell({ event: { type: event, data: JSON.stringify(data), id } })
+  else tell({ placed: true })
   return id ?? null
 }
 

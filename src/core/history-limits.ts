@@ -28,6 +28,12 @@ export const historyLimits = {
    * table takes 32 MiB at most, unless the window alone has more of them. Beyond it, it is not
    * known who has missed what had left the window by then. */
   headPlacesMax: 2 ** 22,
+  /** Milliseconds between two looks whether these are to be written, and between the steps of it;
+   * places of one step, in about a millisecond: a million subjects in seven seconds. A window that
+   * turns over in less time has no file of them after a kill. */
+  maintainEveryMs: 1_000,
+  maintainStepMs: 25,
+  headPlacesPerStep: 8_192,
 } as const
 
 export type HistoryLimits = { readonly [Name in keyof typeof historyLimits]: number }

@@ -98,6 +98,10 @@ export class ArrayLog implements MessageLog {
     return this.#messages.some(({ target }) => target === id)
   }
 
+  maintain(): boolean {
+    return false
+  }
+
   onNameFreed(): void {
     // It keeps names for ever.
   }

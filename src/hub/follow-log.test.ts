@@ -47,7 +47,8 @@ function started(path: string, { hasLog = true, at = NOTHING }: Partial<Options>
   const opened = openDatabase(path, names)
   if (!opened.ok) throw new Error(opened.why)
   const intern = (name: string) => names.intern(name)
-  const { log } = openLog({ path: hasLog ? `${path}-log` : null, bytes: 65_536, intern })
+  const nameOf = (handle: number) => names.nameOf(handle)
+  const { log } = openLog({ path: hasLog ? `${path}-log` : null, bytes: 65_536, intern, nameOf })
   const followLog = new FollowLog(log, names)
   const recorder: ChangeRecorder = {
     begin(...change) {

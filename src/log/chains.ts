@@ -2,6 +2,7 @@
 // user, to everyone, or of what the same user follows. Here is where they begin.
 
 import { type EntryKind, KIND } from './entry.ts'
+import type { NameHash } from './gone-heads.ts'
 import { Heads, NOBODY } from './heads.ts'
 
 /** The key of the one chain of messages to everyone. */
@@ -11,8 +12,17 @@ export const EVERYONE_KEY = 1
 const FORGET_EVERY = 2 ** 30
 const FORGET_AFTER = 2 ** 31
 
-/** The chains of which those of numbers mean the same to another process. */
-export const NUMBERED = ['about', 'to', 'everyone', 'changes'] as const
+/** The chains that begin below the window, too. */
+export const KEPT_CHAINS = ['about', 'to', 'everyone', 'changes'] as const
+
+export interface ChainsOptions {
+  /** Of a table. */
+  readonly placesMax: number
+  readonly hash: NameHash
+  /** Of entries up to this number it is not known whose they were. */
+  readonly floor?: number
+  readonly expected?: ExpectedMessages
+}
 
 /** Messages that are going to be added at once: tables that have room need not grow meanwhile. */
 export interface ExpectedMessages {
@@ -33,16 +43,16 @@ export class Chains {
   /** What {@link touch} answered: used, so that it is not left out. */
   touched = 0
 
-  /**
-   * @param placesMax of a table
-   * @param floor of entries up to this number it is not known whose they were
-   */
-  constructor(placesMax: number, floor = 0, expected: ExpectedMessages = { about: 0, to: 0 }) {
-    this.about = new Heads(placesMax, floor, expected.about)
-    this.to = new Heads(placesMax, floor, expected.to)
-    this.everyone = new Heads(placesMax, floor)
-    this.changes = new Heads(placesMax, floor)
-    this.#mentioned = new Heads(placesMax, floor)
+  /** Of the names in the tables. */
+  readonly hash: NameHash
+
+  constructor({ expected, ...options }: ChainsOptions) {
+    this.hash = options.hash
+    this.about = new Heads({ ...options, expected: expected?.about ?? 0 })
+    this.to = new Heads({ ...options, expected: expected?.to ?? 0 })
+    this.everyone = new Heads(options)
+    this.changes = new Heads(options)
+    this.#mentioned = new Heads(options)
   }
 
   get byteLength(): number {
@@ -107,11 +117,10 @@ export class Chains {
     )
   }
 
-  /** The handle may be another name's. */
+  /** The handle may be another name's; its own name has it still. */
   free(handle: number, next: number): void {
-    for (const heads of [this.about, this.to, this.changes, this.#mentioned]) {
-      heads.free(handle, next)
-    }
+    for (const heads of [this.about, this.to, this.changes]) heads.free(handle, next)
+    this.#mentioned.remove(handle)
   }
 
   #forget(next: number, oldest: number): void {

@@ -63,7 +63,7 @@ export class FollowChanges {
       const distance = words[at + WORD.distance] as number
       number = distance === 0 ? 0 : number - distance
     }
-    return number === 0 && from < changes.floorOf(user) ? 'lost' : null
+    return number === 0 && from < changes.floorOf(user, from, next) ? 'lost' : null
   }
 
   #add(subject: number, change: Change): void {

@@ -3,6 +3,8 @@
 
 import { messageLimits } from '../core/limits.ts'
 import { IntegerTable } from '../core/table.ts'
+import { GoneHeads, type NameHash, type NameHashValue } from './gone-heads.ts'
+import { lastBelow } from './numbers.ts'
 
 /** Of the table; beyond it searches become long. */
 const FULL_RATIO = 0.7
@@ -16,6 +18,24 @@ export function isNamed(id: number): boolean {
   return id > messageLimits.userIdMax
 }
 
+export interface HeadsOptions {
+  /** Of a table. */
+  readonly placesMax: number
+  /** Of the names of handles. */
+  readonly hash: NameHash
+  /** Heads up to this number are not known. */
+  readonly floor?: number
+  /** How many there are going to be. */
+  readonly expected?: number
+}
+
+/** What is not known of heads: see {@link Heads.floors}. */
+export interface HeadFloors {
+  readonly numbers: number
+  readonly names: number
+  readonly gone: number
+}
+
 export class Heads {
   /** Rows of a key and the low bits of a number. */
   readonly #table: IntegerTable
@@ -23,25 +43,25 @@ export class Heads {
   #sizeMax: number
   /** Up to here, heads of numbers have been dropped, */
   #floor: number
-  /** and those of names. */
-  #namesFloor: number
+  /** and those of names, whatever else is known of them. */
+  #namesFloor = 0
+  /** Of names that have no handle any more. */
+  readonly #gone: GoneHeads
+  readonly #hash: NameHash
 
-  /**
-   * @param floor heads up to this number are not known
-   * @param expected how many there are going to be
-   */
-  constructor(placesMax: number, floor = 0, expected = 0) {
+  constructor({ placesMax, hash, floor = 0, expected = 0 }: HeadsOptions) {
     const wanted = 2 ** Math.ceil(Math.log2(expected / FULL_RATIO + 1))
     const places = Math.max(FIRST_PLACES, Math.min(wanted, placesMax))
     this.#table = new IntegerTable({ width: 2, capacity: places })
     this.#placesMax = placesMax
     this.#sizeMax = places * FULL_RATIO
     this.#floor = floor
-    this.#namesFloor = floor
+    this.#gone = new GoneHeads(placesMax, floor)
+    this.#hash = hash
   }
 
   get byteLength(): number {
-    return this.#table.rows.byteLength
+    return this.#table.rows.byteLength + this.#gone.byteLength
   }
 
   get size(): number {
@@ -96,46 +116,61 @@ export class Heads {
   newest(key: number, next: number): number {
     const { rows } = this.#table
     const row = this.#table.find(key)
-    return rows[row] === 0 ? 0 : numberOf(rows[row + 1] as number, next)
+    return rows[row] === 0 ? 0 : lastBelow(next, rows[row + 1] as number)
   }
 
-  /** Of a chain that ends: there may be entries up to here, and they would not be known. */
-  floorOf(key: number): number {
-    return isNamed(key) ? this.#namesFloor : this.#floor
+  /**
+   * Of a chain that ends: up to which entry there may be others, which are not kept.
+   *
+   * @param after it does not matter whether there are any up to here
+   */
+  floorOf(key: number, after: number, next: number): number {
+    if (!isNamed(key)) return this.#floor
+    const gone = this.#gone
+    if (after >= Math.max(this.#namesFloor, gone.floor, gone.highest)) return 0
+    this.#hash.read(key)
+    const { first, second } = this.#hash
+    return Math.max(this.#namesFloor, gone.newest(first, second, next))
   }
 
-  /** The key belongs to nobody any more, and may be somebody else's. */
+  /** The handle may be another name's from now on; its own name has it still. */
   free(key: number, next: number): void {
+    const number = this.newest(key, next)
+    if (number === 0) return
+    this.#hash.read(key)
+    this.keepGone(number, next)
+    this.remove(key)
+  }
+
+  remove(key: number): void {
     const row = this.#table.find(key)
-    if (this.#table.rows[row] === 0) return
-    this.raiseNamesFloor(numberOf(this.#table.rows[row + 1] as number, next))
-    this.#table.remove(row)
+    if (this.#table.rows[row] !== 0) this.#table.remove(row)
   }
 
-  get numbersFloor(): number {
-    return this.#floor
+  /** Keeps the newest entry of the name whose hash was read last, or is given. */
+  keepGone(number: number, next: number, hash: NameHashValue = this.#hash): void {
+    this.#gone.keep(hash.first, hash.second, number, next)
   }
 
-  /** Rows of the numbers, names left out, whose newest entry is below `oldest`. */
-  numbersBelow(oldest: number, next: number): Uint32Array {
-    const { rows } = this.#table
-    const found = new Uint32Array(this.#table.size * 2)
-    let length = 0
-    for (let row = 0; row < rows.length; row += 2) {
-      const key = rows[row] as number
-      if (key === 0 || isNamed(key) || numberOf(rows[row + 1] as number, next) >= oldest) continue
-      found[length++] = key
-      found[length++] = rows[row + 1] as number
-    }
-    return found.subarray(0, length)
+  /** Rows of a key and the low bits of a number. */
+  get table(): IntegerTable {
+    return this.#table
   }
 
-  /** Adds such rows to an empty table, and what was known of the others. */
-  restore(rows: Uint32Array, floor: number, next: number): void {
-    this.#floor = floor
-    for (let at = 0; at < rows.length; at += 2) {
-      this.advance(rows[at] as number, numberOf(rows[at + 1] as number, next), 1)
-    }
+  /** See {@link GoneHeads.table}. */
+  get goneTable(): IntegerTable {
+    return this.#gone.table
+  }
+
+  /** Up to where heads of numbers, of all names, and of names that are not known have gone. */
+  get floors(): HeadFloors {
+    return { numbers: this.#floor, names: this.#namesFloor, gone: this.#gone.floor }
+  }
+
+  set floors({ numbers, names, gone }: HeadFloors) {
+    this.#floor = numbers
+    this.#namesFloor = names
+    this.#gone.floor = gone
   }
 
   raiseNamesFloor(number: number): void {
@@ -144,6 +179,7 @@ export class Heads {
 
   /** Drops the heads up to a number, except those of entries that are kept. */
   dropUpTo(limit: number, next: number, oldest: number): void {
+    this.#gone.dropUpTo(limit, next)
     this.#rebuild(this.#table.capacity, limit, next, oldest)
   }
 
@@ -162,7 +198,7 @@ export class Heads {
   #rebuild(capacity: number, limit: number, next: number, oldest: number): void {
     this.#table.rebuild(capacity, (rows, row) => {
       if (limit === 0) return true
-      const number = numberOf(rows[row + 1] as number, next)
+      const number = lastBelow(next, rows[row + 1] as number)
       if (number > limit || number >= oldest) return true
       if (isNamed(rows[row] as number)) this.#namesFloor = Math.max(this.#namesFloor, number)
       else this.#floor = Math.max(this.#floor, number)
@@ -170,9 +206,4 @@ export class Heads {
     })
     this.#sizeMax = this.#table.capacity * FULL_RATIO
   }
-}
-
-/** The highest number below `next` that has these low bits. */
-function numberOf(low: number, next: number): number {
-  return next - (((next >>> 0) - low) >>> 0)
 }

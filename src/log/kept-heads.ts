@@ -1,116 +1,255 @@
-// A file beside that of a log that was closed: the newest entry of each chain whose entries have
-// left the window. With it, a start is no gap for whoever has missed nothing. Names are not in it:
-// their handles end with the process.
+// The file beside that of a log: the newest entry of each chain before some entry. With those since
+// then, a start is no gap for whoever has missed nothing. It is written when the log is closed, and
+// now and then while it goes on, a part at a time, so that a kill leaves one that counts.
 
-import { fsyncSync, lstatSync, readFileSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
+import { crc32 } from 'node:zlib'
 import { codeOrThrow } from '../core/system-error.ts'
-import { type Chains, NUMBERED } from './chains.ts'
+import type { IntegerTable } from '../core/table.ts'
+import { TableWalk } from '../core/table-walk.ts'
+import { type Chains, KEPT_CHAINS } from './chains.ts'
 import type { EntryRing } from './entry-ring.ts'
-import { withFile, writeAll } from './log-file.ts'
+import { type HeadFloors, type Heads, isNamed } from './heads.ts'
+import { writeAll } from './log-file.ts'
+import { lastBelow } from './numbers.ts'
 
 const MAGIC = 0x64616568
-const VERSION = 1
-const HIGH = 2 ** 32
-/** Words in front of the rows: those of {@link headOf}, and a floor in two and a count a table. */
-const HEAD_WORDS = 10 + NUMBERED.length * 3
+const VERSION = 2
+/** Magic, version, epoch, the first entry that is not in it, and the seeds of the hashes. */
+const HEADER_BYTES = 32
+/** Of one row at most: its tag, three numbers of 32 bits, or two and one of 64. */
+const ROW_BYTES_MAX = 17
+/** Three floors of each table, and the newest barrier. */
+const END_BYTES = KEPT_CHAINS.length * 24 + 8
+const CHECK_BYTES = 4
+const BUFFER_BYTES = 65_536
+/** In the first byte of a row: it is of a name, by its hash. */
+const NAMED = 0x80
 
 /** Which log it belongs to. */
-export interface KeptHeadsOf {
+export interface HeadsOf {
+  /** Of the file of the log. */
+  readonly path: string
   readonly epoch: number
   readonly ring: EntryRing
+  readonly chains: Chains
 }
 
-function pathOf(path: string): string {
-  return `${path}-heads`
-}
+/** What is written, piece after piece. */
+export class HeadsSnapshot {
+  /** Heads of entries before it are in the file, or are not known. */
+  readonly from: number
+  readonly #of: HeadsOf
+  readonly #file: number
+  readonly #bytes = Buffer.alloc(BUFFER_BYTES)
+  #length = 0
+  #check = 0
+  /** Tables and the kind of rows that they have; a handle that is freed goes to the second kind. */
+  readonly #tables: readonly (readonly [tag: number, table: IntegerTable])[]
+  #table = 0
+  #walk: TableWalk | null = null
 
-/** Writes those of a log. If that is not possible there are none, and readers have gaps. */
-export function writeHeads(path: string, { epoch, ring }: KeptHeadsOf, chains: Chains): void {
-  const { next, oldest } = ring
-  const tables = NUMBERED.map((name) => chains[name])
-  const rows = tables.map((heads) => heads.numbersBelow(oldest, next))
-  const words = new Uint32Array(HEAD_WORDS + rows.reduce((sum, { length }) => sum + length, 1))
-  words.set([...headOf({ epoch, ring }), ...inTwo(chains.barrier)])
-  for (const [at, heads] of tables.entries()) {
-    words.set([...inTwo(heads.numbersFloor), rows[at]?.length ?? 0], 10 + at * 3)
-  }
-  let end = HEAD_WORDS
-  for (const some of rows) {
-    words.set(some, end)
-    end += some.length
-  }
-  words[end] = checked(words)
-  try {
+  /** Throws what the system says if there can be no file. */
+  constructor(of: HeadsOf) {
+    const { path, epoch, ring, chains } = of
+    this.#of = of
+    this.from = ring.next
+    this.#tables = KEPT_CHAINS.flatMap((name, at) => [
+      [at, chains[name].table] as const,
+      [at | NAMED, chains[name].goneTable] as const,
+    ])
     // What else may be there, as a pipe, would keep the writer waiting.
-    rmSync(pathOf(path), { force: true })
-    withFile(pathOf(path), 'wx', (file) => {
-      writeAll(file, new Uint8Array(words.buffer))
-      fsyncSync(file)
-    })
+    rmSync(unfinished(path), { force: true })
+    this.#file = openSync(unfinished(path), 'wx', 0o600)
+    const bytes = this.#bytes
+    bytes.writeUint32LE(MAGIC, 0)
+    bytes.writeUint32LE(VERSION, 4)
+    bytes.writeDoubleLE(epoch, 8)
+    bytes.writeDoubleLE(this.from, 16)
+    for (const [at, seed] of chains.hash.seeds.entries()) bytes.writeUint32LE(seed, 24 + at * 4)
+    this.#length = HEADER_BYTES
+  }
+
+  /**
+   * Writes what up to so many places of tables have. Throws what the system says.
+   *
+   * @returns `moved` if it has to begin anew
+   */
+  step(places: number): 'more' | 'over' | 'moved' {
+    const [tag, table] = this.#tables[this.#table] ?? [0, null]
+    if (table === null) return 'over'
+    this.#walk ??= new TableWalk(table, (tag & NAMED) === 0 ? 2 : 3)
+    const state = this.#walk.step(places, (rows, row) => this.#add(tag, rows, row))
+    if (state !== 'over') return state
+    this.#walk = null
+    this.#table++
+    return this.#table === this.#tables.length ? 'over' : 'more'
+  }
+
+  #add(tag: number, rows: Uint32Array, row: number): void {
+    if (this.#length + ROW_BYTES_MAX > BUFFER_BYTES) this.#flush()
+    const { ring, chains } = this.#of
+    const bytes = this.#bytes
+    let end = this.#length
+    const key = rows[row] as number
+    if ((tag & NAMED) !== 0 || isNamed(key)) {
+      let [first, second] = [key, rows[row + 1] as number]
+      if ((tag & NAMED) === 0) {
+        chains.hash.read(key)
+        first = chains.hash.first
+        second = chains.hash.second
+      }
+      end = bytes.writeUint8(tag | NAMED, end)
+      end = bytes.writeUint32LE(first, end)
+      end = bytes.writeUint32LE(second, end)
+    } else {
+      end = bytes.writeUint8(tag, end)
+      end = bytes.writeUint32LE(key, end)
+    }
+    const low = rows[row + ((tag & NAMED) === 0 ? 1 : 2)] as number
+    this.#length = bytes.writeDoubleLE(lastBelow(ring.next, low), end)
+  }
+
+  /** Writes what stands behind all rows, and from now on the file counts. */
+  finish(syncs: boolean): void {
+    const { path, chains } = this.#of
+    this.#flush()
+    for (const name of KEPT_CHAINS) {
+      const { numbers, names, gone } = chains[name].floors
+      for (const floor of [numbers, names, gone]) this.#addNumber(floor)
+    }
+    this.#addNumber(chains.barrier)
+    this.#flush()
+    this.#length = this.#bytes.writeUint32LE(this.#check, 0)
+    this.#flush()
+    if (syncs) fsyncSync(this.#file)
+    renameSync(unfinished(path), pathOf(path))
+    closeSync(this.#file)
+  }
+
+  /** It is not going to be finished. */
+  abandon(): void {
+    closeSync(this.#file)
+    remove(unfinished(this.#of.path))
+  }
+
+  #addNumber(number: number): void {
+    this.#length = this.#bytes.writeDoubleLE(number, this.#length)
+  }
+
+  #flush(): void {
+    const bytes = this.#bytes.subarray(0, this.#length)
+    this.#check = crc32(bytes, this.#check)
+    writeAll(this.#file, bytes)
+    this.#length = 0
+  }
+}
+
+/** Writes the heads of a log that goes on no more. Without them, readers have gaps. */
+export function writeHeads(of: HeadsOf): void {
+  let snapshot: HeadsSnapshot | null = null
+  try {
+    snapshot = new HeadsSnapshot(of)
+    while (snapshot.step(Number.POSITIVE_INFINITY) !== 'over');
+    snapshot.finish(true)
   } catch (error) {
     codeOrThrow(error)
-    removeHeads(path)
+    snapshot?.abandon()
+    removeHeads(of.path)
   }
 }
 
-/** Adds those of a log that was closed to its empty chains. Answers false if there are none. */
-export function readHeads(path: string, of: KeptHeadsOf, chains: Chains): boolean {
-  const words = read(path)
-  if (words === null) return false
-  const isOfLog = headOf(of).every((word, at) => words[at] === word)
-  const counts = NUMBERED.map((_, at) => words[10 + at * 3 + 2] as number)
-  const length = HEAD_WORDS + counts.reduce((sum, count) => sum + count, 1)
-  if (!isOfLog || words.length !== length || words[length - 1] !== checked(words)) return false
-  chains.barrier = inOne(words, 8)
-  let end = HEAD_WORDS
-  for (const [at, name] of NUMBERED.entries()) {
-    const count = counts[at] as number
-    const { next } = of.ring
-    chains[name].restore(words.subarray(end, end + count), inOne(words, 10 + at * 3), next)
-    end += count
+/**
+ * Adds the heads of a file to the empty chains of a log whose entries are known. One of another
+ * time is removed.
+ *
+ * @returns the first entry that the file does not have; null if there is none that counts
+ */
+export function readHeads(of: HeadsOf): number | null {
+  const bytes = read(of.path)
+  const from = bytes === null ? null : fromOf(bytes, of)
+  if (bytes === null || from === null) {
+    removeHeads(of.path)
+    return null
   }
-  return true
+  const { chains, ring } = of
+  chains.hash.seeds = [bytes.readUint32LE(24), bytes.readUint32LE(28)]
+  const end = bytes.length - CHECK_BYTES - END_BYTES
+  const tables = KEPT_CHAINS.map((name) => chains[name])
+  for (const [at, heads] of tables.entries()) heads.floors = floorsAt(bytes, end + at * 24)
+  chains.barrier = bytes.readDoubleLE(end + tables.length * 24)
+  for (let at = HEADER_BYTES; at < end; ) {
+    const tag = bytes[at] as number
+    const heads = tables[tag & ~NAMED] as Heads
+    const first = bytes.readUint32LE(at + 1)
+    if ((tag & NAMED) === 0) {
+      const number = bytes.readDoubleLE(at + 5)
+      // What is in the window, its entries say.
+      if (number < ring.oldest) heads.advance(first, number, 1)
+      at += 13
+    } else {
+      const number = bytes.readDoubleLE(at + 9)
+      const hash = { first, second: bytes.readUint32LE(at + 5) }
+      if (number < ring.oldest) heads.keepGone(number, ring.next, hash)
+      at += 17
+    }
+  }
+  return from
+}
+
+function floorsAt(bytes: Buffer, at: number): HeadFloors {
+  return {
+    numbers: bytes.readDoubleLE(at),
+    names: bytes.readDoubleLE(at + 8),
+    gone: bytes.readDoubleLE(at + 16),
+  }
+}
+
+/** Null for a file that is damaged, or of another time: some entries since then are not kept. */
+function fromOf(bytes: Buffer, { epoch, ring }: HeadsOf): number | null {
+  if (bytes.length < HEADER_BYTES + END_BYTES + CHECK_BYTES) return null
+  if (bytes.readUint32LE(0) !== MAGIC || bytes.readUint32LE(4) !== VERSION) return null
+  const checkAt = bytes.length - CHECK_BYTES
+  if (crc32(bytes.subarray(0, checkAt)) !== bytes.readUint32LE(checkAt)) return null
+  const from = bytes.readDoubleLE(16)
+  const isOfLog = bytes.readDoubleLE(8) === epoch && from >= ring.oldest && from <= ring.next
+  return isOfLog ? from : null
 }
 
 export function removeHeads(path: string): void {
+  remove(pathOf(path))
+}
+
+function remove(path: string): void {
   try {
-    rmSync(pathOf(path), { force: true })
+    rmSync(path, { force: true })
   } catch (error) {
     codeOrThrow(error)
   }
 }
 
-function read(path: string): Uint32Array | null {
+function read(path: string): Buffer | null {
   try {
     // A pipe would keep the reader waiting.
-    if (!lstatSync(pathOf(path)).isFile()) return null
-    const bytes = readFileSync(pathOf(path))
-    if (bytes.length % 4 !== 0 || bytes.length < (HEAD_WORDS + 1) * 4) return null
-    return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+    return lstatSync(pathOf(path)).isFile() ? readFileSync(pathOf(path)) : null
   } catch (error) {
     codeOrThrow(error)
     return null
   }
 }
 
-function headOf({ epoch, ring }: KeptHeadsOf): number[] {
-  return [MAGIC, VERSION, ...inTwo(epoch), ...inTwo(ring.next), ...inTwo(ring.oldest)]
+function pathOf(path: string): string {
+  return `${path}-heads`
 }
 
-function inTwo(number: number): [number, number] {
-  return [number % HIGH, Math.floor(number / HIGH)]
-}
-
-function inOne(words: Uint32Array, at: number): number {
-  return (words[at + 1] as number) * HIGH + (words[at] as number)
-}
-
-/** Of all words but the last one. */
-function checked(words: Uint32Array): number {
-  let hash = words.length
-  for (let at = 0; at < words.length - 1; at++) {
-    hash = Math.imul(hash ^ (words[at] as number), 0x9e3779b1)
-    hash = (hash << 13) | (hash >>> 19)
-  }
-  return hash >>> 0
+function unfinished(path: string): string {
+  return `${path}-heads-new`
 }

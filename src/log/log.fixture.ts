@@ -6,6 +6,9 @@ import { FakeClock } from '../core/time.fixture.ts'
 import type { LogMessage, LogReader, MessageLog, NamedUser } from './message-log.ts'
 import { type OpenedLog, type OpenLogOptions, openLog } from './open-log.ts'
 
+/** Of a log of numbers alone. */
+export const NAMELESS = { intern: () => null, nameOf: String }
+
 const PLAIN = { event: null, isJson: false, name: null, key: null } as const
 
 export function about(target: number, text: string, other: Partial<LogMessage> = {}): LogMessage {
@@ -52,7 +55,7 @@ export class LogFolder implements Disposable {
     return openLog({
       path: this.path,
       bytes: 4_096,
-      intern: () => null,
+      ...NAMELESS,
       clock: this.clock,
       bootId: 'a start of the machine',
       ...options,

@@ -3,7 +3,7 @@
 
 import { expect, test } from 'bun:test'
 import { randomFrom } from '../core/random.ts'
-import { LogFolder, reader } from './log.fixture.ts'
+import { LogFolder, NAMELESS, reader } from './log.fixture.ts'
 import type { MessageLog } from './message-log.ts'
 import { addNext, messageOf } from './numbered.fixture.ts'
 import { openLog } from './open-log.ts'
@@ -54,7 +54,7 @@ function expectRight(log: MessageLog): void {
 test('a log is whole after a kill in the middle of writing, round after round', async () => {
   using folder = new LogFolder()
   const random = randomFrom(20_261_130)
-  const open = () => openLog({ path: folder.path, bytes: WINDOW_BYTES, intern: () => null })
+  const open = () => openLog({ ...NAMELESS, path: folder.path, bytes: WINDOW_BYTES })
   const { epoch } = open().log
   let last = 0
   for (let round = 0; round < ROUNDS; round++) {

@@ -7,12 +7,17 @@ import { RandomLog } from './random-log.fixture.ts'
 
 const STEPS = 400
 
-function failureOf(seed: number, path: string | null): string | null {
+function failureOf(
+  seed: number,
+  path: string | null,
+  onEnd: (log: RandomLog) => void = () => undefined,
+): string | null {
   const log = new RandomLog(seed, path)
   for (let step = 0; step < STEPS; step++) {
     const failure = log.step()
     if (failure !== null) return `seed ${seed}, step ${step}: ${failure}`
   }
+  onEnd(log)
   return null
 }
 
@@ -22,5 +27,9 @@ test('a log in memory is the same as a simple one after random steps', () => {
 
 test('a log in a file is the same as a simple one, which starts again now and then', () => {
   using folder = new LogFolder()
-  for (let seed = 101; seed <= 120; seed++) expect(failureOf(seed, folder.path)).toBeNull()
+  let keptOverKills = 0
+  for (let seed = 101; seed <= 120; seed++) {
+    expect(failureOf(seed, folder.path, (log) => (keptOverKills += log.keptOverKills))).toBeNull()
+  }
+  expect(keptOverKills).toBeGreaterThan(20)
 }, 30_000)

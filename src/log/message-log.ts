@@ -139,5 +139,7 @@ export interface MessageLog {
    * later, and the handle another name.
    */
   onNameFreed(handle: number): void
+  /** Does a little of what is to be done besides. Answers whether there is more of it. */
+  maintain(): boolean
   close(): void
 }

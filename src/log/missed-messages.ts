@@ -137,7 +137,7 @@ export class MissedMessages {
       const distance = words[at + WORD.distance] as number
       number = distance === 0 ? 0 : number - distance
     }
-    return number === 0 && after < heads.floorOf(key) ? 'lost' : null
+    return number === 0 && after < heads.floorOf(key, after, next) ? 'lost' : null
   }
 
   /** The same of a subject that the user did not follow all the time. */
@@ -154,8 +154,9 @@ export class MissedMessages {
       const distance = words[at + WORD.distance] as number
       number = distance === 0 ? 0 : number - distance
     }
-    const floor = heads.floorOf(subject)
-    if (number > 0 || after >= floor) return null
+    if (number > 0) return null
+    const floor = heads.floorOf(subject, after, next)
+    if (after >= floor) return null
     return floor >= oldest || this.#changes.followedAt(subject, floor) ? 'lost' : null
   }
 

@@ -31,7 +31,7 @@ export interface NaiveMissed {
   readonly changes: number
 }
 
-/** Of chains; those of names end where a handle was freed. */
+/** Of entries that point to the one before. */
 const CHAINS = ['about', 'to', 'change', 'everyone'] as const
 type Chain = (typeof CHAINS)[number]
 
@@ -45,14 +45,10 @@ export class NaiveLog {
   readonly #history = new Map<Subject, { number: number; follows: ReadonlySet<Subject> }[]>()
   readonly #lives = new Map<Subject, number>()
   /**
-   * Rule: what had left the window at the last start is not known, unless the log was closed before
-   * it; so a reader to whom a chain matters has a gap up to here, unless the chain says itself that
-   * it had nothing. Of names it is never known.
+   * Rule: if it was forgotten what had left the window, a reader to whom a chain matters has a gap
+   * up to here, unless the chain says itself that it had nothing.
    */
   #floor = 0
-  #namesFloor = 0
-  /** The same rule of names: what one had before its handle was freed is not known. */
-  readonly #floors = { about: 0, to: 0, change: 0, everyone: 0 }
   /** Entries from before that to which one that was kept pointed. */
   #linked: ReadonlySet<number> = new Set()
 
@@ -86,27 +82,26 @@ export class NaiveLog {
     this.#history.set(user, history)
   }
 
-  /** The real log was read from its file, in which an entry points to the one before it. */
-  restart(wasClosed: boolean): void {
+  /**
+   * The real log was read from its file, in which an entry points to the one before it, and knows
+   * nothing else of those that have left the window.
+   */
+  forget(): void {
+    const targets = new Set(this.kept().map(({ target }) => target))
     const linked = CHAINS.flatMap((kind) => {
-      const targets = new Set(this.kept().map(({ target }) => target))
       return [...targets].flatMap((target) => {
         const known = this.#known(kind, target)
         const at = known.findIndex(({ number }) => number >= this.oldest)
-        return at > 0 ? [(known[at - 1] as NaiveEntry).number] : []
+        const [before, first] = [known[at - 1], known[at]]
+        // The first entry of a handle points to none.
+        return before === undefined || before.life !== first?.life ? [] : [before.number]
       })
     })
     this.#linked = new Set(linked)
-    this.#namesFloor = this.oldest - 1
-    if (!wasClosed) this.#floor = this.#namesFloor
-    for (const kind of CHAINS) this.#floors[kind] = this.#namesFloor
+    this.#floor = this.oldest - 1
   }
 
   free(name: string): void {
-    for (const kind of CHAINS) {
-      const newest = this.#known(kind, name).at(-1)?.number ?? 0
-      this.#floors[kind] = Math.max(this.#floors[kind], newest)
-    }
     this.#lives.set(name, (this.#lives.get(name) ?? 0) + 1)
   }
 
@@ -120,22 +115,16 @@ export class NaiveLog {
 
   /** Of its chain as the real log knows it. */
   #known(kind: Kind, target: Subject): NaiveEntry[] {
-    const life = this.#lives.get(target) ?? 0
     return this.entries.filter((entry) => {
-      if (entry.kind !== kind || entry.target !== target || entry.life !== life) return false
-      const floor = typeof target === 'number' ? this.#floor : this.#namesFloor
-      return entry.number > floor || this.#linked.has(entry.number)
+      if (entry.kind !== kind || entry.target !== target) return false
+      return entry.number > this.#floor || this.#linked.has(entry.number)
     })
   }
 
   /** No entry up to this one is known, and there may have been some behind it. */
   #isUnknown(chain: Chain, target: Subject, after: number): boolean {
-    if (after >= this.#floorOf(chain, target)) return false
+    if (after >= this.#floor) return false
     return !this.#known(chain, target).some(({ number }) => number <= after)
-  }
-
-  #floorOf(chain: Chain, target: Subject): number {
-    return typeof target === 'number' ? this.#floor : this.#floors[chain]
   }
 
   #followsAt(user: Subject, number: number): ReadonlySet<Subject> {
@@ -169,7 +158,7 @@ export class NaiveLog {
       followed.some((one) => !changed.has(one) && this.#isUnknown('about', one, after)) ||
       [...changed].some((subject) => {
         if (own.has(subject) || !this.#isUnknown('about', subject, after)) return false
-        return followsAt(this.#floorOf('about', subject)).has(subject)
+        return followsAt(this.#floor).has(subject)
       })
     return {
       isLost,

@@ -3,7 +3,7 @@
 // window. It prints the number of the last entry now and then, a line each.
 
 import { writeSync } from 'node:fs'
-import { about, to, toEveryone, user } from './log.fixture.ts'
+import { about, NAMELESS, to, toEveryone, user } from './log.fixture.ts'
 import type { LogMessage, MessageLog } from './message-log.ts'
 import { openLog } from './open-log.ts'
 
@@ -41,7 +41,7 @@ export function addNext(log: MessageLog): number {
 
 if (import.meta.main) {
   const [path = '', bytes = ''] = process.argv.slice(2)
-  const { log } = openLog({ path, bytes: Number(bytes), intern: () => null })
+  const { log } = openLog({ ...NAMELESS, path, bytes: Number(bytes) })
   for (;;) {
     // Not through a stream, which would still have lines in memory when the process is killed.
     writeSync(STDOUT, `${log.last}\n`)

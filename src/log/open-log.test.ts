@@ -7,7 +7,6 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -106,63 +105,6 @@ test('what had left the window before a start is a gap for whom it may matter', 
   const second = folder.open({ bytes: 400 }).log
   expect(missed(second, reader(ALICE, [ROOM]), oldest - 2)).toBe('lost')
   expect(missed(second, reader(ALICE, [ROOM]), oldest - 1)).toEqual([])
-})
-
-/** Of a log from which a message about the room has gone. */
-function withoutRoom(folder: LogFolder): MessageLog {
-  const { log } = folder.open({ bytes: 400 })
-  log.append(about(ROOM, 'x'))
-  log.appendFollow(user(BOB), user(OTHER), true)
-  log.appendBarrier()
-  for (let at = 0; at < 30; at++) log.append(about(OTHER, 'x'.repeat(24)))
-  return log
-}
-
-test('after a log was closed, only who has missed what left its window has a gap', () => {
-  using folder = new LogFolder()
-  const first = withoutRoom(folder)
-  first.close()
-  const second = folder.open({ bytes: 400, bootId: 'the next start' }).log
-  for (const log of [first, second]) {
-    expect(missed(log, reader(ALICE, [ROOM]), 0)).toBe('lost')
-    expect(missed(log, reader(ALICE, [ROOM]), 1)).toEqual([])
-    expect(missed(log, reader(ALICE, [OTHER]), log.oldest - 2)).toBe('lost')
-    expect(missed(log, reader(ALICE, [3]), 0)).toEqual([])
-    // What Bob followed before the barrier does not count.
-    expect(missed(log, reader(BOB, [3]), 0)).toEqual([])
-  }
-  // Of a name it is not known.
-  expect(missed(second, reader(ALICE, [NOBODY + 1]), 0)).toBe('lost')
-  expect(readdirSync(folder.folder)).toEqual(['comet.db-log'])
-})
-
-test('a file of heads that is damaged or of another time is no use, and does no harm', () => {
-  using folder = new LogFolder()
-  const first = withoutRoom(folder)
-  first.close()
-  const [heads, log] = [`${folder.path}-heads`, readFileSync(folder.path)]
-  const bytes = readFileSync(heads)
-  const others: Buffer[] = [Buffer.alloc(0), Buffer.alloc(5_000), bytes.subarray(0, -4)]
-  for (let at = 0; at < bytes.length; at++) {
-    const damaged = Buffer.from(bytes)
-    damaged[at] = (damaged[at] as number) ^ (1 << (at % 8))
-    others.push(damaged)
-  }
-  for (const other of others) {
-    writeFileSync(folder.path, log)
-    writeFileSync(heads, other)
-    const again = folder.open({ bytes: 400 }).log
-    expect([again.epoch, again.last]).toEqual([first.epoch, first.last])
-    expect(missed(again, reader(ALICE, [3]), 0)).toBe('lost')
-    expect(missed(again, reader(ALICE, [3]), again.oldest - 1)).toEqual([])
-  }
-  // Beside a log that went on since.
-  writeFileSync(folder.path, log)
-  const later = folder.open({ bytes: 400 }).log
-  later.append(about(ROOM, 'y'))
-  writeFileSync(heads, bytes)
-  const last = folder.open({ bytes: 400 }).log
-  expect(missed(last, reader(ALICE, [3]), 0)).toBe('lost')
 })
 
 test('names have the handles of the new process', () => {
@@ -405,20 +347,4 @@ test('a log with another length still has all changes of who follows whom', () =
   expect(longer.followsStamp).toBe(5)
   longer.close()
   expect(folder.open({ bytes: 4_096 }).log.followsStamp).toBe(5)
-})
-
-test('a pipe in the place of what is kept beside the file keeps neither start nor stop waiting', () => {
-  using folder = new LogFolder()
-  fill(folder.open().log, 10)
-  const again = folder.open()
-  const before = seen(again.log)
-  again.log.close()
-  const heads = `${folder.path}-heads`
-  rmSync(heads)
-  expect(Bun.spawnSync(['mkfifo', heads]).exitCode).toBe(0)
-  const opened = folder.open()
-  expect([opened.note, seen(opened.log)]).toEqual([null, before])
-  Bun.spawnSync(['mkfifo', heads])
-  opened.log.close()
-  expect(lstatSync(heads).isFile()).toBe(true)
 })

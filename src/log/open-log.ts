@@ -6,14 +6,16 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { type HistoryLimits, historyLimits } from '../core/history-limits.ts'
 import { codeOf, codeOrThrow } from '../core/system-error.ts'
 import { writtenBytes } from '../core/units.ts'
-import { Chains } from './chains.ts'
+import { Chains, type ExpectedMessages } from './chains.ts'
 import { WORD_BYTES, wordsOf } from './entry.ts'
 import { EntryRing } from './entry-ring.ts'
-import { type KeptHeadsOf, readHeads, removeHeads, writeHeads } from './kept-heads.ts'
+import { FileStore } from './file-store.ts'
+import { NameHash, randomSeeds } from './gone-heads.ts'
+import { readHeads, removeHeads } from './kept-heads.ts'
 import { createLogFile, fileBytesOf, type LogFile, openLogFile } from './log-file.ts'
 import { HEADER_BYTES, type HeaderState, LogHeader } from './log-header.ts'
 import { type Intern, recoverChains, recoverEntries } from './recovery.ts'
-import { type LogStore, memoryLog, RingLog } from './ring-log.ts'
+import { memoryLog, RingLog } from './ring-log.ts'
 
 export interface OpenLogOptions {
   /** Of the file, which this process alone may use; null for none. */
@@ -22,6 +24,8 @@ export interface OpenLogOptions {
   readonly bytes: number
   /** Called for each name in the file. */
   readonly intern: Intern
+  /** The name of a handle. */
+  readonly nameOf: (handle: number) => string
   readonly clock?: Clock
   readonly limits?: HistoryLimits
   /** Differs after each start of the machine. */
@@ -38,7 +42,8 @@ type Opening = Required<OpenLogOptions> & { readonly path: string; readonly ring
 
 export function openLog(options: OpenLogOptions): OpenedLog {
   const { path, bytes, clock = systemClock, limits = historyLimits } = options
-  if (path === null) return { log: memoryLog({ bytes, clock, limits }), note: null }
+  const { nameOf } = options
+  if (path === null) return { log: memoryLog({ bytes, clock, limits, nameOf }), note: null }
   const ringWords = Math.floor(bytes / WORD_BYTES)
   const { bootId = readBootId() } = options
   const opening = { ...options, path, clock, limits, bootId, ringWords }
@@ -147,19 +152,13 @@ function mapped(opening: Opening, state: HeaderState): OpenedLog | null {
   return recovered(opening, openLogFile(opening.path, state.ringWords), state)
 }
 
-/** What makes a log count again after it was closed. */
-function storeOf(path: string, file: LogFile, of: KeptHeadsOf, chains: Chains): LogStore {
-  const { header } = file
-  return {
-    stamp: header.stamp,
-    setStamp: (stamp) => header.setStamp(stamp),
-    begun: header.begun,
-    setBegun: (change) => header.setBegun(change),
-    close() {
-      writeHeads(path, of, chains)
-      file.close()
-    },
-  }
+function chainsOf(
+  { limits, nameOf }: Opening,
+  floor = 0,
+  expected: ExpectedMessages = { about: 0, to: 0 },
+): Chains {
+  const hash = new NameHash(nameOf, randomSeeds())
+  return new Chains({ placesMax: limits.headPlacesMax, hash, floor, expected })
 }
 
 function entriesOf({ words, bytes, header }: LogFile) {
@@ -173,10 +172,10 @@ function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedL
   const ring = new EntryRing({ ...entriesOf(file), next: state.oldest })
   const counts = recoverEntries({ ring, epoch, place, end: state.next, intern })
   if (counts === null) return null
-  // What had left the window is not known, unless the log was closed.
-  const chains = new Chains(limits.headPlacesMax, ring.oldest - 1, counts)
-  if (state.isClean) readHeads(path, { epoch, ring }, chains)
-  removeHeads(path)
+  // What had left the window is known by the file of heads alone.
+  const chains = chainsOf(opening, ring.oldest - 1, counts)
+  const of = { path, epoch, ring, chains }
+  const keptFrom = readHeads(of)
   recoverChains(ring, chains)
   const { header } = file
   header.setOldest(place, ring.oldest)
@@ -187,7 +186,7 @@ function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedL
     // Else it might be clean once more after a crash of the machine.
     file.sync()
   }
-  const store = storeOf(path, file, { epoch, ring }, chains)
+  const store = new FileStore(file, of, limits, keptFrom)
   return { log: new RingLog({ epoch, ring, chains, clock, limits, store }), note: null }
 }
 
@@ -236,9 +235,9 @@ function begin(opening: Opening, epochBefore: number, why: string | null): Opene
   try {
     const file = created(path, state)
     const ring = new EntryRing({ ...entriesOf(file), next: 1 })
-    const chains = new Chains(limits.headPlacesMax)
+    const chains = chainsOf(opening)
     removeHeads(path)
-    const store = storeOf(path, file, { epoch, ring }, chains)
+    const store = new FileStore(file, { path, epoch, ring, chains }, limits, null)
     const log = new RingLog({ epoch, ring, chains, clock, limits, store })
     return { log, note: why === null ? null : `${why}; the log begins anew` }
   } catch (error) {
@@ -265,8 +264,9 @@ function created(path: string, state: Omit<HeaderState, 'isClean'>): LogFile {
   }
 }
 
-function inMemory({ bytes, clock, limits }: Opening, epochBefore: number, why: string): OpenedLog {
-  const log = memoryLog({ bytes, clock, limits, epoch: nextEpoch(clock, epochBefore) })
+function inMemory(opening: Opening, epochBefore: number, why: string): OpenedLog {
+  const { bytes, clock, limits, nameOf } = opening
+  const log = memoryLog({ bytes, clock, limits, nameOf, epoch: nextEpoch(clock, epochBefore) })
   return { log, note: `${why}; the log is in memory, and ends with this process` }
 }
 

@@ -1,6 +1,6 @@
 // A log and its naive twin to which the same random things happen; the first difference is told.
 
-import { rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { type HistoryLimits, historyLimits } from '../core/history-limits.ts'
 import { type RandomBelow, randomFrom } from '../core/random.ts'
 import { FakeClock } from '../core/time.fixture.ts'
@@ -24,6 +24,7 @@ const LIMITS: HistoryLimits = {
   pageEntriesMax: 70,
   scanSubjectsMin: 3,
   scanRatio: 12,
+  headPlacesPerStep: 300,
 }
 
 /** The handles of names; those that are free are used again at once, unlike in a server. */
@@ -36,6 +37,11 @@ class Handles {
     const handle = this.#handles.get(name) ?? this.#free.pop() ?? ++this.#last
     this.#handles.set(name, handle)
     return handle
+  }
+
+  nameOf(handle: number): string {
+    for (const [name, one] of this.#handles) if (one === handle) return name
+    throw new Error(`nothing has the handle ${handle}`)
   }
 
   find(name: string): number | undefined {
@@ -57,6 +63,8 @@ export class RandomLog {
   readonly #random: RandomBelow
   readonly #path: string | null
   readonly #clock = new FakeClock()
+  /** Kills after which it was known what had left the window. */
+  keptOverKills = 0
   #bytes: number
   #bootId = 'boot 1'
   #handles = new Handles()
@@ -71,10 +79,12 @@ export class RandomLog {
     const first = this.#oneOf(FIRSTS)
     this.#naive = new NaiveLog(first)
     if (path === null) {
-      const { random: _, ...options } = { random: 0, bytes: this.#bytes, clock: this.#clock }
+      const nameOf = (handle: number) => this.#handles.nameOf(handle)
+      const options = { bytes: this.#bytes, clock: this.#clock, nameOf }
       this.#log = memoryLog({ ...options, limits: LIMITS, first })
     } else {
       rmSync(path, { force: true })
+      rmSync(`${path}-heads`, { force: true })
       const ringWords = Math.floor(this.#bytes / 4)
       const state = {
         epoch: 7,
@@ -90,7 +100,7 @@ export class RandomLog {
       this.#log = this.#opened()
       // It was made by hand, and not read again after others.
       this.#naive = new NaiveLog(first)
-      this.#naive.restart(false)
+      this.#naive.forget()
     }
   }
 
@@ -107,6 +117,7 @@ export class RandomLog {
       path: this.#path,
       bytes: this.#bytes,
       intern: (name) => this.#handles.intern(name),
+      nameOf: (handle) => this.#handles.nameOf(handle),
       clock: this.#clock,
       limits: LIMITS,
       bootId: this.#bootId,
@@ -128,6 +139,8 @@ export class RandomLog {
   #happen(): string | null {
     const kind = this.#random(100)
     this.#clock.advance(this.#random(700))
+    // In a part of them a step of a file is under way, or the file is old.
+    for (let times = this.#random(4); times > 0; times--) this.#log.maintain()
     if (kind < 45) return this.#publish(1)
     if (kind < 50) return this.#publish(1 + this.#random(5))
     if (kind < 62) return this.#change()
@@ -334,8 +347,8 @@ export class RandomLog {
         return follows.has(name) || (user === name && follows.size > 0)
       })
       if (isReferred || isFollowed || this.#random(2) === 0) continue
-      this.#handles.free(name)
       this.#log.onNameFreed(handle)
+      this.#handles.free(name)
       this.#naive.free(name)
     }
     return null
@@ -358,11 +371,20 @@ export class RandomLog {
     this.#handles = new Handles()
     for (let other = this.#random(5); other > 0; other--) this.#handles.intern(`other ${other}`)
     const { epoch, oldest } = this.#log
+    const keptFrom = isClean ? Number.POSITIVE_INFINITY : keptFromOf(this.#path)
     this.#log = this.#opened()
     if (this.#log.epoch !== epoch) return `its epoch is ${this.#log.epoch}, not ${epoch}`
     if (this.#log.oldest < oldest) return `its oldest is ${this.#log.oldest}, and was ${oldest}`
     this.#naive.oldest = this.#log.oldest
-    this.#naive.restart(isClean && this.#log.oldest === oldest)
+    const isKnown = keptFrom >= this.#log.oldest
+    if (isKnown && !isClean) this.keptOverKills++
+    if (!isKnown) this.#naive.forget()
     return null
   }
+}
+
+/** From which entry on the file of heads does not have them; 0 if there is none. */
+function keptFromOf(path: string | null): number {
+  const heads = `${path}-heads`
+  return existsSync(heads) ? readFileSync(heads).readDoubleLE(16) : 0
 }

@@ -234,7 +234,7 @@ test('numbers go on beyond 32 bits', () => {
 })
 
 test('a name without a handle has no chain, and its readers a gap up to its messages', () => {
-  const log = memoryLog({ bytes: 10_000 })
+  const log = memoryLog({ bytes: 10_000, nameOf: String })
   const named = NOBODY + 1
   log.append(about(NOBODY, 'x', { name: 'no room for this name' }))
   expect(log.refersTo(NOBODY)).toBe(false)
@@ -258,20 +258,26 @@ test('a handle is referred to by messages, users and subjects of changes while t
 })
 
 test('a handle that was freed brings the next name nothing of the one before', () => {
-  const handle = NOBODY + 1
-  const log = memoryLog({ bytes: 200 })
+  const [handle, next] = [NOBODY + 1, NOBODY + 2]
+  const names = new Map([[handle, 'old']])
+  const log = memoryLog({ bytes: 200, nameOf: (id) => names.get(id) ?? '' })
   log.append(about(handle, 'x', { name: 'old' }))
   for (let at = 0; at < 10; at++) log.append(about(OTHER, 'x'.repeat(24)))
   log.onNameFreed(handle)
+  names.set(handle, 'new').set(next, 'old')
   log.append(about(handle, 'y', { name: 'new' }))
-  // It cannot be known whether the entry that was lost was of a name of this reader.
-  expect(missed(log, reader(ALICE, [handle]), 0)).toBe('lost')
-  expect(missed(log, reader(ALICE, [handle]), 1)).toEqual(['y'])
+  expect(missed(log, reader(ALICE, [handle]), 0)).toEqual(['y'])
+  // The old one has another handle now, and has missed what it had missed before.
+  expect(missed(log, reader(ALICE, [next]), 0)).toBe('lost')
+  expect(missed(log, reader(ALICE, [next]), 1)).toEqual([])
+  log.append(about(next, 'z', { name: 'old' }))
+  expect(missed(log, reader(ALICE, [next]), 0)).toBe('lost')
+  expect(missed(log, reader(ALICE, [next]), 1)).toEqual(['z'])
 })
 
-test('what a user followed is not known from before its handle was freed', () => {
+test('what a user followed before its handle was freed is lost, as before it was', () => {
   const handle = NOBODY + 1
-  const log = memoryLog({ bytes: 200 })
+  const log = memoryLog({ bytes: 200, nameOf: () => 'alice' })
   log.appendFollow(user(handle, 'alice'), user(ROOM), true)
   log.appendFollow(user(handle, 'alice'), user(ROOM), false)
   for (let at = 0; at < 10; at++) log.append(about(OTHER, 'x'.repeat(24)))
@@ -282,7 +288,7 @@ test('what a user followed is not known from before its handle was freed', () =>
 
 test('a name that a reader followed may be one that had another handle then', () => {
   const [old, now] = [NOBODY + 1, NOBODY + 2]
-  const log = memoryLog({ bytes: 200 })
+  const log = memoryLog({ bytes: 200, nameOf: () => 'room' })
   log.append(about(old, 'x', { name: 'room' }))
   for (let at = 0; at < 10; at++) log.append(about(OTHER, 'x'.repeat(24)))
   log.onNameFreed(old)

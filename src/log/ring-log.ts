@@ -26,6 +26,7 @@ import {
   writeText,
 } from './entry.ts'
 import { EntryRing } from './entry-ring.ts'
+import { NameHash, randomSeeds } from './gone-heads.ts'
 import type {
   KeyedMessage,
   LoggedMessage,
@@ -46,6 +47,8 @@ export interface LogStore {
   setStamp(stamp: number): void
   readonly begun: BegunChange | null
   setBegun(change: BegunChange | null): void
+  /** See {@link MessageLog.maintain}. */
+  maintain(): boolean
   /** Called once, after the last entry. */
   close(): void
 }
@@ -336,6 +339,10 @@ export class RingLog implements MessageLog {
     }
   }
 
+  maintain(): boolean {
+    return !this.#isClosed && this.#store?.maintain() === true
+  }
+
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -361,6 +368,8 @@ export interface MemoryLogOptions {
   readonly epoch?: number
   /** The number of the first entry. */
   readonly first?: number
+  /** The name of a handle. */
+  readonly nameOf?: (handle: number) => string
 }
 
 /** A log that ends with this process. */
@@ -370,13 +379,21 @@ export function memoryLog({
   limits = historyLimits,
   epoch = Math.floor(clock.nowMs()),
   first = 1,
+  nameOf = noName,
 }: MemoryLogOptions): RingLog {
   return new RingLog({
     epoch,
     ring: EntryRing.inMemory(bytes, first),
-    chains: new Chains(limits.headPlacesMax),
+    chains: new Chains({
+      placesMax: limits.headPlacesMax,
+      hash: new NameHash(nameOf, randomSeeds()),
+    }),
     clock,
     limits,
     store: null,
   })
+}
+
+function noName(handle: number): never {
+  throw new Error(`this log does not know the name of ${handle}`)
 }

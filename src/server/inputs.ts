@@ -6,6 +6,7 @@ import { ControlAuth } from '../control/auth.ts'
 import type { ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
 import type { Clock } from '../core/clock.ts'
+import { historyLimits } from '../core/history-limits.ts'
 import { figureLimits, streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { LoopWatch } from '../core/loop.ts'
@@ -82,11 +83,26 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
     isLeaving = true
     host.isReady = false
   }
-  const stops = [sampler.start(), reportHealth(host, state), sweepNames(names, host, messages)]
+  const stops = [
+    sampler.start(),
+    reportHealth(host, state),
+    sweepNames(names, host, messages),
+    maintain(messages),
+  ]
   const stopWatching = () => {
     for (const stop of stops) stop()
   }
   return success({ control: opened.value, erlang: node, leave, stopWatching })
+}
+
+function maintain(messages: Pick<MessageLog, 'maintain'>): () => void {
+  const { maintainEveryMs, maintainStepMs } = historyLimits
+  let timer: NodeJS.Timeout
+  const next = () => {
+    timer = setTimeout(next, messages.maintain() ? maintainStepMs : maintainEveryMs)
+  }
+  next()
+  return () => clearTimeout(timer)
 }
 
 /** Tells the public port how the server is. */

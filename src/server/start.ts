@@ -184,7 +184,8 @@ function openMessages(
 ): { log: MessageLog; place: HistoryPlace } {
   const path = databasePath === ':memory:' || historyBytes === 0 ? null : `${databasePath}-log`
   const intern = (name: string) => names.intern(name)
-  const { log: messages, note } = openLog({ path, bytes: historyBytes, intern, clock })
+  const nameOf = (handle: number) => names.nameOf(handle)
+  const { log: messages, note } = openLog({ path, bytes: historyBytes, intern, nameOf, clock })
   if (note !== null) log.warn('history', note)
   const isInFile = messages.isInFile
   const place: HistoryPlace = {

@@ -16,8 +16,12 @@ const { gatherFromPerMs, gatherMeasuredMs, gatherMsEach, gatherMsMax } = workerL
 const MANY = gatherFromPerMs * 2
 const gatherMs = MANY * gatherMsEach * 1.6
 
+class CountedBatch extends Batch {
+  unacked = 0
+}
+
 function batchWithLink() {
-  const batch = new Batch()
+  const batch = new CountedBatch()
   const counts = { flushes: 0 }
   batch.link = { out: new RecordWriter(), flushSoon: () => counts.flushes++ }
   return { batch, counts }
@@ -29,38 +33,49 @@ function gatheringAt(perMs: number, sharesCores: boolean) {
   const gathering = new Gathering(clock, sharesCores)
   const { batch: other } = batchWithLink()
   const frames = Math.ceil(perMs * gatherMeasuredMs)
-  for (let frame = 0; frame < frames; frame++) gathering.written(other)
+  for (let frame = 0; frame < frames; frame++) write(gathering, other)
   clock.advance(gatherMeasuredMs)
   return { gathering, clock }
+}
+
+function write(gathering: Gathering, batch: CountedBatch): void {
+  batch.unacked++
+  gathering.written(batch)
+}
+
+/** @param left frames that it has not answered for */
+function answer(gathering: Gathering, batch: CountedBatch, left: number): void {
+  batch.unacked = left
+  gathering.answered(batch)
 }
 
 describe('with little to do', () => {
   test('a frame crosses at once', () => {
     const { gathering } = gatheringAt(gatherFromPerMs / 2, true)
     const { batch, counts } = batchWithLink()
-    gathering.written(batch)
+    write(gathering, batch)
     expect(counts.flushes).toBe(1)
   })
 
   test('frames for a busy worker wait for its answer, and cross together', () => {
     const { gathering } = gatheringAt(0, true)
     const { batch, counts } = batchWithLink()
-    gathering.written(batch)
-    gathering.written(batch)
-    gathering.written(batch)
+    write(gathering, batch)
+    write(gathering, batch)
+    write(gathering, batch)
     expect(counts.flushes).toBe(1)
-    gathering.answered(batch, true)
+    answer(gathering, batch, 1)
     expect(counts.flushes).toBe(2)
-    gathering.answered(batch, false)
-    gathering.written(batch)
+    answer(gathering, batch, 0)
+    write(gathering, batch)
     expect(counts.flushes).toBe(3)
   })
 
   test('one worker does not wait for another', () => {
     const { gathering } = gatheringAt(0, true)
     const [one, other] = [batchWithLink(), batchWithLink()]
-    gathering.written(one.batch)
-    gathering.written(other.batch)
+    write(gathering, one.batch)
+    write(gathering, other.batch)
     expect([one.counts.flushes, other.counts.flushes]).toEqual([1, 1])
   })
 })
@@ -70,14 +85,14 @@ describe('with much to do', () => {
     const { gathering, clock } = gatheringAt(MANY, true)
     const [one, other] = [batchWithLink(), batchWithLink()]
     for (const { batch } of [one, other]) {
-      gathering.written(batch)
-      gathering.answered(batch, false)
+      write(gathering, batch)
+      answer(gathering, batch, 0)
     }
     expect([one.counts.flushes, other.counts.flushes]).toEqual([1, 1])
     clock.advance(gatherMs / 2)
-    gathering.written(one.batch)
-    gathering.written(one.batch)
-    gathering.written(other.batch)
+    write(gathering, one.batch)
+    write(gathering, one.batch)
+    write(gathering, other.batch)
     expect([one.counts.flushes, other.counts.flushes]).toEqual([1, 1])
     clock.advance(gatherMs / 2)
     await until('frames cross', () => one.counts.flushes > 1)
@@ -88,11 +103,11 @@ describe('with much to do', () => {
   test('a worker does not wait for one that is due later', async () => {
     const { gathering, clock } = gatheringAt(MANY, true)
     const [early, late] = [batchWithLink(), batchWithLink()]
-    gathering.written(early.batch)
+    write(gathering, early.batch)
     clock.advance(gatherMs / 2)
-    gathering.written(late.batch)
-    gathering.answered(late.batch, true)
-    gathering.answered(early.batch, true)
+    write(gathering, late.batch)
+    answer(gathering, late.batch, 1)
+    answer(gathering, early.batch, 1)
     expect([early.batch.isWaiting, late.batch.isWaiting]).toEqual([true, true])
     clock.advance(gatherMs / 2)
     await until('the one that is due is sent to', () => early.counts.flushes > 1)
@@ -104,31 +119,50 @@ describe('with much to do', () => {
   test('the more there are, the longer they wait, up to a bound', () => {
     const { gathering, clock } = gatheringAt((gatherMsMax / gatherMsEach) * 10, true)
     const { batch } = batchWithLink()
-    gathering.written(batch)
+    write(gathering, batch)
     clock.advance(gatherMsMax - 1)
-    gathering.answered(batch, true)
+    answer(gathering, batch, 1)
     expect(batch.isWaiting).toBe(true)
     const { batch: other } = batchWithLink()
-    gathering.written(other)
+    write(gathering, other)
     clock.advance(gatherMsMax)
-    gathering.answered(other, true)
+    answer(gathering, other, 1)
     expect(other.isWaiting).toBe(false)
   })
 
   test('a worker whose answer took long gets what waits at once', () => {
     const { gathering, clock } = gatheringAt(MANY, true)
     const { batch, counts } = batchWithLink()
-    gathering.written(batch)
-    gathering.written(batch)
+    write(gathering, batch)
+    write(gathering, batch)
     clock.advance(gatherMs)
-    gathering.answered(batch, true)
+    answer(gathering, batch, 1)
     expect(counts.flushes).toBe(2)
+  })
+
+  test('a worker that answers for frames while they wait gets the next ones', async () => {
+    const { gathering, clock } = gatheringAt(MANY, true)
+    const [one, other] = [batchWithLink(), batchWithLink()]
+    for (const { batch } of [one, other]) {
+      write(gathering, batch)
+      answer(gathering, batch, 0)
+      write(gathering, batch)
+    }
+    expect([one.batch.isWaiting, other.batch.isWaiting]).toEqual([true, true])
+    // Its frame has crossed with something else, as a request.
+    answer(gathering, one.batch, 0)
+    clock.advance(gatherMs)
+    await until('frames cross', () => other.counts.flushes > 1)
+    expect([one.batch.isBusy, one.batch.isWaiting]).toEqual([false, false])
+    const { flushes } = one.counts
+    write(gathering, one.batch)
+    expect(one.counts.flushes).toBe(flushes + 1)
   })
 
   test('they do not where each worker has a core', () => {
     const { gathering } = gatheringAt(MANY, false)
     const { batch, counts } = batchWithLink()
-    gathering.written(batch)
+    write(gathering, batch)
     expect(counts.flushes).toBe(1)
   })
 
@@ -136,8 +170,8 @@ describe('with much to do', () => {
     const { gathering, clock } = gatheringAt(MANY, true)
     const [gone, other] = [batchWithLink(), batchWithLink()]
     for (const { batch } of [gone, other]) {
-      gathering.written(batch)
-      gathering.answered(batch, true)
+      write(gathering, batch)
+      answer(gathering, batch, 1)
     }
     gone.batch.link = null
     clock.advance(gatherMs)

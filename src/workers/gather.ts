@@ -12,8 +12,10 @@ export interface WorkerLink {
 }
 
 /** What is on its way to one worker. */
-export class Batch {
+export abstract class Batch {
   link: WorkerLink | null = null
+  /** Frames that it was sent, or is to be sent, and that it has not answered for. */
+  abstract readonly unacked: number
   /**
    * Has it been sent frames that it has not answered for? Then others wait for its answer, as small
    * segments wait in TCP (Nagle, RFC 896): a worker that is idle gets each frame at once, and the
@@ -48,10 +50,10 @@ export class Gathering {
     if (!batch.isBusy) this.#sendOrWait(batch)
   }
 
-  /** The worker has answered for frames; are there others that it has not answered for? */
-  answered(batch: Batch, hasMore: boolean): void {
+  /** The worker has answered for frames. */
+  answered(batch: Batch): void {
     batch.isBusy = false
-    if (hasMore) this.#sendOrWait(batch)
+    if (batch.unacked > 0) this.#sendOrWait(batch)
   }
 
   /**
@@ -80,7 +82,8 @@ export class Gathering {
       for (const batch of waiting) {
         if (!this.#isDue(batch, nowMs)) continue
         batch.isWaiting = false
-        send(batch, nowMs)
+        // They may have crossed with something else, and been answered for: it would never answer.
+        if (batch.unacked > 0) send(batch, nowMs)
       }
       if (this.#waiting.length > 0) this.#lookSoon()
     }, workerLimits.gatherCheckMs)

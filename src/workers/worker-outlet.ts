@@ -185,7 +185,7 @@ export class WorkerOutlet implements Outlet, Checkpoints {
       }
     }
     if (channel.skipped?.size !== 0 && !isBehind(channel)) this.#tellSkipped(channel)
-    this.#gathering.answered(channel, channel.unacked > 0)
+    this.#gathering.answered(channel)
     channel.isHanging = false
     channel.answeredLook = this.#look
     if (owesAnswers(channel) && !this.#isLooking) this.#lookSoon()

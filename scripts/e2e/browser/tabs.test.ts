@@ -119,9 +119,11 @@ describe.each(BROWSERS)('in %s', (browser) => {
     server.publish({ subject: 'room', body: 'hello' })
     await expectGot(first, ['hello'])
     await expectGot(second, ['hello'])
+    const asked = server.asked.length
     await first.ask('stream.close()')
-    await oneIsHeld(server)
+    await waitFor('the connection of the other tab', () => server.asked.length > asked)
     expect(server.asked.at(-1)?.query.get('subjects')).toBe('room')
+    await oneIsHeld(server)
   })
 })
 

@@ -18,9 +18,11 @@ afterEach(noProcessIsLeft)
 /** What a user has to write: a listener for each event that has a name. */
 const FOLLOW = `(url) => {
   window.got = []
+  window.isPlaced = false
   window.source = new EventSource(url)
   for (const type of ['message', 'news', 'gap', 'end'])
     source.addEventListener(type, ({ data, lastEventId: id }) => got.push({ type, data, id }))
+  source.addEventListener('start', () => (isPlaced = true))
 }`
 
 class Page implements ForeignClient {
@@ -44,6 +46,10 @@ class Page implements ForeignClient {
 
   events(): Promise<ForeignEvent[]> {
     return this.#page.ask('got')
+  }
+
+  isPlaced(): Promise<boolean> {
+    return this.#page.ask('isPlaced')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -49,6 +49,10 @@ class Curl implements ForeignClient {
     return this.#format === 'json' ? linesOf(stdout) : eventsOf(stdout)
   }
 
+  async isPlaced(): Promise<boolean> {
+    return /"id":"\w|^id: /m.test(this.#process.stdout)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process[Symbol.asyncDispose]()
   }

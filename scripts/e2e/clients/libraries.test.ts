@@ -49,6 +49,10 @@ class Library implements ForeignClient {
     return lines.flatMap((line) => (JSON.parse(line) as { event?: ForeignEvent }).event ?? [])
   }
 
+  async isPlaced(): Promise<boolean> {
+    return this.#process.stdout.includes('"placed":true')
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process[Symbol.asyncDispose]()
   }

@@ -3,6 +3,7 @@
 // while they are away.
 
 import { afterEach, describe, expect, test } from 'bun:test'
+import { existsSync, readFileSync } from 'node:fs'
 import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
@@ -137,6 +138,12 @@ describe.each(CASES)('%s, %p', (format, args) => {
   })
 })
 
+/** The first entry of which the file beside that of the log does not know whose it is. */
+function headsFrom(database: string): number {
+  const path = `${database}-log-heads`
+  return existsSync(path) ? readFileSync(path).readDoubleLE(16) : 0
+}
+
 describe.each([[[]], [['--workers', '3']]])('%p', (args) => {
   test('a client gets what it would have got by what its user followed at the time', async () => {
     await using server = await serve(args)
@@ -189,6 +196,41 @@ describe.each([[[]], [['--workers', '3']]])('%p', (args) => {
       using seven = await LogStream.open(again, 7, 'json', `after=${cursors[0]}`)
       await seven.has('one')
       expect([seven.messages, other.messages]).toEqual([['one'], []])
+    },
+  )
+
+  test.each(['SIGTERM', 'SIGKILL'] as const)(
+    'after %s only those have a gap whose messages had left the window',
+    async (signal) => {
+      await using folder = await makeFolder()
+      const path = `${folder.path}/comet.db`
+      const options = [...args, '--db', path, '--history', '64KiB']
+      const users = [7, 8, 'alice', 'bob'] as const
+      let begun: string
+      {
+        await using server = await serve(options)
+        using stream = await LogStream.open(server, 'alice', 'json')
+        begun = stream.cursor
+        for (const to of [7, 'alice']) await publish(server, { to, body: 'lost' })
+        let last = ''
+        for (let at = 0; at < 40; at++) {
+          last = await publish(server, { to: 9, body: 'x'.repeat(4_000) })
+        }
+        if (signal === 'SIGKILL') {
+          const number = Number.parseInt(last.split('-')[1] ?? '', 16)
+          await waitFor('the heads of all entries', () => headsFrom(path) > number)
+        }
+        server.kill(signal)
+        await server.finished
+      }
+      await noProcessIsLeft()
+      await using again = await serve(options)
+      const gaps: unknown[] = []
+      for (const user of users) {
+        using stream = await LogStream.open(again, user, 'json', `after=${begun}`)
+        gaps.push(stream.gap?.reason)
+      }
+      expect(gaps).toEqual(['lost', undefined, 'lost', undefined])
     },
   )
 

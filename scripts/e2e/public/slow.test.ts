@@ -102,12 +102,17 @@ describe.each([
         await client.ended()
       }
       const each = chunk(body).length
-      const lost = deliveries.delivered * each - (slow.bytes + slower.bytes - before)
+      const read = slow.bytes + slower.bytes - before
+      const lost = deliveries.delivered * each - read
       const { undelivered, unacknowledgedBytes } = deliveries
       // Of each stream one message may be in the kernel in part, and one in Bun.
+      const inParts = 2 * 2 * each
       const unknown = lost - undelivered * each - unacknowledgedBytes
       expect(unacknowledgedBytes).toBeGreaterThan(lost / 2)
-      expect(Math.abs(unknown)).toBeLessThanOrEqual(2 * 2 * each)
+      expect(unknown).toBeLessThanOrEqual(inParts)
+      // A client's machine acknowledges late (RFC 1122 section 4.2.3.2), and what it read may have
+      // been acknowledged only after the stream was cut.
+      expect(-unknown).toBeLessThanOrEqual(inParts + read)
       expect(await server.publish({ to: 1, body: 'after all' })).toBe(1)
       await bystander.received(chunk('after all'))
     },

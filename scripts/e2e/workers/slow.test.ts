@@ -136,17 +136,19 @@ test('a worker too far behind is skipped, and the answer counts how often', asyn
 test('streams that were skipped end, and have it when they come back', async () => {
   await using server = await serveWorkers(ROOMY)
   const streams = await Promise.all(
-    upFrom(1, 12).map((user) => LogStream.open(server, user, 'json', 'subjects=news')),
+    upFrom(1, 40).map((user) => LogStream.open(server, user, 'json', 'subjects=news')),
   )
   const { workers } = await server.stats()
-  const victim = workers.findIndex(({ open }) => open > 0 && open < 12)
-  const messages = numbered(upFrom(1, 12), 300, 'x'.repeat(6_000))
+  // Its streams get more bytes than a worker may owe, and each no more than it can get again.
+  const most = Math.max(...workers.map(({ open }) => open))
+  const victim = workers.findIndex(({ open }) => open === most)
+  const messages = numbered(upFrom(1, 40), 100, 'x'.repeat(6_000))
   const about = [{ subject: 'news', body: 'news' }]
   await whileStopped(server, victim, messages, async () => {
     if ((await server.stats()).deliveries.skipped === 0) return false
     return (await publishAll(server, about)).skipped > 0
   })
-  const all = [...upFrom(10_000, 300).map(String), 'news']
+  const all = [...upFrom(10_000, 100).map(String), 'news']
   const has = (stream: LogStream) => stream.messages.map((body) => body.split(' ', 1)[0] ?? '')
   let back = 0
   for (const [at, stream] of streams.entries()) {
@@ -166,7 +168,8 @@ test('streams that were skipped end, and have it when they come back', async () 
     }
     stream.client.terminate()
   }
-  expect(back).toBe(workers[victim]?.open ?? 0)
+  // On a busy machine another worker may be too far behind for a moment, too.
+  expect(back).toBeGreaterThanOrEqual(most)
   expect((await server.stats()).streams.closed.drained).toBe(back)
 })
 
