@@ -108,7 +108,7 @@ export class Heads {
   lower(key: number, number: number, next: number): void {
     const { rows } = this.#table
     const row = this.#table.find(key)
-    if (rows[row] === 0 || numberOf(rows[row + 1] as number, next) <= number) return
+    if (rows[row] === 0 || lastBelow(next, rows[row + 1] as number) <= number) return
     rows[row + 1] = number
   }
 
