@@ -10,13 +10,11 @@ import { type RandomBelow, randomFrom } from '../../src/core/random.ts'
 import { cutAt } from '../../src/flood/pieces.fixture.ts'
 import { listening } from '../../src/http/listener.fixture.ts'
 import { answersIn, type RawAnswer } from '../support/answers.ts'
+import { fuzz, INPUT_MS_MAX } from './fuzz.ts'
 import { handle as handleByHead, isAborted, type Wanted, wantedOf } from './http-handlers.ts'
 import { readNaively, type Seen } from './http-naive.ts'
 import { inputOf as requestsOf } from './http-requests.ts'
-import { fuzz } from './responses.ts'
 
-/** Milliseconds that one connection may take; most take some. */
-const INPUT_MS_MAX = 5_000
 /** Connections at the same time. */
 const CONCURRENT = 20
 

@@ -10,11 +10,8 @@ import { cutAt } from '../../src/flood/pieces.fixture.ts'
 import { damaged } from '../../src/flood/wire.fixture.ts'
 import { BodyReader } from '../../src/http/request-body.ts'
 import { type RequestHead, readRequestHead } from '../../src/http/request-head.ts'
+import { bySeed, fuzz, INPUT_MS_MAX } from './fuzz.ts'
 import { ipv6Of, readNaively, type Seen, type SeenRequest } from './http-naive.ts'
-import { BETWEEN_SIGNS, fuzz } from './responses.ts'
-
-/** Milliseconds that one input may take; most take a tenth of one. */
-const INPUT_MS_MAX = 5_000
 
 interface Input {
   readonly wire: Buffer
@@ -288,18 +285,9 @@ function described(seed: number, failure: string): string {
   return `${failure}\ncut at ${cuts.join(' ')}, of latin1 ${text}\nagain: ${again}`
 }
 
-/** The first failure among so many inputs, one for each seed from the first on. */
-export function firstFailure(
-  seed: number,
-  inputs: number,
-  onSign: (seed: number) => void = () => undefined,
-): string | null {
-  for (let at = seed; at < seed + inputs; at++) {
-    if ((at - seed) % BETWEEN_SIGNS === 0) onSign(at)
-    const failure = failureOf(inputOf(at))
-    if (failure !== null) return described(at, failure)
-  }
-  return null
-}
+export const firstFailure = bySeed((seed) => {
+  const failure = failureOf(inputOf(seed))
+  return failure === null ? null : described(seed, failure)
+})
 
 await fuzz(import.meta, firstFailure)

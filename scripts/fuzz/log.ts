@@ -9,7 +9,7 @@ import { type RandomBelow, randomFrom } from '../../src/core/random.ts'
 import { allOf, LogFolder } from '../../src/log/log.fixture.ts'
 import { addNext } from '../../src/log/numbered.fixture.ts'
 import { RandomLog } from '../../src/log/random-log.fixture.ts'
-import { fuzz } from './responses.ts'
+import { fuzz } from './fuzz.ts'
 
 /** Steps of one log. */
 const STEPS = 500

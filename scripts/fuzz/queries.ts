@@ -6,7 +6,7 @@
 import { type RandomBelow, randomFrom } from '../../src/core/random.ts'
 import { settingsOf } from '../../src/hub/settings.fixture.ts'
 import { type Match, match } from '../../src/public/routes.ts'
-import { BETWEEN_SIGNS, fuzz } from './responses.ts'
+import { bySeed, fuzz } from './fuzz.ts'
 
 type Pair = readonly [name: string, value: string]
 
@@ -148,20 +148,12 @@ export function failureOf({ pairs, query, isDamaged }: Input, read = matchOf): s
   }
 }
 
-export function firstFailure(
-  seed: number,
-  inputs: number,
-  onSign: (seed: number) => void = () => undefined,
-): string | null {
-  for (let at = seed; at < seed + inputs; at++) {
-    if ((at - seed) % BETWEEN_SIGNS === 0) onSign(at)
-    const input = inputOf(at)
-    const failure = failureOf(input)
-    if (failure === null) continue
-    const again = `bun scripts/fuzz/queries.ts --inputs 1 --seed ${at}`
-    return `${failure}\nquery ${JSON.stringify(input.query)}\nagain: ${again}`
-  }
-  return null
-}
+export const firstFailure = bySeed((seed) => {
+  const input = inputOf(seed)
+  const failure = failureOf(input)
+  if (failure === null) return null
+  const again = `bun scripts/fuzz/queries.ts --inputs 1 --seed ${seed}`
+  return `${failure}\nquery ${JSON.stringify(input.query)}\nagain: ${again}`
+})
 
 await fuzz(import.meta, firstFailure)

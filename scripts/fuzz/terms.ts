@@ -17,7 +17,7 @@ import {
 import { TermReader } from '../../src/erlang/term-reader.ts'
 import { TAG, TERM_VERSION, TermScanner } from '../../src/erlang/term-scanner.ts'
 import { bytesOf, damaged, placed, termOf, uint32 } from '../../src/erlang/terms.fixture.ts'
-import { BETWEEN_SIGNS, fuzz } from './responses.ts'
+import { BETWEEN_SIGNS, fuzz } from './fuzz.ts'
 
 /** The mind of Erlang where it is another, and who may see a term where the other sees none. */
 export const DIFFERENCES: Readonly<

@@ -16,10 +16,8 @@ import {
   TEXT,
 } from '../../src/public/websocket.fixture.ts'
 import { type ClientFrame, ClientFrames } from '../../src/public/websocket-frames.ts'
-import { BETWEEN_SIGNS, fuzz } from './responses.ts'
+import { bySeed, fuzz, INPUT_MS_MAX } from './fuzz.ts'
 
-/** Milliseconds that one input may take; most take a hundredth of one. */
-const INPUT_MS_MAX = 5_000
 /** Bytes of the longest message, as the limits say. */
 const MESSAGE_BYTES_MAX = 16_384
 
@@ -203,18 +201,9 @@ function described(seed: number, failure: string): string {
   return `${failure}\nin ${pieces.length} pieces, of\n${shown}\nagain: ${again}`
 }
 
-/** The first failure among so many inputs, one for each seed from the first on. */
-export function firstFailure(
-  seed: number,
-  inputs: number,
-  onSign: (seed: number) => void = () => undefined,
-): string | null {
-  for (let at = seed; at < seed + inputs; at++) {
-    if ((at - seed) % BETWEEN_SIGNS === 0) onSign(at)
-    const failure = failureOf(inputOf(at))
-    if (failure !== null) return described(at, failure)
-  }
-  return null
-}
+export const firstFailure = bySeed((seed) => {
+  const failure = failureOf(inputOf(seed))
+  return failure === null ? null : described(seed, failure)
+})
 
 await fuzz(import.meta, firstFailure)

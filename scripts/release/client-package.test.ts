@@ -33,8 +33,8 @@ stream.addEventListener('typing', ({ detail }) => ids.push(detail.id))
 stream.addEventListener('error', ({ detail }) => ids.push(detail.code))
 for await (const item of stream) ids.push('gap' in item ? item.gap.after : item.id)
 const plain: AsyncIterable<CometMessage> = connect('/stream/8', { format: ['sse', 'poll'] })
-// @ts-expect-error there is no such format
-connect('/stream/9', { format: 'carrier pigeon' })
+// @ts-expect-error: the package's types must refuse a format that the server does not have
+connect('/stream/9', { format: 'xml' })
 for await (const { data } of plain) ids.push(String(data))
 `
 

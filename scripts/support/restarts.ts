@@ -105,7 +105,7 @@ export async function eventsOf(client: ForeignClient): Promise<ForeignEvent[]> {
  *
  * @param open connects a client to that origin
  */
-export async function losesNothing(open: (origin: string) => Promise<ForeignClient>) {
+async function losesNothing(open: (origin: string) => Promise<ForeignClient>) {
   await using server = await RestartedServer.open()
   await using client = await open(server.url)
   await server.running.open(1)
@@ -136,7 +136,7 @@ export async function losesNothing(open: (origin: string) => Promise<ForeignClie
 }
 
 /** The same for a client that is cut before it has had any message. */
-export async function losesNotTheFirst(open: (origin: string) => Promise<ForeignClient>) {
+async function losesNotTheFirst(open: (origin: string) => Promise<ForeignClient>) {
   await using server = await RestartedServer.open()
   await using client = await open(server.url)
   await waitFor('the client to know its place', () => client.isPlaced())
@@ -150,7 +150,7 @@ export async function losesNotTheFirst(open: (origin: string) => Promise<Foreign
 }
 
 /** A server that has lost its log says so, once, and an operator who ends the stream as well. */
-export async function isToldGapAndEnd(open: (origin: string) => Promise<ForeignClient>) {
+async function isToldGapAndEnd(open: (origin: string) => Promise<ForeignClient>) {
   await using server = await RestartedServer.open()
   await using client = await open(server.url)
   await server.running.open(1)
@@ -170,3 +170,10 @@ export async function isToldGapAndEnd(open: (origin: string) => Promise<ForeignC
   const types = (await client.events()).map(({ type }) => type)
   expect(types).toEqual(['message', 'gap', 'message', 'end'])
 }
+
+/** What each client must be able to do, as the names of its tests say. */
+export const RESTART_CHECKS = [
+  ['loses nothing while the server restarts', losesNothing],
+  ['loses nothing if it is cut before its first message', losesNotTheFirst],
+  ['is told of a gap and of its end', isToldGapAndEnd],
+] as const

@@ -1,6 +1,7 @@
 // The answer to a request that published one message. Nearly all say the same but for two numbers,
 // so they are written as bytes, into one buffer for all.
 
+import { DECIMAL_DIGITS_MAX, writeDecimal } from '../core/bytes.ts'
 import { CURSOR_LENGTH, writeCursor } from '../core/cursor.ts'
 import type { Reply } from '../http/response.ts'
 import type { Receipt } from '../hub/receipt.ts'
@@ -11,7 +12,7 @@ import { countsOf } from './publish.ts'
 export function receiptReply(receipt: Receipt): Reply {
   const { delivered, skipped, unknown, restored } = receipt
   if (skipped + unknown + restored > 0) return jsonReply(countsOf(receipt))
-  const idStart = writeDecimal(BEFORE_COUNT.length, delivered) + BETWEEN.length
+  const idStart = writeDecimal(bytes, BEFORE_COUNT.length, delivered) + BETWEEN.length
   bytes.set(BETWEEN, idStart - BETWEEN.length)
   writeCursor(bytes, idStart, receipt)
   bytes.set(BEHIND, idStart + CURSOR_LENGTH)
@@ -21,11 +22,9 @@ export function receiptReply(receipt: Receipt): Reply {
 const BEFORE_COUNT = Buffer.from('{"delivered":')
 const BETWEEN = Buffer.from(',"id":"')
 const BEHIND = Buffer.from('"}')
-/** Of the largest number that is exact. */
-const DECIMAL_DIGITS = 16
 
 const bytes = new Uint8Array(
-  BEFORE_COUNT.length + DECIMAL_DIGITS + BETWEEN.length + CURSOR_LENGTH + BEHIND.length,
+  BEFORE_COUNT.length + DECIMAL_DIGITS_MAX + BETWEEN.length + CURSOR_LENGTH + BEHIND.length,
 )
 bytes.set(BEFORE_COUNT)
 
@@ -38,16 +37,4 @@ function bodyOf(length: number): Uint8Array {
   const body = bytes.subarray(0, length)
   bodies[length] = body
   return body
-}
-
-/** Answers where the digits end. */
-function writeDecimal(start: number, value: number): number {
-  let end = start + 1
-  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) end++
-  let rest = value
-  for (let at = end - 1; at >= start; at--) {
-    bytes[at] = 0x30 + (rest % 10)
-    rest = Math.floor(rest / 10)
-  }
-  return end
 }

@@ -50,6 +50,21 @@ export function copyInto(target: Uint8Array, start: number, bytes: Uint8Array): 
   for (let at = 0; at < length; at++) target[start + at] = bytes[at] as number
 }
 
+/** Digits of the largest safe integer. */
+export const DECIMAL_DIGITS_MAX = 16
+
+/** Writes a whole number from 0 on. Answers where its digits end. Hot path: once a message. */
+export function writeDecimal(into: Uint8Array, start: number, value: number): number {
+  let end = start + 1
+  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) end++
+  let rest = value
+  for (let at = end - 1; at >= start; at--) {
+    into[at] = 0x30 + (rest % 10)
+    rest = Math.floor(rest / 10)
+  }
+  return end
+}
+
 const { slice } = Uint8Array.prototype
 
 /** Up to so many bytes, a call of the platform takes more time than a loop. */

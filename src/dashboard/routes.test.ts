@@ -73,6 +73,11 @@ describe('/try', () => {
     expect(html).not.toMatch(/ on[a-z]+=|<script [^>]*src|javascript:/)
   })
 
+  test('has the host that it is asked for as it is', async () => {
+    const html = await (await serving(false, CONTROL).get('/try', 'a$&b$`c:8001')).text()
+    expect(html).toContain('data-streams="http://a$&b$`c:8000"')
+  })
+
   const KEYS = { identity: identityOf(secretKey('x'.repeat(32))) }
   const LISTED = { corsOrigins: ['http://127.0.0.1:8001'] }
   const TLS = { certificate: { cert: '', key: '' } }

@@ -98,17 +98,23 @@ function tryPage({ isLocked, settings, publicPort }: DashboardOptions, host: str
   const attributes = Object.entries(data).map(
     ([name, value]) => `data-${name}="${String(value).replaceAll('"', '&quot;')}"`,
   )
-  const text = TRY_HTML.replace(/data-lock="[^>]*/, attributes.join(' '))
-    .replace('<style></style>', () => `<style>${TRY_STYLE.text}</style>`)
-    .replace('<script></script>', () => `<script>${TRY_SCRIPT.text}</script>`)
+  const html = TRY_HTML.replace(/data-lock="[^>]*/, () => attributes.join(' '))
+  const text = filled(html, TRY_SCRIPT, TRY_STYLE)
   const connected = `'self' http${at} ws${at}`
   return new Response(text, { headers: headersOf(TRY_SCRIPT, TRY_STYLE, connected) })
 }
 
 function pageText(isLocked: boolean): string {
-  // Functions, since `$&` and the like have a meaning in a replacement string.
-  return HTML.replace('<style></style>', () => `<style>${STYLE.text}</style>`)
-    .replace('data-lock="open"', `data-lock="${isLocked ? 'locked' : 'open'}"`)
-    .replace('license\n-->', () => `${LICENSE}-->`)
-    .replace('<script></script>', () => `<script>${SCRIPT.text}</script>`)
+  const html = HTML.replace(
+    'data-lock="open"',
+    `data-lock="${isLocked ? 'locked' : 'open'}"`,
+  ).replace('license\n-->', () => `${LICENSE}-->`)
+  return filled(html, SCRIPT, STYLE)
+}
+
+/** Functions, here and above, since `$&` and the like have a meaning in a replacement string. */
+function filled(html: string, script: Inline, style: Inline): string {
+  return html
+    .replace('<style></style>', () => `<style>${style.text}</style>`)
+    .replace('<script></script>', () => `<script>${script.text}</script>`)
 }

@@ -1,7 +1,7 @@
 // What a stream's client sends: its request, for a response body or a WebSocket, and control
 // frames.
 
-import { copyInto } from '../core/bytes.ts'
+import { copyInto, DECIMAL_DIGITS_MAX, writeDecimal } from '../core/bytes.ts'
 import { CURSOR_LENGTH } from '../core/cursor.ts'
 import type { StreamBehaviour } from './plan.ts'
 import { DONE, type Positions } from './positions.ts'
@@ -49,7 +49,7 @@ export class RequestWriter {
     this.#positions = positions
     this.#signer = tokenSecret === null ? null : new TokenSigner(tokenSecret, pathTemplate)
     const partBytes = this.#parts.reduce((sum, { length }) => sum + length, this.#fields.length)
-    const idBytes = (this.#parts.length - 1) * DIGITS_MAX
+    const idBytes = (this.#parts.length - 1) * DECIMAL_DIGITS_MAX
     const moreBytes = POLL_BYTES_MAX + CURSOR_LENGTH + AUTHORIZATION.length + END.length
     const tokenBytes = this.#signer === null ? 0 : TOKEN_BYTES_MAX + END.length
     this.bytes = new Uint8Array(partBytes + idBytes + moreBytes + tokenBytes)
@@ -60,7 +60,7 @@ export class RequestWriter {
     const { bytes } = this
     let at = 0
     for (const [place, part] of this.#parts.entries()) {
-      if (place > 0) at = writeNumber(bytes, at, this.#firstId + index)
+      if (place > 0) at = writeDecimal(bytes, at, this.#firstId + index)
       bytes.set(part, at)
       at += part.length
     }
@@ -102,20 +102,6 @@ const NOW = new Uint8Array(Buffer.from('now'))
 /** Of the query of a poll without its offset, in which a number of 16 digits is said again. */
 const POLL_BYTES_MAX = '&cursor=&live=long-poll&offset='.length + 16
 const END = new Uint8Array(Buffer.from('\r\n'))
-
-/** Of the largest safe integer. */
-const DIGITS_MAX = 16
-
-function writeNumber(bytes: Uint8Array, at: number, number: number): number {
-  let end = at + 1
-  for (let rest = number; rest >= 10; rest = Math.floor(rest / 10)) end++
-  let rest = number
-  for (let place = end - 1; place >= at; place--) {
-    bytes[place] = 0x30 + (rest % 10)
-    rest = Math.floor(rest / 10)
-  }
-  return end
-}
 
 /** Its own fields, and those that were given, also instead of its own. */
 function fieldLines({ target, headers }: StreamBehaviour): string[] {

@@ -207,7 +207,7 @@ describe('the end of a stream that reads', () => {
     expect([reader.ending, sleeper.ending, store.undelivered]).toEqual(['proper', 'cut', 0])
   })
 
-  test('comes once, whoever ends it', () => {
+  test('comes once, if the client or the server ends it', () => {
     const { store, open } = world()
     const stream = open(7)
     expect(store.drain(1)).toBe(1)

@@ -1,5 +1,6 @@
-// Goal: whoever has missed nothing of what has left the window has no gap after a start, also after
-// a kill; and nobody misses anything unknown. Method: real files: whole, damaged, of other times.
+// Goal: a reader that has missed nothing of what has left the window has no gap after a start, also
+// after a kill; and none misses anything unknown. Method: real files: whole, damaged, of other
+// times.
 
 import { expect, test } from 'bun:test'
 import { lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -137,5 +138,12 @@ test.skipIf(!canMount)(
     const again = folder.open({ path, bytes: 400 }).log
     expect(missed(again, reader(ALICE, [3]), 0)).toEqual([])
     expect(missed(again, reader(ALICE, [ROOM]), 0)).toBe('lost')
+    // At the end there is no room for a newer file: the one that is there counts as long as it can.
+    await disk.fill(0)
+    again.append(about(BOB, 'y'))
+    again.close()
+    const last = folder.open({ path, bytes: 400 }).log
+    expect(missed(last, reader(ALICE, [3]), 0)).toEqual([])
+    expect(missed(last, reader(ALICE, [ROOM]), 0)).toBe('lost')
   },
 )

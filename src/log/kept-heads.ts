@@ -1,6 +1,6 @@
-// The file beside that of a log: the newest entry of each chain before some entry. With those since
-// then, a start is no gap for whoever has missed nothing. It is written when the log is closed, and
-// now and then while it goes on, a part at a time, so that a kill leaves one that counts.
+// The file beside that of a log: the newest entry of each chain before some entry. With those from
+// there on, a start is no gap for readers that have missed nothing. It is written when the log is
+// closed, and now and then while it goes on, a part at a time: a kill leaves one that counts.
 
 import {
   closeSync,
@@ -17,22 +17,28 @@ import type { IntegerTable } from '../core/table.ts'
 import { TableWalk } from '../core/table-walk.ts'
 import { type Chains, KEPT_CHAINS } from './chains.ts'
 import type { EntryRing } from './entry-ring.ts'
-import { type HeadFloors, type Heads, isNamed } from './heads.ts'
-import { writeAll } from './log-file.ts'
+import { type HeadFloors, isNamed } from './heads.ts'
+import { MODE, writeAll } from './log-file.ts'
 import { lastBelow } from './numbers.ts'
 
 const MAGIC = 0x64616568
 const VERSION = 2
-/** Magic, version, epoch, the first entry that is not in it, and the seeds of the hashes. */
+/** Bytes of the header: the epoch is that of the log, `from` the first entry that is not in it. */
+const AT = { magic: 0, version: 4, epoch: 8, from: 16, seeds: 24 } as const
 const HEADER_BYTES = 32
-/** Of one row at most: its tag, three numbers of 32 bits, or two and one of 64. */
-const ROW_BYTES_MAX = 17
+/** Of a row: its tag; a number, or the two halves of a hash; and the entry. */
+const NUMBER_ROW_BYTES = 1 + 4 + 8
+const NAME_ROW_BYTES = 1 + 4 + 4 + 8
 /** Three floors of each table, and the newest barrier. */
-const END_BYTES = KEPT_CHAINS.length * 24 + 8
+const FLOORS_BYTES = 3 * 8
+const END_BYTES = KEPT_CHAINS.length * FLOORS_BYTES + 8
 const CHECK_BYTES = 4
 const BUFFER_BYTES = 65_536
-/** In the first byte of a row: it is of a name, by its hash. */
+/** In the tag of a row, beside the place of its table: it is of a name, by its hash. */
 const NAMED = 0x80
+/** Numbers of a row of such a table in memory, and of one of handles. */
+const GONE_WIDTH = 3
+const HEADS_WIDTH = 2
 
 /** Which log it belongs to. */
 export interface HeadsOf {
@@ -68,13 +74,15 @@ export class HeadsSnapshot {
     ])
     // What else may be there, as a pipe, would keep the writer waiting.
     rmSync(unfinished(path), { force: true })
-    this.#file = openSync(unfinished(path), 'wx', 0o600)
+    this.#file = openSync(unfinished(path), 'wx', MODE)
     const bytes = this.#bytes
-    bytes.writeUint32LE(MAGIC, 0)
-    bytes.writeUint32LE(VERSION, 4)
-    bytes.writeDoubleLE(epoch, 8)
-    bytes.writeDoubleLE(this.from, 16)
-    for (const [at, seed] of chains.hash.seeds.entries()) bytes.writeUint32LE(seed, 24 + at * 4)
+    bytes.writeUint32LE(MAGIC, AT.magic)
+    bytes.writeUint32LE(VERSION, AT.version)
+    bytes.writeDoubleLE(epoch, AT.epoch)
+    bytes.writeDoubleLE(this.from, AT.from)
+    const [first, second] = chains.hash.seeds
+    bytes.writeUint32LE(first, AT.seeds)
+    bytes.writeUint32LE(second, AT.seeds + 4)
     this.#length = HEADER_BYTES
   }
 
@@ -86,36 +94,45 @@ export class HeadsSnapshot {
   step(places: number): 'more' | 'over' | 'moved' {
     const [tag, table] = this.#tables[this.#table] ?? [0, null]
     if (table === null) return 'over'
-    this.#walk ??= new TableWalk(table, (tag & NAMED) === 0 ? 2 : 3)
-    const state = this.#walk.step(places, (rows, row) => this.#add(tag, rows, row))
+    const isGone = (tag & NAMED) !== 0
+    this.#walk ??= new TableWalk(table, isGone ? GONE_WIDTH : HEADS_WIDTH)
+    const state = this.#walk.step(places, (rows, row) => {
+      const [first, second] = [rows[row] as number, rows[row + 1] as number]
+      if (isGone) this.#addName(tag, first, second, rows[row + 2] as number)
+      else this.#addHead(tag, first, second)
+    })
     if (state !== 'over') return state
     this.#walk = null
     this.#table++
     return this.#table === this.#tables.length ? 'over' : 'more'
   }
 
-  #add(tag: number, rows: Uint32Array, row: number): void {
-    if (this.#length + ROW_BYTES_MAX > BUFFER_BYTES) this.#flush()
-    const { ring, chains } = this.#of
-    const bytes = this.#bytes
-    let end = this.#length
-    const key = rows[row] as number
-    if ((tag & NAMED) !== 0 || isNamed(key)) {
-      let [first, second] = [key, rows[row + 1] as number]
-      if ((tag & NAMED) === 0) {
-        chains.hash.read(key)
-        first = chains.hash.first
-        second = chains.hash.second
-      }
-      end = bytes.writeUint8(tag | NAMED, end)
-      end = bytes.writeUint32LE(first, end)
-      end = bytes.writeUint32LE(second, end)
-    } else {
-      end = bytes.writeUint8(tag, end)
-      end = bytes.writeUint32LE(key, end)
+  /** @param low bits of the number of the entry; the next ones likewise */
+  #addHead(tag: number, key: number, low: number): void {
+    if (isNamed(key)) {
+      const { hash } = this.#of.chains
+      hash.read(key)
+      this.#addName(tag | NAMED, hash.first, hash.second, low)
+      return
     }
-    const low = rows[row + ((tag & NAMED) === 0 ? 1 : 2)] as number
-    this.#length = bytes.writeDoubleLE(lastBelow(ring.next, low), end)
+    const end = this.#begin(tag, NUMBER_ROW_BYTES)
+    this.#end(this.#bytes.writeUint32LE(key, end), low)
+  }
+
+  #addName(tag: number, first: number, second: number, low: number): void {
+    const end = this.#begin(tag, NAME_ROW_BYTES)
+    const bytes = this.#bytes
+    this.#end(bytes.writeUint32LE(second, bytes.writeUint32LE(first, end)), low)
+  }
+
+  /** Makes room for a row and writes its tag. Answers where that ends. */
+  #begin(tag: number, rowBytes: number): number {
+    if (this.#length + rowBytes > BUFFER_BYTES) this.#flush()
+    return this.#bytes.writeUint8(tag, this.#length)
+  }
+
+  #end(at: number, low: number): void {
+    this.#length = this.#bytes.writeDoubleLE(lastBelow(this.#of.ring.next, low), at)
   }
 
   /** Writes what stands behind all rows, and from now on the file counts. */
@@ -153,7 +170,10 @@ export class HeadsSnapshot {
   }
 }
 
-/** Writes the heads of a log that goes on no more. Without them, readers have gaps. */
+/**
+ * Writes the heads of a log that goes on no more. If that is not possible, the file of before may
+ * still count.
+ */
 export function writeHeads(of: HeadsOf): void {
   let snapshot: HeadsSnapshot | null = null
   try {
@@ -163,7 +183,6 @@ export function writeHeads(of: HeadsOf): void {
   } catch (error) {
     codeOrThrow(error)
     snapshot?.abandon()
-    removeHeads(of.path)
   }
 }
 
@@ -180,29 +199,35 @@ export function readHeads(of: HeadsOf): number | null {
     removeHeads(of.path)
     return null
   }
-  const { chains, ring } = of
-  chains.hash.seeds = [bytes.readUint32LE(24), bytes.readUint32LE(28)]
+  const { chains } = of
+  chains.hash.seeds = [bytes.readUint32LE(AT.seeds), bytes.readUint32LE(AT.seeds + 4)]
   const end = bytes.length - CHECK_BYTES - END_BYTES
-  const tables = KEPT_CHAINS.map((name) => chains[name])
-  for (const [at, heads] of tables.entries()) heads.floors = floorsAt(bytes, end + at * 24)
-  chains.barrier = bytes.readDoubleLE(end + tables.length * 24)
-  for (let at = HEADER_BYTES; at < end; ) {
-    const tag = bytes[at] as number
-    const heads = tables[tag & ~NAMED] as Heads
-    const first = bytes.readUint32LE(at + 1)
-    if ((tag & NAMED) === 0) {
-      const number = bytes.readDoubleLE(at + 5)
-      // What is in the window, its entries say.
-      if (number < ring.oldest) heads.advance(first, number, 1)
-      at += 13
-    } else {
-      const number = bytes.readDoubleLE(at + 9)
-      const hash = { first, second: bytes.readUint32LE(at + 5) }
-      if (number < ring.oldest) heads.keepGone(number, ring.next, hash)
-      at += 17
-    }
+  for (const [at, name] of KEPT_CHAINS.entries()) {
+    chains[name].floors = floorsAt(bytes, end + at * FLOORS_BYTES)
   }
+  chains.barrier = bytes.readDoubleLE(end + KEPT_CHAINS.length * FLOORS_BYTES)
+  for (let at = HEADER_BYTES; at < end; ) at = readRow(bytes, at, of)
   return from
+}
+
+/** Adds the head of a row. Answers where the next one begins. */
+function readRow(bytes: Buffer, at: number, { chains, ring }: HeadsOf): number {
+  const tag = bytes[at] as number
+  const isOfName = (tag & NAMED) !== 0
+  const next = at + (isOfName ? NAME_ROW_BYTES : NUMBER_ROW_BYTES)
+  const number = bytes.readDoubleLE(next - 8)
+  // What is in the window, its entries say.
+  if (number >= ring.oldest) return next
+  const heads = chains[KEPT_CHAINS[tag & ~NAMED] ?? unknownTable(tag)]
+  const first = bytes.readUint32LE(at + 1)
+  if (isOfName) {
+    heads.keepGone(number, ring.next, { first, second: bytes.readUint32LE(at + 5) })
+  } else heads.advance(first, number, 1)
+  return next
+}
+
+function unknownTable(tag: number): never {
+  throw new Error(`a file of heads whose check is right has a row of the kind ${tag}`)
 }
 
 function floorsAt(bytes: Buffer, at: number): HeadFloors {
@@ -216,11 +241,12 @@ function floorsAt(bytes: Buffer, at: number): HeadFloors {
 /** Null for a file that is damaged, or of another time: some entries since then are not kept. */
 function fromOf(bytes: Buffer, { epoch, ring }: HeadsOf): number | null {
   if (bytes.length < HEADER_BYTES + END_BYTES + CHECK_BYTES) return null
-  if (bytes.readUint32LE(0) !== MAGIC || bytes.readUint32LE(4) !== VERSION) return null
+  if (bytes.readUint32LE(AT.magic) !== MAGIC || bytes.readUint32LE(AT.version) !== VERSION)
+    return null
   const checkAt = bytes.length - CHECK_BYTES
   if (crc32(bytes.subarray(0, checkAt)) !== bytes.readUint32LE(checkAt)) return null
-  const from = bytes.readDoubleLE(16)
-  const isOfLog = bytes.readDoubleLE(8) === epoch && from >= ring.oldest && from <= ring.next
+  const from = bytes.readDoubleLE(AT.from)
+  const isOfLog = bytes.readDoubleLE(AT.epoch) === epoch && from >= ring.oldest && from <= ring.next
   return isOfLog ? from : null
 }
 

@@ -18,7 +18,7 @@ import { type EntryMemory, WORD_BYTES } from './entry.ts'
 import { HEADER_BYTES, type HeaderState, LogHeader } from './log-header.ts'
 
 /** Only the owner may read it: it has what was published. */
-const MODE = 0o600
+export const MODE = 0o600
 /** Bytes written at once where blocks cannot be allocated otherwise. */
 const ZEROS_BYTES = 2 ** 20
 const ENOSPC = 28

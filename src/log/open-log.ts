@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { type HistoryLimits, historyLimits } from '../core/history-limits.ts'
 import { codeOf, codeOrThrow } from '../core/system-error.ts'
 import { writtenBytes } from '../core/units.ts'
-import { Chains, type ExpectedMessages } from './chains.ts'
+import { Chains, type ChainsOptions } from './chains.ts'
 import { WORD_BYTES, wordsOf } from './entry.ts'
 import { EntryRing } from './entry-ring.ts'
 import { FileStore } from './file-store.ts'
@@ -152,13 +152,13 @@ function mapped(opening: Opening, state: HeaderState): OpenedLog | null {
   return recovered(opening, openLogFile(opening.path, state.ringWords), state)
 }
 
+/** Of a log whose heads are not read yet. */
 function chainsOf(
   { limits, nameOf }: Opening,
-  floor = 0,
-  expected: ExpectedMessages = { about: 0, to: 0 },
+  known: Pick<ChainsOptions, 'floor' | 'expected'> = {},
 ): Chains {
   const hash = new NameHash(nameOf, randomSeeds())
-  return new Chains({ placesMax: limits.headPlacesMax, hash, floor, expected })
+  return new Chains({ placesMax: limits.headPlacesMax, hash, ...known })
 }
 
 function entriesOf({ words, bytes, header }: LogFile) {
@@ -170,10 +170,10 @@ function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedL
   const { path, clock, limits, intern, bootId } = opening
   const { epoch, place } = state
   const ring = new EntryRing({ ...entriesOf(file), next: state.oldest })
-  const counts = recoverEntries({ ring, epoch, place, end: state.next, intern })
-  if (counts === null) return null
+  const expected = recoverEntries({ ring, epoch, place, end: state.next, intern })
+  if (expected === null) return null
   // What had left the window is known by the file of heads alone.
-  const chains = chainsOf(opening, ring.oldest - 1, counts)
+  const chains = chainsOf(opening, { floor: ring.oldest - 1, expected })
   const of = { path, epoch, ring, chains }
   const keptFrom = readHeads(of)
   recoverChains(ring, chains)

@@ -3,12 +3,10 @@
 
 import { describe, expect, test } from 'bun:test'
 import { get, RawClient } from '../../scripts/support/raw-client.ts'
-import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import { type Lease, UNLIMITED } from '../hub/stream.ts'
 import { chunksOf, type Decision, PublicHost } from './host.fixture.ts'
 import { transportContract } from './transport.contract.ts'
-import { openDescriptorWire } from './wire-check.ts'
 
 /** Each message is a chunk. */
 const CHUNKED = {
@@ -18,13 +16,7 @@ const CHUNKED = {
 
 const newHost = () => new PublicHost(CHUNKED)
 
-const newDescriptorHost = async () => {
-  const onBug = (error: unknown) => host.bugs.push(error)
-  const opened = await openDescriptorWire(systemClock, onBug)
-  if (!opened.ok) throw new Error(opened.why)
-  const host = new PublicHost(CHUNKED, opened.value)
-  return host
-}
+const newDescriptorHost = () => PublicHost.onDescriptors(CHUNKED)
 
 const welcomeOf = (user: number) => `Welcome, Url: '/test/${user}' Id: ${user}\n`
 
@@ -33,11 +25,7 @@ transportContract('the chunked transport on sockets', async () => newHost(), wel
 describe.if(process.platform === 'linux')('past Bun,', () => {
   transportContract('the chunked transport on descriptors', newDescriptorHost, welcomeOf)
 
-  const newAcceptingHost = async () => {
-    const host = await newDescriptorHost()
-    host.admitsAtOnce = true
-    return host
-  }
+  const newAcceptingHost = () => PublicHost.accepting(CHUNKED)
   transportContract('the chunked transport, accepted past Bun', newAcceptingHost, welcomeOf)
 
   test('a stream whose request came whole never was a socket of Bun', async () => {

@@ -4,10 +4,8 @@
 
 import { describe } from 'bun:test'
 import type { RawClient } from '../../scripts/support/raw-client.ts'
-import { systemClock } from '../core/clock.ts'
 import { type Protocol, PublicHost, readChunks } from './host.fixture.ts'
 import { transportContract } from './transport.contract.ts'
-import { openDescriptorWire } from './wire-check.ts'
 
 /** What a JSON object says. */
 interface Told {
@@ -49,17 +47,8 @@ const PROTOCOLS: Readonly<Record<string, Protocol>> = {
 }
 
 describe.each(Object.entries(PROTOCOLS))('the format %s', (_, protocol) => {
-  const newDescriptorHost = async () => {
-    const opened = await openDescriptorWire(systemClock, (error) => host.bugs.push(error))
-    if (!opened.ok) throw new Error(opened.why)
-    const host = new PublicHost(protocol, opened.value)
-    return host
-  }
-  const newAcceptingHost = async () => {
-    const host = await newDescriptorHost()
-    host.admitsAtOnce = true
-    return host
-  }
+  const newDescriptorHost = () => PublicHost.onDescriptors(protocol)
+  const newAcceptingHost = () => PublicHost.accepting(protocol)
   const welcomeOf = () => WELCOME
 
   transportContract('on sockets', async () => new PublicHost(protocol), welcomeOf)

@@ -25,6 +25,7 @@ import {
   type TransportClient,
   type TransportHost,
 } from './transport.contract.ts'
+import { openDescriptorWire } from './wire-check.ts'
 
 const ENDINGS = {
   open: 'open',
@@ -100,6 +101,22 @@ export class PublicHost implements TransportHost {
 
   /** May connections stay outside of Bun? Then no request is in {@link asked}. */
   admitsAtOnce = false
+
+  /** A host whose streams are descriptors, of connections that Bun has accepted. */
+  static async onDescriptors(protocol: Protocol): Promise<PublicHost> {
+    const onBug = (error: unknown) => host.bugs.push(error)
+    const opened = await openDescriptorWire(systemClock, onBug)
+    if (!opened.ok) throw new Error(opened.why)
+    const host = new PublicHost(protocol, opened.value)
+    return host
+  }
+
+  /** The same, of connections that Bun does not have if their request is whole. */
+  static async accepting(protocol: Protocol): Promise<PublicHost> {
+    const host = await PublicHost.onDescriptors(protocol)
+    host.admitsAtOnce = true
+    return host
+  }
 
   /** @param descriptors is stopped with the host */
   constructor(protocol: Protocol, descriptors: DescriptorWire | null = null) {

@@ -4,12 +4,10 @@
 
 import { describe, expect, test } from 'bun:test'
 import { RawClient } from '../../scripts/support/raw-client.ts'
-import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import { NONE_CLOSED } from '../hub/stream.fixture.ts'
 import { PublicHost, readChunks } from './host.fixture.ts'
 import { transportContract } from './transport.contract.ts'
-import { openDescriptorWire } from './wire-check.ts'
 
 interface Event {
   readonly type: string
@@ -42,13 +40,7 @@ const EVENTS = {
 
 const newHost = () => new PublicHost(EVENTS)
 
-const newDescriptorHost = async () => {
-  const onBug = (error: unknown) => host.bugs.push(error)
-  const opened = await openDescriptorWire(systemClock, onBug)
-  if (!opened.ok) throw new Error(opened.why)
-  const host = new PublicHost(EVENTS, opened.value)
-  return host
-}
+const newDescriptorHost = () => PublicHost.onDescriptors(EVENTS)
 
 const WELCOME = 'control'
 

@@ -356,7 +356,7 @@ describe('a request is refused', () => {
     expect([status, fields.get('allow')]).toEqual([405, 'GET, HEAD, OPTIONS'])
   })
 
-  test('for which there is no room, as any stream', async () => {
+  test('for which there is no room, like a stream', async () => {
     await using host = newHost()
     host.admission = { admitted: false, reason: 'full', retryAfterSeconds: 7 }
     const { status, fields } = await poll(host, 'offset=-1')

@@ -4,7 +4,6 @@
 
 import { describe, expect, test } from 'bun:test'
 import { RawClient } from '../../scripts/support/raw-client.ts'
-import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import { deliverNow, textFrame } from '../hub/stream.fixture.ts'
 import { UNLIMITED } from '../hub/stream.ts'
@@ -21,7 +20,6 @@ import {
   serverFramesIn,
   TEXT,
 } from './websocket.fixture.ts'
-import { openDescriptorWire } from './wire-check.ts'
 
 const FIELDS = [
   'Upgrade: websocket',
@@ -104,18 +102,9 @@ const welcomeOf = () => 'welcome'
 
 const newHost = () => new PublicHost(WEBSOCKET)
 
-const newDescriptorHost = async () => {
-  const opened = await openDescriptorWire(systemClock, (error) => host.bugs.push(error))
-  if (!opened.ok) throw new Error(opened.why)
-  const host = new PublicHost(WEBSOCKET, opened.value)
-  return host
-}
+const newDescriptorHost = () => PublicHost.onDescriptors(WEBSOCKET)
 
-const newAcceptingHost = async () => {
-  const host = await newDescriptorHost()
-  host.admitsAtOnce = true
-  return host
-}
+const newAcceptingHost = () => PublicHost.accepting(WEBSOCKET)
 
 transportContract('the WebSocket transport on sockets', async () => newHost(), welcomeOf)
 

@@ -4,13 +4,7 @@
 
 import { afterEach, describe } from 'bun:test'
 import { BROWSERS, type BrowserName, BrowserPage, withBrowser } from '../../support/browser.ts'
-import {
-  type ForeignClient,
-  type ForeignEvent,
-  isToldGapAndEnd,
-  losesNothing,
-  losesNotTheFirst,
-} from '../../support/restarts.ts'
+import { type ForeignClient, type ForeignEvent, RESTART_CHECKS } from '../../support/restarts.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
 
 afterEach(noProcessIsLeft)
@@ -62,9 +56,5 @@ describe.each(BROWSERS)('the EventSource of %s', (browser) => {
   const withThis = withBrowser(browser)
   const open = (origin: string) => Page.open(browser, `${origin}/stream/alice`)
 
-  withThis('loses nothing while the server restarts', () => losesNothing(open))
-
-  withThis('loses nothing if it is cut before its first message', () => losesNotTheFirst(open))
-
-  withThis('is told of a gap and of its end', () => isToldGapAndEnd(open))
+  for (const [name, check] of RESTART_CHECKS) withThis(name, () => check(open))
 })

@@ -5,13 +5,7 @@
 import { afterAll, describe, test } from 'bun:test'
 import { ChildProcess } from '../../support/child-process.ts'
 import { makeFolder } from '../../support/folder.ts'
-import {
-  type ForeignClient,
-  type ForeignEvent,
-  isToldGapAndEnd,
-  losesNothing,
-  losesNotTheFirst,
-} from '../../support/restarts.ts'
+import { type ForeignClient, type ForeignEvent, RESTART_CHECKS } from '../../support/restarts.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
 
 afterAll(noProcessIsLeft)
@@ -98,11 +92,7 @@ describe.each(['json', 'sse'] as const)('curl -N with %s', (format) => {
     async (origin: string): Promise<ForeignClient> =>
       new Curl(format, `${origin}/stream/alice`, folder)
 
-  for (const [name, check] of [
-    ['loses nothing while the server restarts', losesNothing],
-    ['loses nothing if it is cut before its first message', losesNotTheFirst],
-    ['is told of a gap and of its end', isToldGapAndEnd],
-  ] as const) {
+  for (const [name, check] of RESTART_CHECKS) {
     withCurl(name, async () => {
       await using folder = await makeFolder()
       await check(opening(folder.path))

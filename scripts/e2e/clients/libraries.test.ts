@@ -5,13 +5,7 @@
 
 import { afterAll, describe, test } from 'bun:test'
 import { ChildProcess } from '../../support/child-process.ts'
-import {
-  type ForeignClient,
-  type ForeignEvent,
-  isToldGapAndEnd,
-  losesNothing,
-  losesNotTheFirst,
-} from '../../support/restarts.ts'
+import { type ForeignClient, type ForeignEvent, RESTART_CHECKS } from '../../support/restarts.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
 
 afterAll(noProcessIsLeft)
@@ -65,9 +59,5 @@ describe.each(LIBRARIES)('%s in %s', (library, runtime, format) => {
   const open = async (origin: string) =>
     new Library(String(program), library, `${origin}/stream/alice?format=${format}`)
 
-  withProgram('loses nothing while the server restarts', () => losesNothing(open))
-
-  withProgram('loses nothing if it is cut before its first message', () => losesNotTheFirst(open))
-
-  withProgram('is told of a gap and of its end', () => isToldGapAndEnd(open))
+  for (const [name, check] of RESTART_CHECKS) withProgram(name, () => check(open))
 })

@@ -33,6 +33,7 @@ export const describe = Object.assign(
 function declare(name: string, body: () => unknown, ms?: number): void {
   const reason = whyNot([...groups, name].join(' > '))
   if (reason === null) testOfBun(name, body as () => void, ms)
+  // Not left out: the report lists each with the reason why it does not apply.
   else testOfBun.skip(`${name} (${reason})`, () => undefined)
 }
 
