@@ -5,7 +5,7 @@ import { expect, test } from 'bun:test'
 import { about, missed, reader, to, toEveryone, user } from '../log/log.fixture.ts'
 import { BARRIER } from '../log/message-bus.ts'
 import type { MessageLog } from '../log/message-log.ts'
-import type { TestNode } from './bus.fixture.ts'
+import { NOT_DELIVERED, type TestNode } from './bus.fixture.ts'
 
 /** Opens so many nodes of one new bus. */
 export type OpenNodes = (count: number) => Promise<TestNode[]>
@@ -58,14 +58,16 @@ export function busContract({ open, nodes: count }: BusContractOptions): void {
     const order: string[] = []
     const { promise, resolve } = Promise.withResolvers<void>()
     node.bus.publish(about(1, 'a text'), {
-      onAccepted: ({ number }) => {
-        order.push(...node.listener.texts, `accepted as ${number}`)
+      ...NOT_DELIVERED,
+      onAccepted: ({ number }, isHanded) => {
+        order.push(...node.listener.texts, `accepted as ${number}`, `handed: ${isHanded}`)
         resolve()
       },
+      onRepeated: () => order.push('repeated'),
       onRefused: (why) => order.push(why),
     })
     await promise
-    expect(order).toEqual(['a text', `accepted as ${node.bus.cursor.number}`])
+    expect(order).toEqual(['a text', `accepted as ${node.bus.cursor.number}`, 'handed: true'])
   })
 
   withNodes('numbers are those of the window, one after the other', async (nodes) => {

@@ -49,7 +49,7 @@ export class Listener implements BusListener {
       if (this.outcomes.has(text)) throw new Error(`${text} has two outcomes`)
       this.outcomes.set(text, outcome)
     }
-    return { onAccepted: tell, onRefused: tell }
+    return { ...NOT_DELIVERED, onAccepted: tell, onRepeated: tell, onRefused: tell }
   }
 
   isAccepted(text: string): boolean {
@@ -62,6 +62,9 @@ function textOf(item: LogItem): string {
   if ('bytes' in item) return Buffer.from(item.bytes).toString()
   return `${item.user.id} ${item.follows ? 'follows' : 'leaves'} ${item.subject.id}`
 }
+
+/** Of a publication whose streams nobody asks for. */
+export const NOT_DELIVERED = { settle: () => undefined, late: () => undefined }
 
 /** A bus and its listener. */
 export class TestNode implements AsyncDisposable {

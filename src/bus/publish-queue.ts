@@ -122,7 +122,8 @@ export class PublishQueue {
   /** Batches up to this one are in the log, before this place, and cannot be read back any more. */
   settleUpTo(batch: number, place: Cursor): void {
     while ((this.#sent.at(0)?.batch ?? Number.POSITIVE_INFINITY) <= batch) {
-      for (const publication of this.#shift()?.publications ?? []) publication?.onAccepted(place)
+      for (const publication of this.#shift()?.publications ?? [])
+        publication?.onAccepted(place, false)
     }
   }
 

@@ -99,7 +99,7 @@ export class RedisBus implements MessageBus {
   }
 
   get cursor(): Cursor {
-    return this.#window.cursor
+    return this.#window.reached
   }
 
   get figures(): BusFigures {

@@ -98,6 +98,11 @@ export class SharedWindow {
     return this.#epochs.last
   }
 
+  /** Up to where the streams of this node have had everything: also what the log has lost since. */
+  get reached(): Cursor {
+    return this.#tail?.after ?? this.cursor
+  }
+
   /** Entries up to here were read. */
   get readAfter(): Cursor {
     return this.#readAfter
@@ -238,7 +243,7 @@ export class SharedWindow {
       const cursor = { epoch: at.epoch, number: at.number + index }
       const publication = own?.publications[index] ?? null
       if (isLive) listener.onItem(items[index] as LogItem, cursor, publication)
-      publication?.onAccepted(cursor)
+      publication?.onAccepted(cursor, isLive)
     }
   }
 
@@ -316,7 +321,7 @@ export class SharedWindow {
 
   /** Nothing is known of what was up to this place. */
   #restart(at: Cursor): void {
-    const after = this.#tail?.after ?? this.cursor
+    const after = this.reached
     this.#keepOrphans(this.#tail?.pending ?? [])
     this.#tail?.ended.resolve()
     this.#tail = null

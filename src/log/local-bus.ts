@@ -42,7 +42,7 @@ export class LocalBus implements MessageBus {
     if (this.#isClosed) return refused('closed')
     const cursor = { epoch: this.#log.epoch, number: appendItem(this.#log, item) }
     this.#listener.onItem(item, cursor, publication)
-    publication?.onAccepted(cursor)
+    publication?.onAccepted(cursor, true)
     return OK
   }
 

@@ -29,15 +29,30 @@ export type LogWindow = Pick<
 
 /**
  * Why an item is not in the log. `full` and `closed`: at once. `unavailable`: it has waited for as
- * long as it may, and was not sent. `unknown`: it was sent, and may still come.
+ * long as it may, and was not sent. `unknown`: it was sent, and may still come. `conflict`: its key
+ * was another message.
  */
-export type PublishRefusal = 'full' | 'closed' | 'unavailable' | 'unknown'
+export type PublishRefusal = 'full' | 'closed' | 'unavailable' | 'unknown' | 'conflict'
 
-/** What becomes of an item that was published here: one of the two is called, once. */
+/**
+ * What becomes of an item that was published here. The bus calls one of the first three, once; who
+ * listens to it answers for the streams that an item was handed to.
+ */
 export interface Publication {
-  /** It is in the log, and every node will have it. Its streams here have had it by now. */
-  onAccepted(cursor: Cursor): void
+  /**
+   * It is in the log, and every node will have it.
+   *
+   * @param isHanded whether it was handed to the streams of this node before this call; if not,
+   *   they are told of a gap
+   */
+  onAccepted(cursor: Cursor, isHanded: boolean): void
+  /** It was published before with its key, as this entry, and was not added again. */
+  onRepeated(cursor: Cursor): void
   onRefused(why: PublishRefusal): void
+  /** The streams of this node answer for it: once, if it was handed to them. */
+  settle(delivered: number, skipped: number, unknown?: number): void
+  /** Connections that were said to be unknown have taken it after all. */
+  late(delivered: number): void
 }
 
 /** What streams that are open may have missed. */
@@ -65,7 +80,7 @@ export interface BusListener {
 export interface MessageBus {
   /** What is kept of the log here; another object after each gap. */
   readonly window: LogWindow
-  /** Of the last entry. */
+  /** Up to where the streams of this node have had everything. */
   readonly cursor: Cursor
   /**
    * The number of a cursor in {@link window}, up to its last one; null if nobody can say what came
@@ -73,8 +88,8 @@ export interface MessageBus {
    */
   numberOf(cursor: Cursor): number | null
   /**
-   * What is to be awaited, if anything, before a stream begins here: while a part of the log is
-   * added again that the streams of this node have had, they do not get it a second time.
+   * What is to be awaited, if anything, before a stream resumes here: while a part of the log is
+   * added again that the streams of this node have had, nobody knows where it will stand.
    */
   settled(): Promise<void> | null
   /** Takes an item, and calls back later or at once; or refuses it. Hot path: once an item. */
