@@ -81,9 +81,14 @@ async function publish({ perSecond, seconds }: Task & { kind: 'publish' }): Prom
   let [sent, accepted] = [0, 0]
   const publication: Publication = {
     onAccepted: () => accepted++,
+    onRepeated: () => {
+      throw new Error('repeated')
+    },
     onRefused: (why) => {
       throw new Error(why)
     },
+    settle: () => undefined,
+    late: () => undefined,
   }
   const beganMs = performance.now()
   for (;;) {

@@ -6,7 +6,7 @@
 
 import { RandomFaults } from '../../src/bus/random-faults.fixture.ts'
 import { HAS_REDIS } from '../support/redis.ts'
-import { fuzz } from './responses.ts'
+import { fuzz } from './fuzz.ts'
 
 /** Steps of one cluster. */
 const STEPS = 200
