@@ -50,6 +50,7 @@ export interface BusFigures extends WindowCounts {
 }
 
 export class RedisBus implements MessageBus {
+  readonly isShared = true
   /** Settles when the log was read for the first time: clients can resume. */
   readonly ready: Promise<void>
   readonly #window: SharedWindow
@@ -115,6 +116,10 @@ export class RedisBus implements MessageBus {
 
   numberOf(cursor: Cursor): number | null {
     return this.#window.numberOf(cursor)
+  }
+
+  cursorOf(number: number): Cursor {
+    return this.#window.cursorOf(number)
   }
 
   settled(): Promise<void> | null {

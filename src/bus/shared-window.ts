@@ -160,6 +160,10 @@ export class SharedWindow {
     return this.#epochs.has(cursor) ? cursor.number : null
   }
 
+  cursorOf(number: number): Cursor {
+    return this.#epochs.cursorOf(number)
+  }
+
   /** Hot path: once a batch. */
   apply(entry: StreamEntry): void {
     if (compareCursors(entry.at, this.#readAfter) <= 0) {
@@ -242,8 +246,8 @@ export class SharedWindow {
     for (let index = 0; index < items.length; index++) {
       const cursor = { epoch: at.epoch, number: at.number + index }
       const publication = own?.publications[index] ?? null
-      if (isLive) listener.onItem(items[index] as LogItem, cursor, publication)
       publication?.onAccepted(cursor, isLive)
+      if (isLive) listener.onItem(items[index] as LogItem, cursor, publication)
     }
   }
 

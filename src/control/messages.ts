@@ -2,6 +2,7 @@
 
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
+import { busLimits } from '../core/bus-limits.ts'
 import { type ByteRange, rangeOf } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { ERRORS, errorBody, type Failure } from '../core/errors.ts'
@@ -23,6 +24,7 @@ import { documented, failures } from './documented.ts'
 import {
   BatchReceipt,
   beginOne,
+  failureIn,
   isArray,
   type PublishBytes,
   publishArray,
@@ -130,7 +132,10 @@ function answer(
     exchange.reply(refused(options, result.why))
     return
   }
-  result.value.whenSettled((receipt) => exchange.reply(receiptReply(receipt)))
+  result.value.whenSettled((receipt) => {
+    const failure = failureIn(receipt)
+    exchange.reply(failure === null ? receiptReply(receipt) : refused(options, failure))
+  })
 }
 
 /** Publishes what is still to come of a request. */
@@ -181,6 +186,9 @@ function refused({ onRejected, router }: MessageRoutesOptions, failure: Failure)
   onRejected(1)
   if (failure.code === 'too_many_keys') {
     return refusalReply(failure, { 'retry-after': String(router.keys.retryAfterSeconds) })
+  }
+  if (failure.code === 'bus_unavailable') {
+    return refusalReply(failure, { 'retry-after': String(busLimits.retryAfterSeconds) })
   }
   // The rest of the body is not going to be read.
   return refusalReply(failure, hasRest(failure) ? CLOSE : {})
@@ -262,6 +270,7 @@ function bodyDetail(summary: string) {
         ...(['body_timeout', 'message_too_large', 'request_too_large', 'message_empty'] as const),
         ...(['unsupported_media_type', 'draining', 'invalid_message'] as const),
         ...(['key_conflict', 'too_many_names', 'too_many_keys'] as const),
+        ...(['bus_unavailable', 'outcome_unknown'] as const),
       ),
     },
   }
@@ -305,6 +314,8 @@ const DETAIL = {
       'key_conflict',
       'too_many_names',
       'too_many_keys',
+      'bus_unavailable',
+      'outcome_unknown',
     ),
   },
 }

@@ -27,6 +27,8 @@ export async function gatherMetrics(source: StatsSource, format: Format): Promis
   for (const state of SERVER_STATES) page.add('comet_state', Number(state === now), { state })
   addStreams(page, host)
   for (const input of source.inputs) addInput(page, input)
+  page.add('comet_follower_lookups_total', source.lookups.lookups)
+  page.add('comet_followers_found_total', source.lookups.followersFound)
   const { subscriptions, subjects } = source.subscriptions.counts()
   page.add('comet_subscriptions', subscriptions)
   page.add('comet_subjects', subjects)
@@ -86,8 +88,6 @@ function addInput(page: Page, { name, router, rejected }: Input): void {
   page.add('comet_deliveries_total', router.deliveries, labels)
   page.add('comet_deliveries_skipped_total', router.skipped, labels)
   page.add('comet_deliveries_unknown_total', router.unknown, labels)
-  page.add('comet_follower_lookups_total', router.lookups, labels)
-  page.add('comet_followers_found_total', router.followersFound, labels)
   page.addHistogram(
     'comet_delivery_duration_seconds',
     DELIVERY_BOUNDS_SECONDS,

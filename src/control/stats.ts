@@ -6,6 +6,7 @@ import { build } from '../core/build.ts'
 import type { Clock } from '../core/clock.ts'
 import { cpuSeconds, type LoopWatch } from '../core/loop.ts'
 import { NodeFigures } from '../erlang/node-figures.ts'
+import type { Dispatcher } from '../hub/dispatcher.ts'
 import type { HostFigures, WorkerFigures } from '../hub/figures.ts'
 import type { HistoryFigures } from '../hub/history.ts'
 import { CLOSES, REFUSALS, type RefusalReason, totalOf } from '../hub/refusals.ts'
@@ -95,7 +96,7 @@ const History = Type.Object(
     }),
     place: Type.Object(
       {
-        kind: Type.Union([Type.Literal('file'), Type.Literal('memory')]),
+        kind: Type.Union([Type.Literal('file'), Type.Literal('memory'), Type.Literal('bus')]),
         reason: Type.Union([Type.String(), Type.Null()], {
           description: 'Why it is in memory although it should be in a file; else null.',
         }),
@@ -192,6 +193,8 @@ export interface StatsSource {
   readonly history: () => HistoryFigures
   /** Where messages come in. */
   readonly inputs: readonly Input[]
+  /** Lookups of the followers of subjects. */
+  readonly lookups: Pick<Dispatcher, 'lookups' | 'followersFound'>
   /** This process's own loop. */
   readonly loop: Pick<LoopWatch, 'lateMs' | 'figures'>
   /** Workers that have not responded for a while. */

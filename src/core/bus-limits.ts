@@ -37,6 +37,8 @@ export const busLimits = {
   queueMessagesMax: 200_000,
   /** Milliseconds that a message waits for its place in the log, before its publisher is told. */
   waitMsMax: 10_000,
+  /** Seconds after which a publisher that was refused is to try again: a failover takes some. */
+  retryAfterSeconds: 2,
   /** Milliseconds between two looks at who has waited for so long. */
   waitCheckEveryMs: 250,
   /** Bytes and messages of one entry: a turn of the loop has less, and a reader takes one whole. */

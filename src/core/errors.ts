@@ -66,6 +66,10 @@ export const ERRORS = {
   too_many_tickets: { status: 503 },
   /** The server is stopping and accepts nothing new. */
   draining: { status: 503 },
+  /** The bus between the servers is not available; nothing was done. */
+  bus_unavailable: { status: 503 },
+  /** The bus did not answer in time: it was done, or not, or it is yet to come. */
+  outcome_unknown: { status: 504 },
 } as const satisfies Record<string, { status: number }>
 
 export type ErrorCode = keyof typeof ERRORS

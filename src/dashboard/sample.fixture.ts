@@ -72,6 +72,7 @@ export class FakeServer {
     subscriptions: { counts: () => ({ subscriptions: 3, subjects: 2 }) },
     names: new NameTable({ seed: 1 }),
     inputs: [this.input],
+    lookups: { lookups: 0, followersFound: 0 },
     loop: { lateMs: 0, figures: () => this.loopLag.figures() },
     silentWorkers: () => [],
     openFilesLimit: 1_024,

@@ -42,7 +42,7 @@ export interface Publication {
   /**
    * It is in the log, and every node will have it.
    *
-   * @param isHanded whether it was handed to the streams of this node before this call; if not,
+   * @param isHanded whether it is handed to the streams of this node right after this call; if not,
    *   they are told of a gap
    */
   onAccepted(cursor: Cursor, isHanded: boolean): void
@@ -71,13 +71,15 @@ export interface BusListener {
   /**
    * Hot path: once an item.
    *
-   * @param publication null for an item of another node
+   * @param publication null for an item of another node, or one whose publisher asks for nothing
    */
   onItem(item: LogItem, cursor: Cursor, publication: Publication | null): void
   onGap(gap: BusGap): void
 }
 
 export interface MessageBus {
+  /** Do other nodes publish here, too, so that it takes time, and may fail later? */
+  readonly isShared: boolean
   /** What is kept of the log here; another object after each gap. */
   readonly window: LogWindow
   /** Up to where the streams of this node have had everything. */
@@ -87,6 +89,8 @@ export interface MessageBus {
    * after it, as of another log, or of a part that was lost.
    */
   numberOf(cursor: Cursor): number | null
+  /** The cursor of a number of the window. */
+  cursorOf(number: number): Cursor
   /**
    * What is to be awaited, if anything, before a stream resumes here: while a part of the log is
    * added again that the streams of this node have had, nobody knows where it will stand.

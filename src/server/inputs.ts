@@ -18,27 +18,20 @@ import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
 import { EntryAges } from '../hub/entry-ages.ts'
-import { type HistoryPlace, historyFigures } from '../hub/history.ts'
+import { historyFigures } from '../hub/history.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { sweepNames } from '../hub/name-sweep.ts'
-import type { PublicationKeys } from '../hub/publication-keys.ts'
 import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Tickets } from '../identity/tickets.ts'
-import type { MessageLog } from '../log/message-log.ts'
-import type { Stores } from '../subscriptions/stores.ts'
+import type { Messages } from './messages.ts'
 
 export interface InputDependencies {
   readonly settings: Settings
   readonly host: StreamHost
-  readonly stores: Stores
-  /** The log of messages. */
-  readonly messages: MessageLog
-  readonly historyPlace: HistoryPlace
+  readonly messages: Messages
   readonly resumption: Resumption
-  /** Of the messages of all inputs. */
-  readonly keys: PublicationKeys
   readonly tickets: Tickets
   readonly openFilesLimit: number
   readonly startedMs: number
@@ -58,11 +51,10 @@ export interface Inputs {
 
 /** Opens all inputs or none. */
 export async function openInputs(dependencies: InputDependencies): Promise<Result<Inputs>> {
-  const { settings, host, log } = dependencies
-  const { subscriptions, names } = dependencies.stores
-  const { messages, keys } = dependencies
-  const { outlet } = host
-  const router = { outlet, followers: subscriptions, names, log: messages, keys, settings }
+  const { settings, host, log, messages } = dependencies
+  const { bus, keys, stores } = messages
+  const { subscriptions, names } = stores
+  const router = { outlet: host.outlet, names, bus, keys, settings }
   const http = new Input('http', new Router(router))
   const nodes = new Input('erlang', new Router(router))
   const started = await startErlang(dependencies, nodes)
@@ -71,7 +63,8 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   const storage = new Storage(subscriptions, log)
   let isLeaving = false
   const state = () => (isLeaving ? 'draining' : stateOf(dependencies, node, storage))
-  const sampler = samplerOf(dependencies, node === null ? [http] : [http, nodes], node, state)
+  const inputs = [http, ...(node === null ? [] : [nodes]), ...remoteOf(messages)]
+  const sampler = samplerOf(dependencies, inputs, node, state)
   const { socketPath } = settings.current.controlAddress
   const room = socketPath === undefined ? OK : await makeRoom(socketPath)
   const opened = room.ok ? openControlPort(dependencies, http, sampler, storage) : room
@@ -86,7 +79,7 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   const stops = [
     sampler.start(),
     reportHealth(host, state),
-    sweepNames(names, host, messages),
+    sweepNames(names, host, bus),
     maintain(messages),
   ]
   const stopWatching = () => {
@@ -95,7 +88,12 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   return success({ control: opened.value, erlang: node, leave, stopWatching })
 }
 
-function maintain(messages: Pick<MessageLog, 'maintain'>): () => void {
+/** What other servers published, where there are some. */
+function remoteOf({ bus, dispatcher }: Messages): Input[] {
+  return bus.isShared ? [new Input('bus', dispatcher.remote)] : []
+}
+
+function maintain(messages: Pick<Messages, 'maintain'>): () => void {
   const { maintainEveryMs, maintainStepMs } = historyLimits
   let timer: NodeJS.Timeout
   const next = () => {
@@ -117,8 +115,8 @@ function reportHealth(host: StreamHost, state: () => ServerState): () => void {
 
 /** Starts the node, if this server is one. */
 async function startErlang(
-  { settings, host, stores, clock, log }: InputDependencies,
-  { router, onRejected }: Input,
+  { settings, host, messages, clock, log }: InputDependencies,
+  { router, onRejected }: Input<Router>,
 ): Promise<Result<ErlangNode | null>> {
   const { erlang } = settings.current
   if (erlang === null) return success(null)
@@ -126,7 +124,7 @@ async function startErlang(
   const { startNode } = await import('../erlang/node.ts')
   const node = startNode(erlang, {
     ...{ router, clock, log },
-    online: async (user) => (await host.userPresence(stores.names.idOf(user))).connections,
+    online: async (user) => (await host.userPresence(messages.stores.names.idOf(user))).connections,
     isDraining: () => hasEnded(host),
     onRefused: (from, count, { message }) => {
       onRejected(count)
@@ -142,15 +140,16 @@ function samplerOf(
   node: ErlangNode | null,
   state: () => ServerState,
 ): Sampler {
-  const { host, clock, startedMs, stores, openFilesLimit, log } = dependencies
-  const { messages, resumption, historyPlace: place } = dependencies
-  const ages = new EntryAges(messages.last, clock.elapsedMs())
+  const { host, clock, startedMs, messages, openFilesLimit, log, resumption } = dependencies
+  const { bus, stores, place, dispatcher } = messages
+  const ages = new EntryAges(bus.window.last, clock.elapsedMs())
   const loop = new LoopWatch(clock)
   loop.start()
   return new Sampler({
     ...{ clock, startedMs, loop, openFilesLimit, inputs, state },
     ...{ subscriptions: stores.subscriptions, names: stores.names },
-    history: () => historyFigures({ log: messages, resumption, place, clock, ages }),
+    history: () => historyFigures({ bus, resumption, dispatcher, place, clock, ages }),
+    lookups: dispatcher,
     streams: () => host.figures(),
     latest: () => host.latest(),
     openFiles: () => host.openFiles,
@@ -173,15 +172,15 @@ function stateOf(
 }
 
 function openControlPort(
-  { settings, host, clock, stores, tickets, log, onBug }: InputDependencies,
-  { router, onRejected }: Input,
+  { settings, host, clock, messages, tickets, log, onBug }: InputDependencies,
+  { router, onRejected }: Input<Router>,
   sampler: Sampler,
   { onError: onStorageError }: Storage,
 ): Result<Listener> {
   const { controlAddress, controlMode, controlTokens } = settings.current
-  const { names, subscriptions, revocations } = stores
+  const { names, subscriptions, revocations } = messages.stores
   const isLocked = controlTokens.length > 0
-  const messages = { router, clock, isDraining: () => hasEnded(host), onRejected, settings }
+  const published = { router, clock, isDraining: () => hasEnded(host), onRejected, settings }
   const auth = new ControlAuth({
     settings,
     onRefused: (why) =>
@@ -189,7 +188,7 @@ function openControlPort(
   })
   const options = {
     settings,
-    messages,
+    messages: published,
     subscriptions: { subscriptions, names, settings, clock, onStorageError },
     users: { host, names, revocations, settings, clock, onStorageError },
     subjects: { host, names, followers: subscriptions, settings },

@@ -66,7 +66,7 @@ export interface SupervisorOptions {
   readonly revoked: StreamLimiterOptions['revoked']
   readonly names: StreamLimiterOptions['names']
   readonly tickets: Pick<Tickets, 'redeem'>
-  readonly resumption: Pick<Resumption, 'begin' | 'cursor'>
+  readonly resumption: Pick<Resumption, 'begin' | 'cursor' | 'settledFor'>
   readonly log: Log
   readonly clock: Clock
 }
@@ -414,12 +414,20 @@ export class Supervisor implements StreamHost, WorkerOwner {
   }
 
   /** In one turn: what the stream has missed, its place in the outlet, and then what comes next. */
-  #begin({ number, link }: WorkerProcess, record: RecordBytes): void {
+  #begin(worker: WorkerProcess, record: RecordBytes): void {
     const { slot, user, subjects, from } = readBeginRequest(record)
+    const { resumption } = this.#options
+    const { number, link } = worker
     this.#presence.add(user, number)
     if (link === null) return
-    writeBeginning(link.out, slot, this.#options.resumption.begin(user, subjects, from))
-    link.flushSoon()
+    const begin = () => {
+      writeBeginning(link.out, slot, resumption.begin(user, subjects, from))
+      link.flushSoon()
+    }
+    const settled = resumption.settledFor(from)
+    if (settled === null) begin()
+    // The process may be another one by then.
+    else settled.then(() => worker.link === link && begin())
   }
 
   /** In one turn: from its answer on the worker gets what is published about the subjects. */
