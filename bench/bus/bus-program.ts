@@ -4,11 +4,11 @@
 //   bun bench/bus/bus-program.ts URL PREFIX
 
 import { createInterface } from 'node:readline'
-import { parseRedisUrl } from '../../src/bus/redis-address.ts'
 import { RedisBus } from '../../src/bus/redis-bus.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { historyLimits } from '../../src/core/history-limits.ts'
 import { randomFrom } from '../../src/core/random.ts'
+import { parseRedisUrl } from '../../src/core/redis-address.ts'
 import type { LogItem, Publication } from '../../src/log/message-bus.ts'
 
 const SUBJECTS = 1_000_000

@@ -4,6 +4,7 @@
 import { type BusLimits, busLimits, type RedisLimits, redisLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
+import type { RedisAddress } from '../core/redis-address.ts'
 import { OK, type Result, refused } from '../core/result.ts'
 import type {
   BusListener,
@@ -15,7 +16,6 @@ import type {
 import type { InternName } from './batch.ts'
 import { BusSession } from './bus-session.ts'
 import { PublishQueue } from './publish-queue.ts'
-import type { RedisAddress } from './redis-address.ts'
 import { type LinkState, RedisLink } from './redis-link.ts'
 import { busKeys } from './scripts.ts'
 import { SharedWindow, type WindowCounts } from './shared-window.ts'

@@ -5,9 +5,9 @@ import type { RedisLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { Queue } from '../core/queue.ts'
+import { clientUrl, type RedisAddress, redisName } from '../core/redis-address.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
-import { clientUrl, type RedisAddress, redisName } from './redis-address.ts'
 import { INFO_SECTIONS, parseInfo, type RedisInfo, whyUnusable } from './redis-info.ts'
 
 /**

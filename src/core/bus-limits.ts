@@ -24,6 +24,8 @@ export const redisLimits = {
   forgetMs: 5_000,
   /** The oldest major version whose streams have all that the bus needs. */
   versionMin: 7,
+  /** Characters of a password: the tokens that clouds give out instead have 2 KiB. */
+  passwordLengthMax: 4_096,
 } as const
 
 export type RedisLimits = { readonly [Name in keyof typeof redisLimits]: number }

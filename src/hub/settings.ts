@@ -3,6 +3,7 @@
 
 import { type Address, isLoopback, type Network } from '../core/address.ts'
 import type { ControlToken } from '../core/control-token.ts'
+import type { RedisAddress } from '../core/redis-address.ts'
 import { OK, type Result, refused } from '../core/result.ts'
 
 /** How many processes hold streams: so many, one a core, or as many as so many streams need. */
@@ -77,6 +78,17 @@ export interface ErlangConfig {
   readonly epmdPort: number
   /** Is a server that is not connected with the peer not ready? */
   readonly required: boolean
+}
+
+/** How this server is one of several nodes, which share one log in Redis. */
+export interface BusConfig {
+  readonly address: RedisAddress
+  /** What the names of all keys begin with. */
+  readonly prefix: string
+  /** Is a server that is not connected with Redis not ready? */
+  readonly isRequired: boolean
+  /** Of this server, among the nodes. */
+  readonly nodeName: string
 }
 
 export interface ServerConfig {

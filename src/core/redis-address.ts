@@ -1,6 +1,6 @@
 // Where Redis is and how to log in there, from what people write.
 
-import { type Result, refused, success } from '../core/result.ts'
+import { type Result, refused, success } from './result.ts'
 
 export interface RedisAddress {
   readonly host: string
