@@ -3,8 +3,7 @@
 
 import { type Cursor, cursorText } from '../core/cursor.ts'
 import { EVERYONE, type Frame } from '../hub/frame.ts'
-import type { StreamEnd, StreamStart } from '../hub/stream.ts'
-import type { GapReason } from '../log/message-log.ts'
+import type { Gap, StreamEnd, StreamStart } from '../hub/stream.ts'
 
 /** Nothing of a body is taken away, not even a byte order mark. */
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -42,7 +41,7 @@ export function gapJson({ cursor, gap }: StreamStart): string | null {
   return gap === null ? null : gapText(gap.after, cursor, gap.reason)
 }
 
-function gapText(after: Cursor, resume: Cursor, reason: GapReason): string {
+function gapText(after: Cursor, resume: Cursor, reason: Gap['reason']): string {
   return JSON.stringify({ after: cursorText(after), resume: cursorText(resume), reason })
 }
 

@@ -1,5 +1,5 @@
-// Where the messages of this server are: in a log of its own beside the database, or in the one that
-// it shares with other servers. Opened with all that needs it, before any port.
+// Where the messages of this server are: in a log of its own beside the database, or in the one
+// that it shares with other servers. Opened with all that needs it, before any port.
 
 import { randomInt } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'

@@ -35,7 +35,7 @@ import type { UserPresence } from '../hub/stream-table.ts'
 import type { Tickets } from '../identity/tickets.ts'
 import { openFiles } from '../os/descriptors.ts'
 import { isCrowd } from '../os/process.ts'
-import { readBeginRequest, writeBeginning } from './beginnings.ts'
+import { answerBegin, readBeginRequest } from './beginnings.ts'
 import { Gathering } from './gather.ts'
 import { jsonOf, type Link } from './link.ts'
 import { Presence } from './presence.ts'
@@ -413,21 +413,13 @@ export class Supervisor implements StreamHost, WorkerOwner {
     else throw new Error(`a worker sent a record of kind ${record.kind}`)
   }
 
-  /** In one turn: what the stream has missed, its place in the outlet, and then what comes next. */
   #begin(worker: WorkerProcess, record: RecordBytes): void {
-    const { slot, user, subjects, from } = readBeginRequest(record)
-    const { resumption } = this.#options
-    const { number, link } = worker
-    this.#presence.add(user, number)
-    if (link === null) return
-    const begin = () => {
-      writeBeginning(link.out, slot, resumption.begin(user, subjects, from))
-      link.flushSoon()
-    }
-    const settled = resumption.settledFor(from)
-    if (settled === null) begin()
-    // The process may be another one by then.
-    else settled.then(() => worker.link === link && begin())
+    const request = readBeginRequest(record)
+    const { link } = worker
+    this.#presence.add(request.user, worker.number)
+    // The process may be another one by the time of the answer.
+    const isGone = () => worker.link !== link
+    if (link !== null) answerBegin(link, request, this.#options.resumption, isGone)
   }
 
   /** In one turn: from its answer on the worker gets what is published about the subjects. */
