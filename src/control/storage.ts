@@ -7,14 +7,14 @@ import { storageLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import type { Result } from '../core/result.ts'
 import { storageTrouble } from '../subscriptions/database.ts'
-import type { Subscriptions } from '../subscriptions/subscriptions.ts'
+import type { StoredSubscriptions } from '../subscriptions/subscriptions.ts'
 
 export class Storage {
   isFailing = false
-  readonly #subscriptions: Pick<Subscriptions, 'tryWrite'>
+  readonly #subscriptions: Pick<StoredSubscriptions, 'tryWrite'>
   readonly #log: Log
 
-  constructor(subscriptions: Pick<Subscriptions, 'tryWrite'>, log: Log) {
+  constructor(subscriptions: Pick<StoredSubscriptions, 'tryWrite'>, log: Log) {
     this.#subscriptions = subscriptions
     this.#log = log
   }
@@ -46,12 +46,12 @@ export class Storage {
 }
 
 /** A result that needs the database, which may refuse: a failure like any other, but logged. */
-export function stored<T>(
+export async function stored<T>(
   onStorageError: (error: SQLiteError) => void,
-  work: () => Result<T, Failure>,
-): Result<T, Failure> {
+  work: () => Result<T, Failure> | Promise<Result<T, Failure>>,
+): Promise<Result<T, Failure>> {
   try {
-    return work()
+    return await work()
   } catch (error) {
     if (!(error instanceof SQLiteError)) throw error
     onStorageError(error)

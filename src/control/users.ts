@@ -113,7 +113,7 @@ async function endStreams(
   // A name that was never seen, too: there may be tokens for it.
   const user = names.intern(subject.value)
   if (user === null) return refused(TOO_MANY_NAMES)
-  const revoked = stored(onStorageError, () => {
+  const revoked = await stored(onStorageError, () => {
     revocations.revoke(user, clock.nowMs())
     return success(undefined)
   })

@@ -58,6 +58,8 @@ export const ERRORS = {
   internal: { status: 500 },
   /** The database rejected the change, and nothing has changed; the log says why. */
   storage_failed: { status: 503 },
+  /** Redis, which machines share, is away, or too much waits for it; nothing has changed. */
+  bus_unavailable: { status: 503 },
   /** As many names as there may be are in use. */
   too_many_names: { status: 503 },
   /** As many keys as are kept were used in five minutes; `Retry-After` says when there is room. */
@@ -66,9 +68,7 @@ export const ERRORS = {
   too_many_tickets: { status: 503 },
   /** The server is stopping and accepts nothing new. */
   draining: { status: 503 },
-  /** The bus between the servers is not available; nothing was done. */
-  bus_unavailable: { status: 503 },
-  /** The bus did not answer in time: it was done, or not, or it is yet to come. */
+  /** Redis, which machines share, was lost meanwhile: it may have been done, or not. */
   outcome_unknown: { status: 504 },
 } as const satisfies Record<string, { status: number }>
 

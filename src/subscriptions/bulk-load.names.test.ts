@@ -72,7 +72,7 @@ test('names that were loaded are found by their names after a restart', async ()
     expect(followersOf(stores, 'room:42')).toEqual([7, 'alice'])
     expect(followersOf(stores, 9)).toEqual([8])
     const alice = stores.names.find('alice')
-    stores.subscriptions.remove(Uint32Array.of(alice, stores.names.find('bob')))
+    await stores.subscriptions.remove(Uint32Array.of(alice, stores.names.find('bob')))
     stores.subscriptions.close()
 
     // Bob's handle is free, and carol gets it or another one.

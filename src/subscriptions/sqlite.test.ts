@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import fc from 'fast-check'
+import { success } from '../core/result.ts'
 import { openDatabase } from './database.ts'
 import { expectSame, flat, inOrder, Model, openStore, type Pair, USERS } from './model.fixture.ts'
 import { NameTable } from './name-table.ts'
@@ -87,10 +88,10 @@ function pageOf(all: readonly number[], after: number, size: number) {
   return { users, next: rest.length > size ? (users.at(-1) ?? null) : null }
 }
 
-test('the store behaves like a Map of Sets, with restarts in between', () => {
+test('the store behaves like a Map of Sets, with restarts in between', async () => {
   let run = 0
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 40, size: 'max' }), (steps) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
       const path = `${folder}/${run++}.db`
       const model = new Model()
       let store = openStore(path)
@@ -103,7 +104,9 @@ test('the store behaves like a Map of Sets, with restarts in between', () => {
             store = openStore(path)
             expectSame(store, model)
           } else {
-            expect(store[step.does](flat(step.pairs))).toBe(model[step.does](step.pairs))
+            expect(await store[step.does](flat(step.pairs))).toEqual(
+              success(model[step.does](step.pairs)),
+            )
           }
         }
         expectSame(store, model)
@@ -117,26 +120,27 @@ test('the store behaves like a Map of Sets, with restarts in between', () => {
 })
 
 describe('a batch of changes', () => {
-  test('may be empty', () => {
+  test('may be empty', async () => {
     const store = openStore(':memory:')
-    expect([store.add(new Uint32Array(0)), store.remove(new Uint32Array(0))]).toEqual([0, 0])
+    expect(await store.add(new Uint32Array(0))).toEqual(success(0))
+    expect(await store.remove(new Uint32Array(0))).toEqual(success(0))
     expectSame(store, new Model())
     store.close()
   })
 
-  test('counts a pair once that it has twice', () => {
+  test('counts a pair once that it has twice', async () => {
     const store = openStore(':memory:')
-    expect(store.add(Uint32Array.of(1, 2, 1, 2, 3, 2, 1, 2))).toBe(2)
+    expect(await store.add(Uint32Array.of(1, 2, 1, 2, 3, 2, 1, 2))).toEqual(success(2))
     expect(inOrder(store.subscribersOf(2))).toEqual([1, 3])
-    expect(store.remove(Uint32Array.of(1, 2, 1, 2, 4, 2))).toBe(1)
+    expect(await store.remove(Uint32Array.of(1, 2, 1, 2, 4, 2))).toEqual(success(1))
     expect(inOrder(store.subscribersOf(2))).toEqual([3])
     store.close()
   })
 
-  test('may be a view of a larger array that is changed afterwards', () => {
+  test('may be a view of a larger array that is changed afterwards', async () => {
     const store = openStore(':memory:')
     const large = Uint32Array.of(9, 9, 1, 2, 3, 2, 9, 9)
-    expect(store.add(large.subarray(2, 6))).toBe(2)
+    expect(await store.add(large.subarray(2, 6))).toEqual(success(2))
     large.fill(8)
     expect(inOrder(store.subscribersOf(2))).toEqual([1, 3])
     expect(store.counts()).toEqual({ subscriptions: 2, subjects: 1 })
@@ -151,7 +155,7 @@ describe('a change that fails halfway', () => {
     [3, 4],
   ]
 
-  test.each(['add', 'remove'] as const)('(%s) changes neither disk nor index', (action) => {
+  test.each(['add', 'remove'] as const)('(%s) changes neither disk nor index', async (action) => {
     const path = `${folder}/refusing.db`
     const opened = openDatabase(path)
     if (!opened.ok) throw new Error(opened.why)
@@ -160,19 +164,19 @@ describe('a change that fails halfway', () => {
     })
     const model = new Model()
     model.add([[4, 5], ...(action === 'remove' ? PAIRS : [])])
-    store.add(flat(model.pairs()))
+    await store.add(flat(model.pairs()))
     const when = action === 'add' ? 'INSERT' : 'DELETE'
     const row = action === 'add' ? 'NEW' : 'OLD'
     opened.value.run(
       `CREATE TEMP TRIGGER refusing BEFORE ${when} ON subscriptions WHEN ${row}.subject = 4
        BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`,
     )
-    expect(() => store[action](flat(PAIRS))).toThrow('refused by the test')
+    await expect(store[action](flat(PAIRS))).rejects.toThrow('refused by the test')
     expectSame(store, model)
 
     // Later changes are not affected.
     const others = PAIRS.slice(0, 2)
-    expect(store[action](flat(others))).toBe(model[action](others))
+    expect(await store[action](flat(others))).toEqual(success(model[action](others)))
     expectSame(store, model)
     store.close()
     const again = openStore(path)

@@ -5,17 +5,20 @@ import { KeptNames } from './kept-names.ts'
 import type { NameTable } from './name-table.ts'
 import { Revocations } from './revocations.ts'
 import { sqliteSubscriptions } from './sqlite.ts'
-import type { Subscriptions, SubscriptionsOptions } from './subscriptions.ts'
+import type { StoredSubscriptions, Subscriptions, SubscriptionsOptions } from './subscriptions.ts'
 
 export interface Stores {
   /** All names in use, those of the database among them. */
   readonly names: NameTable
-  readonly subscriptions: Subscriptions
+  readonly subscriptions: StoredSubscriptions
   readonly revocations: Revocations
 }
 
-/** What a change of subscriptions needs of them. */
-export type SubscriptionStores = Pick<Stores, 'names' | 'subscriptions'>
+/** What a change of subscriptions needs, be they in a database or shared. */
+export interface SubscriptionStores {
+  readonly names: NameTable
+  readonly subscriptions: Subscriptions
+}
 
 /** @param database from `openDatabase`, with its names */
 export function storesOf(
