@@ -5,7 +5,7 @@ import type { BusLimits } from '../core/bus-limits.ts'
 import type { Cursor } from '../core/cursor.ts'
 import type { Result } from '../core/result.ts'
 import type { OwnBatch, PublishQueue } from './publish-queue.ts'
-import type { RedisFailure } from './redis-connection.ts'
+import type { Argument, RedisFailure } from './redis-connection.ts'
 import type { RedisSession } from './redis-link.ts'
 import { type Appended, type AppendRequest, type BusKeys, BusScripts } from './scripts.ts'
 import type { SharedWindow } from './shared-window.ts'
@@ -67,6 +67,10 @@ export class BusSession {
     this.#scripts = loaded.value
     await this.#look()
     while (!connections.reader.isClosed) await this.#read()
+  }
+
+  send(command: string, args: readonly Argument[]): Promise<Result<unknown, RedisFailure>> {
+    return this.#options.connections.writer.send(command, args)
   }
 
   /** Adds what waits, if it may be added now. */

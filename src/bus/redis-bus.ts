@@ -16,6 +16,8 @@ import type {
 import type { InternName } from './batch.ts'
 import { BusSession } from './bus-session.ts'
 import { PublishQueue } from './publish-queue.ts'
+import { AWAY, type RedisCommands } from './redis-commands.ts'
+import type { Argument, RedisFailure } from './redis-connection.ts'
 import { type LinkState, RedisLink } from './redis-link.ts'
 import { busKeys } from './scripts.ts'
 import { SharedWindow, type WindowCounts } from './shared-window.ts'
@@ -49,7 +51,7 @@ export interface BusFigures extends WindowCounts {
   readonly added: number
 }
 
-export class RedisBus implements MessageBus {
+export class RedisBus implements MessageBus, RedisCommands {
   readonly isShared = true
   /** Settles when the log was read for the first time: clients can resume. */
   readonly ready: Promise<void>
@@ -136,6 +138,11 @@ export class RedisBus implements MessageBus {
       setImmediate(this.#flush)
     }
     return OK
+  }
+
+  /** Of the same connection as what is published. */
+  async send(command: string, args: readonly Argument[]): Promise<Result<unknown, RedisFailure>> {
+    return (await this.#session?.send(command, args)) ?? AWAY
   }
 
   readonly #flush = (): void => {

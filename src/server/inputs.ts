@@ -24,7 +24,7 @@ import { sweepNames } from '../hub/name-sweep.ts'
 import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
-import type { Tickets } from '../identity/tickets.ts'
+import type { TicketIssuer } from '../identity/tickets.ts'
 import type { Messages } from './messages.ts'
 
 export interface InputDependencies {
@@ -32,7 +32,7 @@ export interface InputDependencies {
   readonly host: StreamHost
   readonly messages: Messages
   readonly resumption: Resumption
-  readonly tickets: Tickets
+  readonly tickets: TicketIssuer
   readonly openFilesLimit: number
   readonly startedMs: number
   readonly log: Log

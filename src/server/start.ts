@@ -21,7 +21,7 @@ import {
   type ServerConfig,
   type WorkersRequest,
 } from '../hub/settings.ts'
-import { Tickets } from '../identity/tickets.ts'
+import { type TicketIssuer, Tickets } from '../identity/tickets.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { openPublicPort } from '../public/port.ts'
 import { startWorkers } from '../workers/supervisor.ts'
@@ -53,7 +53,7 @@ interface Plan extends ServerDependencies {
   readonly capacity: Capacity
   readonly workers: number
   readonly remote: RemoteSettings
-  readonly tickets: Tickets
+  readonly tickets: TicketIssuer
   readonly messages: Messages
   readonly resumption: Resumption
   readonly onBug: OnBug
