@@ -406,8 +406,10 @@ export class Supervisor implements StreamHost, WorkerOwner {
     else if (record.kind === TO_PARENT.release) this.#limiter.release(number, jsonOf(record))
     else if (record.kind === TO_PARENT.isRevoked)
       reply(worker, record, this.#limiter.isRevoked(jsonOf<RevocableToken>(record, 4)))
-    else if (record.kind === TO_PARENT.redeem) this.#redeem(worker, record)
-    else if (record.kind === TO_PARENT.refreshKeys) this.#refreshKeys(worker, record)
+    else if (record.kind === TO_PARENT.redeem)
+      this.#replyLater(worker, record, this.#options.tickets.redeem(jsonOf<string>(record, 4)))
+    else if (record.kind === TO_PARENT.refreshKeys)
+      this.#replyLater(worker, record, this.#options.refreshKeys())
     else if (record.kind === TO_PARENT.drained) this.#onDrained(worker, jsonOf(record))
     else throw new Error(`a worker sent a record of kind ${record.kind}`)
   }
@@ -427,19 +429,12 @@ export class Supervisor implements StreamHost, WorkerOwner {
     answerSubjects(link, jsonOf(record), this.#options, (id) => this.#followed.add(id, number))
   }
 
-  async #redeem(worker: WorkerProcess, record: RecordBytes): Promise<void> {
-    const request = record.view.getUint32(0, true)
-    const { link } = worker
-    const redeemed = await this.#options.tickets.redeem(jsonOf<string>(record, 4))
-    if (link === worker.link) link?.reply(request, redeemed)
-  }
-
-  async #refreshKeys(worker: WorkerProcess, { view }: RecordBytes): Promise<void> {
+  /** Answers once that is known, unless the process is another one by then. */
+  async #replyLater(worker: WorkerProcess, { view }: RecordBytes, value: Promise<unknown>) {
     const request = view.getUint32(0, true)
     const { link } = worker
-    await this.#options.refreshKeys()
-    // The process may be another one by now, which has asked for nothing.
-    if (link === worker.link) link?.reply(request, null)
+    const settled = await value
+    if (link === worker.link) link?.reply(request, settled ?? null)
   }
 
   #onDrained(worker: WorkerProcess, { cut }: Drained): void {
