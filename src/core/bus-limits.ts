@@ -39,6 +39,9 @@ export const busLimits = {
   queueMessagesMax: 200_000,
   /** Milliseconds that a message waits for its place in the log, before its publisher is told. */
   waitMsMax: 10_000,
+  /** Milliseconds that a server waits for Redis and its log when it starts, before it gives up: who
+   * has started it starts it again. */
+  startMsMax: 10_000,
   /** Seconds after which a publisher that was refused is to try again: a failover takes some. */
   retryAfterSeconds: 2,
   /** Milliseconds between two looks at who has waited for so long. */

@@ -21,6 +21,8 @@ export interface DispatcherOptions {
   readonly followers: Followers
   /** Who follows whom has changed, in this place of the log. */
   readonly onFollow?: (change: FollowChange) => void
+  /** Part of the log was lost for this server, and changes of who follows whom may be in it. */
+  readonly onGap?: () => void
 }
 
 export class Dispatcher implements BusListener {
@@ -34,12 +36,18 @@ export class Dispatcher implements BusListener {
   readonly #remoteReceipt = new Receipt(this.remote)
   readonly #followers: Followers
   readonly #onFollow: (change: FollowChange) => void
+  readonly #afterGap: () => void
   /** Null before there can be streams. */
   #outlet: Outlet | null = null
 
-  constructor({ followers, onFollow = () => undefined }: DispatcherOptions) {
+  constructor({
+    followers,
+    onFollow = () => undefined,
+    onGap = () => undefined,
+  }: DispatcherOptions) {
     this.#followers = followers
     this.#onFollow = onFollow
+    this.#afterGap = onGap
   }
 
   /** From now on there are streams. */
@@ -90,6 +98,7 @@ export class Dispatcher implements BusListener {
   }
 
   onGap({ after, resume }: BusGap): void {
+    this.#afterGap()
     this.#outlet?.broadcast(newGapFrame(after, resume), {
       settle: (told) => {
         this.gapsTold += told
