@@ -82,7 +82,8 @@ function headOf({ bytes, isAbout, isJson, target, name }: LogMessage): string {
   return `${isJson ? 'T' : 't'}${name ?? target},${bytes.length}`
 }
 
-function textOf({ id, name }: NamedUser): string {
+/** A user or subject as all nodes know it. */
+export function textOf({ id, name }: NamedUser): string {
   return name ?? String(id)
 }
 

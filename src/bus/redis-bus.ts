@@ -5,21 +5,24 @@ import { type BusLimits, busLimits, type RedisLimits, redisLimits } from '../cor
 import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
 import type { RedisAddress } from '../core/redis-address.ts'
-import { OK, type Result, refused } from '../core/result.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import type {
   BusListener,
   LogItem,
   LogWindow,
   MessageBus,
   Publication,
+  PublishRefusal,
 } from '../log/message-bus.ts'
+import type { NamedUser } from '../log/message-log.ts'
 import type { InternName } from './batch.ts'
+import { busKeys } from './bus-keys.ts'
 import { BusSession } from './bus-session.ts'
+import { FollowsPublication } from './follows-publication.ts'
 import { PublishQueue } from './publish-queue.ts'
 import { AWAY, type RedisCommands } from './redis-commands.ts'
 import type { Argument, RedisFailure } from './redis-connection.ts'
 import { type LinkState, RedisLink } from './redis-link.ts'
-import { busKeys } from './scripts.ts'
 import { SharedWindow, type WindowCounts } from './shared-window.ts'
 
 export interface RedisBusOptions {
@@ -37,8 +40,20 @@ export interface RedisBusOptions {
   readonly origin: string
   readonly limits?: BusLimits
   readonly redisLimits?: RedisLimits
+  /**
+   * Called when the items that the listener gets do not tell any more who follows whom: after a
+   * gap, or when Redis has lost everything. It is as the sets in Redis have it: whoever keeps it
+   * reads them anew, and then makes the changes that have come since it began to read.
+   */
+  readonly onFollowsLost?: () => void
   /** Called when Redis was lost, or is there again. */
   readonly onChange?: (state: LinkState) => void
+}
+
+/** A user, and a subject that it follows. */
+export interface FollowPair {
+  readonly user: NamedUser
+  readonly subject: NamedUser
 }
 
 export interface BusFigures extends WindowCounts {
@@ -59,6 +74,7 @@ export class RedisBus implements MessageBus, RedisCommands {
   readonly #queue: PublishQueue
   readonly #link: RedisLink
   readonly #expiry: Timer
+  readonly #pairsMax: number
   #session: BusSession | null = null
   #added = 0
   #isClosed = false
@@ -66,11 +82,13 @@ export class RedisBus implements MessageBus, RedisCommands {
 
   constructor(options: RedisBusOptions) {
     const { limits = busLimits, clock, origin, listener, intern, prefix } = options
+    this.#pairsMax = limits.batchMessagesMax
     this.#queue = new PublishQueue({ origin, limits, clock })
     this.#window = new SharedWindow({
       bytes: options.historyBytes,
       ...{ limits, listener, intern },
       takeOwn: (entry) => this.#queue.take(entry),
+      onFollowsLost: options.onFollowsLost,
     })
     const { promise, resolve } = Promise.withResolvers<void>()
     this.ready = promise
@@ -132,12 +150,40 @@ export class RedisBus implements MessageBus, RedisCommands {
   publish(item: LogItem, publication: Publication | null): Result<void, 'full' | 'closed'> {
     if (this.#isClosed) return refused('closed')
     const pushed = this.#queue.push(item, publication)
-    if (!pushed.ok) return pushed
-    if (!this.#isFlushing) {
-      this.#isFlushing = true
-      setImmediate(this.#flush)
-    }
-    return OK
+    if (pushed.ok) this.#flushSoon()
+    return pushed
+  }
+
+  /**
+   * From here on these users follow these subjects, or do so no longer: in the sets of Redis, and
+   * in the log as one entry of what was not so before. All of it is done, or nothing.
+   *
+   * @param pairs at most busLimits.batchMessagesMax
+   * @param perUserMax subjects that a user may follow; null for any number
+   * @returns how many were not so before, once this node has read all of them; `limit` if a user
+   *   would follow more than it may
+   */
+  changeFollows(
+    pairs: readonly FollowPair[],
+    follows: boolean,
+    perUserMax: number | null,
+  ): Promise<Result<number, PublishRefusal>> {
+    if (pairs.length > this.#pairsMax) throw new RangeError('these are too many changes')
+    if (this.#isClosed) return Promise.resolve(refused('closed'))
+    if (pairs.length === 0) return Promise.resolve(success(0))
+    const { promise, resolve } = Promise.withResolvers<Result<number, PublishRefusal>>()
+    const changes = pairs.map(({ user, subject }) => ({ user, subject, follows }))
+    const request = { changes, perUserMax }
+    const pushed = this.#queue.pushFollows(request, new FollowsPublication(resolve))
+    if (pushed.ok) this.#flushSoon()
+    else resolve(pushed)
+    return promise
+  }
+
+  #flushSoon(): void {
+    if (this.#isFlushing) return
+    this.#isFlushing = true
+    setImmediate(this.#flush)
   }
 
   /** Of the same connection as what is published. */

@@ -21,7 +21,14 @@ function at(epoch: number, number: number): Cursor {
 function batch(where: Cursor, origin: string, count: number, ...texts: string[]): BatchEntry {
   const { head, body } = encodeBatch(texts.map((text) => about(1, text)))
   const entry = { origin, batch: count, count: texts.length, seconds: 5, head, isText: true }
-  return { kind: 'batch', at: where, body: Buffer.from(body).toString(), again: null, ...entry }
+  return {
+    kind: 'batch',
+    at: where,
+    body: Buffer.from(body).toString(),
+    again: null,
+    previous: count - 1,
+    ...entry,
+  }
 }
 
 function again(where: Cursor, { origin, batch: count, head, body, ...entry }: BatchEntry) {
@@ -29,7 +36,7 @@ function again(where: Cursor, { origin, batch: count, head, body, ...entry }: Ba
 }
 
 function fork(where: Cursor, base: Cursor, batches: readonly [string, number][] = []): ForkEntry {
-  return { kind: 'fork', at: where, base, batches: new Map(batches) }
+  return { kind: 'fork', at: where, base, batches: new Map(batches), isAnew: batches.length > 0 }
 }
 
 class Node {

@@ -70,6 +70,9 @@ export const busLimits = {
   /** Nodes whose last batch is kept, to know what comes twice; each start is one. All of them go in
    * one command to a Redis that has lost everything, in about 30 KiB. */
   originsMax: 1_000,
+  /** Keys of messages that a Redis that has lost everything gets back, the newest ones: in one
+   * command of about 6 MiB, which takes it a tenth of a second. */
+  keysAgainMax: 65_536,
   /** Seconds that Redis keeps the number of a node's last batch: longer than any connection that
    * may still bring one. */
   originSeconds: 86_400,

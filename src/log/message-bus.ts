@@ -30,9 +30,9 @@ export type LogWindow = Pick<
 /**
  * Why an item is not in the log. `full` and `closed`: at once. `unavailable`: it has waited for as
  * long as it may, and was not sent. `unknown`: it was sent, and may still come. `conflict`: its key
- * was another message.
+ * was another message. `limit`: a user would follow more than is allowed.
  */
-export type PublishRefusal = 'full' | 'closed' | 'unavailable' | 'unknown' | 'conflict'
+export type PublishRefusal = 'full' | 'closed' | 'unavailable' | 'unknown' | 'conflict' | 'limit'
 
 /**
  * What becomes of an item that was published here. The bus calls one of the first three, once; who

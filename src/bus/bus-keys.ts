@@ -1,0 +1,22 @@
+// The keys in Redis of one cluster.
+
+export interface BusKeys {
+  readonly log: string
+  readonly state: string
+  originOf(origin: string): string
+  /** Of the key of a message, by its hash. */
+  keyOf(hash: string): string
+  /** Of the subjects that a user follows, as text; no other key begins so. */
+  followsOf(user: string): string
+}
+
+/** @param prefix parts the keys of several clusters on one Redis */
+export function busKeys(prefix: string): BusKeys {
+  return {
+    log: `${prefix}log`,
+    state: `${prefix}log:state`,
+    originOf: (origin) => `${prefix}log:origin:${origin}`,
+    keyOf: (hash) => `${prefix}log:key:${hash}`,
+    followsOf: (user) => `${prefix}follows:${user}`,
+  }
+}
