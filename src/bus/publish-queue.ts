@@ -100,7 +100,7 @@ export class PublishQueue {
       byteCount += bytes
     }
     const { sinceMs } = first
-    const content = encodeBatch(items)
+    const content = encodeBatch(items, publications)
     const batch = { batch: this.#nextBatch++, content, items, byteCount, sinceMs, publications }
     this.#sent.push(batch)
     return batch

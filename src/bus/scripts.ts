@@ -125,6 +125,11 @@ export interface BusKeys {
   readonly log: string
   readonly state: string
   originOf(origin: string): string
+  /** All members, and their version. */
+  readonly members: string
+  /** Is there for as long as the node gives signs of life. */
+  nodeOf(origin: string): string
+  inboxOf(origin: string): string
 }
 
 /** @param prefix parts the keys of several clusters on one Redis */
@@ -133,6 +138,9 @@ export function busKeys(prefix: string): BusKeys {
     log: `${prefix}log`,
     state: `${prefix}log:state`,
     originOf: (origin) => `${prefix}log:origin:${origin}`,
+    members: `${prefix}nodes`,
+    nodeOf: (origin) => `${prefix}node:${origin}`,
+    inboxOf: (origin) => `${prefix}inbox:${origin}`,
   }
 }
 
@@ -153,6 +161,20 @@ export interface Hello {
   readonly batch: number
 }
 
+/** Answers by what they are called. */
+export async function loadScripts<Name extends string>(
+  connection: RedisConnection,
+  texts: Readonly<Record<Name, string>>,
+): Promise<Result<Record<Name, string>, RedisFailure>> {
+  const hashes: Partial<Record<Name, string>> = {}
+  for (const name of Object.keys(texts) as Name[]) {
+    const loaded = await connection.send('SCRIPT', ['LOAD', texts[name]])
+    if (!loaded.ok) return loaded
+    hashes[name] = String(loaded.value)
+  }
+  return success(hashes as Record<Name, string>)
+}
+
 /** The scripts on one connection, which has them for as long as it lives. */
 export class BusScripts {
   readonly #connection: RedisConnection
@@ -165,14 +187,9 @@ export class BusScripts {
     keys: BusKeys,
     originSeconds: number,
   ): Promise<Result<BusScripts, RedisFailure>> {
-    const hashes: Record<string, string> = {}
-    for (const [name, text] of Object.entries(SCRIPTS)) {
-      const loaded = await connection.send('SCRIPT', ['LOAD', text])
-      if (!loaded.ok) return loaded
-      hashes[name] = String(loaded.value)
-    }
-    const all = hashes as Record<keyof typeof SCRIPTS, string>
-    return success(new BusScripts(connection, keys, all, originSeconds))
+    const loaded = await loadScripts(connection, SCRIPTS)
+    if (!loaded.ok) return loaded
+    return success(new BusScripts(connection, keys, loaded.value, originSeconds))
   }
 
   private constructor(

@@ -15,8 +15,9 @@ import {
 } from '../log/message-bus.ts'
 import type { LogMessage } from '../log/message-log.ts'
 import { memoryLog, type RingLog } from '../log/ring-log.ts'
-import { decodeBatch, type InternName } from './batch.ts'
+import { decodeBatch, type InternName, reportedItems } from './batch.ts'
 import { CutPlaces } from './cut-places.ts'
+import { MEMBERS_ORIGIN, type MemberChange, memberChangeOf, VOID } from './member-entry.ts'
 import { bytesOfAll, RecentBatches } from './recent-batches.ts'
 import {
   type BatchEntry,
@@ -39,6 +40,10 @@ export interface SharedWindowOptions {
   readonly intern: InternName
   /** Removes a batch of this node from those that are not in the log yet; null if it is not one. */
   readonly takeOwn: (entry: BatchEntry) => OwnItems | null
+  /** Called for each change of the nodes that are there, in the order of the log. */
+  readonly onMemberChange: (change: MemberChange) => void
+  /** What streams settle of an item that another node asks for. */
+  readonly publicationOf: (origin: string, cursor: Cursor) => Publication
 }
 
 /** A part that this node has read and the log has lost: it is being added again. */
@@ -174,9 +179,10 @@ export class SharedWindow {
   }
 
   #applyBatch(entry: BatchEntry): void {
-    const { at, origin, batch, count, again } = entry
+    const { at, count, again } = entry
+    const change = memberChangeOf(entry)
     const own = this.#options.takeOwn(entry)
-    const items = own === null ? this.#decoded(entry) : this.#named(own.items)
+    const items = change === null ? this.#itemsOf(entry, own) : [VOID]
     if (items === null || items.length !== count) {
       this.counts.foreign++
       return
@@ -196,11 +202,14 @@ export class SharedWindow {
     if (again !== null && again.number === at.number) this.#epochs.extend(again, count)
     this.#recent.push(entry)
     this.#cuts.add(at, this.#options.limits.entryBytes + entry.head.length + entry.body.length)
-    const isNew = this.#note(origin, batch)
-    const isLive = this.#isLive && this.#tail === null && isNew
-    if (!isNew && this.#tail === null) this.counts.doubled++
-    this.#hand(items, at, own, isLive)
+    const isNew = this.#note(entry.origin, entry.batch)
+    if (change === null) this.#hand(items, entry, own, isNew)
+    else this.#options.onMemberChange(change)
     if (this.#tail !== null) this.#settleTail(this.#tail, entry)
+  }
+
+  #itemsOf(entry: BatchEntry, own: OwnItems | null): readonly LogItem[] | null {
+    return own === null ? this.#decoded(entry) : this.#named(own.items)
   }
 
   #decoded({ head, body, isText }: BatchEntry): LogItem[] | null {
@@ -237,11 +246,21 @@ export class SharedWindow {
     return true
   }
 
-  #hand(items: readonly LogItem[], at: Cursor, own: OwnItems | null, isLive: boolean): void {
+  #hand(
+    items: readonly LogItem[],
+    { at, origin, head }: BatchEntry,
+    own: OwnItems | null,
+    isNew: boolean,
+  ): void {
+    const isLive = this.#isLive && this.#tail === null && isNew
+    if (!isNew && this.#tail === null) this.counts.doubled++
     const { listener } = this.#options
+    const reported = own === null && isLive ? reportedItems(head) : NO_ITEMS
     for (let index = 0; index < items.length; index++) {
       const cursor = { epoch: at.epoch, number: at.number + index }
-      const publication = own?.publications[index] ?? null
+      const publication = reported.includes(index)
+        ? this.#options.publicationOf(origin, cursor)
+        : (own?.publications[index] ?? null)
       if (isLive) listener.onItem(items[index] as LogItem, cursor, publication)
       publication?.onAccepted(cursor, isLive)
     }
@@ -313,7 +332,8 @@ export class SharedWindow {
 
   /** Of one branch after the other, without a look at the log in between: no more than is kept. */
   #keepOrphans(entries: readonly BatchEntry[]): void {
-    this.#orphans.push(...entries)
+    // Of the members, Redis and the nodes themselves know more than an entry of then.
+    this.#orphans.push(...entries.filter(({ origin }) => origin !== MEMBERS_ORIGIN))
     if (bytesOfAll(this.#orphans) <= this.#options.limits.recentBytesMax) return
     this.#orphans = []
     this.#isTailLost = true
@@ -345,6 +365,7 @@ export class SharedWindow {
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map()
+const NO_ITEMS: readonly number[] = []
 
 const NOWHERE: Cursor = { epoch: 0, number: 0 }
 
