@@ -2,12 +2,15 @@
 // this node. Before it adds anything, it has read everything that was there.
 
 import type { BusLimits } from '../core/bus-limits.ts'
+import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { type Result, success } from '../core/result.ts'
 import type { AppendRequest, ConditionalRequest } from './append-request.ts'
 import type { BusKeys } from './bus-keys.ts'
 import { conditionOfEntry } from './condition.ts'
 import type { BatchResolution, Resolved } from './conditional-script.ts'
+import { type InboxEntry, parseInbox } from './inbox-entry.ts'
+import type { Membership } from './membership.ts'
 import type { OwnBatch, PublishQueue } from './publish-queue.ts'
 import type { Argument, RedisFailure } from './redis-connection.ts'
 import type { RedisSession } from './redis-link.ts'
@@ -22,6 +25,10 @@ export interface BusSessionOptions {
   readonly limits: BusLimits
   readonly window: SharedWindow
   readonly queue: PublishQueue
+  readonly clock: Clock
+  readonly membership: Membership
+  /** Called with what other nodes have sent. */
+  readonly onInbox: (entries: readonly InboxEntry[]) => void
   /** Called each time that everything is read and batches can be added. */
   readonly onReady: () => void
   readonly onAdded: () => void
@@ -48,6 +55,10 @@ export class BusSession {
   #lastSent: number | null = null
   /** Looks at the log since a batch was added. */
   #looks = 0
+  /** Up to which entry the inbox was read. */
+  #inboxAfter = '0-0'
+  /** When the log had something last. */
+  #heardMs: number
   /** Changes of the window that were acted upon. */
   #changes = 0
   /** Which resending is the newest one: it alone goes on. */
@@ -55,6 +66,7 @@ export class BusSession {
 
   constructor(options: BusSessionOptions) {
     this.#options = options
+    this.#heardMs = options.clock.elapsedMs()
   }
 
   get isReady(): boolean {
@@ -70,8 +82,10 @@ export class BusSession {
       return
     }
     this.#scripts = loaded.value
+    await this.#options.membership.start()
     await this.#look()
     while (!connections.reader.isClosed) await this.#read()
+    this.#options.membership.stop()
   }
 
   send(command: string, args: readonly Argument[]): Promise<Result<unknown, RedisFailure>> {
@@ -90,23 +104,40 @@ export class BusSession {
   }
 
   async #read(): Promise<void> {
-    const { connections, keys, limits, window } = this.#options
+    const { connections, keys, limits, window, origin, membership } = this.#options
     const { readEntries, readBlockMs } = limits
+    const inbox = keys.inboxOf(origin)
     const limitsOfRead = ['COUNT', String(readEntries), 'BLOCK', String(readBlockMs)]
-    const args = [...limitsOfRead, 'STREAMS', keys.log, idText(window.readAfter)]
+    const places = [keys.log, inbox, idText(window.readAfter), this.#inboxAfter]
+    const args = [...limitsOfRead, 'STREAMS', ...places]
     const answer = await connections.reader.send('XREAD', args, readBlockMs)
     if (!answer.ok) {
       connections.end(answer.why.text)
       return
     }
     const entries = parseEntries(answer.value, keys.log)
-    if (entries === null) {
+    const received = parseInbox(answer.value, inbox)
+    if (entries === null || received === null) {
       connections.end('Redis has answered XREAD with something else.')
       return
     }
     for (const entry of entries) window.apply(entry)
-    if (entries.length === 0) await this.#onSilence()
-    else this.#onRead()
+    membership.onRead()
+    // After the log: it may be about what has just been read.
+    this.#inboxAfter = received.last ?? this.#inboxAfter
+    if (received.entries.length > 0) this.#options.onInbox(received.entries)
+    if (entries.length > 0) {
+      this.#heardMs = this.#options.clock.elapsedMs()
+      this.#onRead()
+    } else if (answer.value === null || this.#hasHeardNothing()) await this.#onSilence()
+  }
+
+  /** Also while the inbox always has something. */
+  #hasHeardNothing(): boolean {
+    const nowMs = this.#options.clock.elapsedMs()
+    if (nowMs - this.#heardMs < this.#options.limits.readBlockMs) return false
+    this.#heardMs = nowMs
+    return true
   }
 
   #onRead(): void {
@@ -215,6 +246,9 @@ export class BusSession {
     }
     // None was refused, as far as they are answered; the others are in their order, too.
     this.#phase = 'ready'
+    // What was in it may be gone, and its entries may begin anew.
+    this.#inboxAfter = '0-0'
+    this.#options.membership.onReady()
     this.#options.onReady()
     this.#tellRepeated()
     this.flush()

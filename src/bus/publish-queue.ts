@@ -169,7 +169,7 @@ export class PublishQueue {
   #send(
     own: Pick<OwnBatch, 'items' | 'publications' | 'condition' | 'byteCount' | 'sinceMs'>,
   ): OwnBatch {
-    const content = encodeBatch(own.items)
+    const content = encodeBatch(own.items, own.publications ?? [])
     const batch = this.#nextBatch++
     const sent: OwnBatch = { ...own, batch, content, repeated: null, isSettled: false }
     this.#sent.push(sent)

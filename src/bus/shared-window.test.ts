@@ -7,6 +7,7 @@ import type { Cursor } from '../core/cursor.ts'
 import { about, missed, reader } from '../log/log.fixture.ts'
 import { encodeBatch } from './batch.ts'
 import { Listener } from './bus.fixture.ts'
+import type { MemberChange } from './member-entry.ts'
 import { SharedWindow } from './shared-window.ts'
 import type { BatchEntry, ForkEntry, StreamEntry } from './stream-entry.ts'
 
@@ -41,6 +42,7 @@ function fork(where: Cursor, base: Cursor, batches: readonly [string, number][] 
 
 class Node {
   readonly listener = new Listener()
+  readonly changes: MemberChange[] = []
   readonly window: SharedWindow
 
   constructor(entries: readonly StreamEntry[] = [], bytes = 64 * 1024, recentBytesMax = 10_000) {
@@ -50,6 +52,10 @@ class Node {
       listener: this.listener,
       intern: () => null,
       takeOwn: () => null,
+      onMemberChange: (change) => this.changes.push(change),
+      publicationOf: () => {
+        throw new Error('nobody asks')
+      },
     })
     this.window.goLive()
     this.apply(...entries)

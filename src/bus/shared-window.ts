@@ -16,9 +16,10 @@ import {
 } from '../log/message-bus.ts'
 import type { LogMessage } from '../log/message-log.ts'
 import { memoryLog, type RingLog } from '../log/ring-log.ts'
-import { decodeBatch, type InternName } from './batch.ts'
+import { decodeBatch, type InternName, reportedItems } from './batch.ts'
 import { keyOf } from './condition.ts'
 import { CutPlaces } from './cut-places.ts'
+import { MEMBERS_ORIGIN, type MemberChange, memberChangeOf, VOID } from './member-entry.ts'
 import { bytesOfAll, RecentBatches } from './recent-batches.ts'
 import {
   type BatchEntry,
@@ -45,6 +46,10 @@ export interface SharedWindowOptions {
   readonly takeOwn: (entry: BatchEntry) => OwnItems | null
   /** Called when the items do not tell any more who follows whom: it is as Redis has it. */
   readonly onFollowsLost?: (() => void) | undefined
+  /** Called for each change of the nodes that are there, in the order of the log. */
+  readonly onMemberChange: (change: MemberChange) => void
+  /** What streams settle of an item that another node asks for. */
+  readonly publicationOf: (origin: string, cursor: Cursor) => Publication
 }
 
 /** A part that this node has read and the log has lost: it is being added again. */
@@ -184,10 +189,10 @@ export class SharedWindow {
   }
 
   #applyBatch(entry: BatchEntry): void {
-    const { at, origin, batch, count, again } = entry
+    const { at, count, again } = entry
+    const change = memberChangeOf(entry)
     const own = this.#options.takeOwn(entry)
-    const ownItems = own?.items ?? null
-    const items = ownItems === null ? this.#decoded(entry) : this.#named(ownItems)
+    const items = change === null ? this.#itemsOf(entry, own) : [VOID]
     if (items === null || items.length !== count) {
       for (const publication of own?.publications ?? []) publication?.onRefused('unknown')
       this.counts.foreign++
@@ -208,11 +213,15 @@ export class SharedWindow {
     if (again !== null && again.number === at.number) this.#epochs.extend(again, count)
     this.#recent.push(entry)
     this.#cuts.add(at, this.#options.limits.entryBytes + entry.head.length + entry.body.length)
-    const isNew = this.#note(origin, batch)
-    const isLive = this.#isLive && this.#tail === null && isNew
-    if (!isNew && this.#tail === null) this.counts.doubled++
-    this.#hand(items, at, own, isLive)
+    const isNew = this.#note(entry.origin, entry.batch)
+    if (change === null) this.#hand(items, entry, own, isNew)
+    else this.#options.onMemberChange(change)
     if (this.#tail !== null) this.#settleTail(this.#tail, entry)
+  }
+
+  #itemsOf(entry: BatchEntry, own: OwnItems | null): readonly LogItem[] | null {
+    const items = own?.items ?? null
+    return items === null ? this.#decoded(entry) : this.#named(items)
   }
 
   #decoded({ head, body, isText }: BatchEntry): LogItem[] | null {
@@ -249,11 +258,21 @@ export class SharedWindow {
     return true
   }
 
-  #hand(items: readonly LogItem[], at: Cursor, own: OwnItems | null, isLive: boolean): void {
+  #hand(
+    items: readonly LogItem[],
+    { at, origin, head }: BatchEntry,
+    own: OwnItems | null,
+    isNew: boolean,
+  ): void {
+    const isLive = this.#isLive && this.#tail === null && isNew
+    if (!isNew && this.#tail === null) this.counts.doubled++
     const { listener } = this.#options
+    const reported = own === null && isLive ? reportedItems(head) : NO_ITEMS
     for (let index = 0; index < items.length; index++) {
       const cursor = { epoch: at.epoch, number: at.number + index }
-      const publication = own?.publications[index] ?? null
+      const publication = reported.includes(index)
+        ? this.#options.publicationOf(origin, cursor)
+        : (own?.publications[index] ?? null)
       publication?.onAccepted(cursor, isLive)
       if (isLive) listener.onItem(items[index] as LogItem, cursor, publication)
     }
@@ -338,7 +357,8 @@ export class SharedWindow {
 
   /** Of one branch after the other, without a look at the log in between: no more than is kept. */
   #keepOrphans(entries: readonly BatchEntry[]): void {
-    this.#orphans.push(...entries)
+    // Of the members, Redis and the nodes themselves know more than an entry of then.
+    this.#orphans.push(...entries.filter(({ origin }) => origin !== MEMBERS_ORIGIN))
     if (bytesOfAll(this.#orphans) <= this.#options.limits.recentBytesMax) return
     this.#orphans = []
     this.#isTailLost = true
@@ -383,6 +403,7 @@ export class SharedWindow {
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map()
+const NO_ITEMS: readonly number[] = []
 
 const NOWHERE: Cursor = { epoch: 0, number: 0 }
 

@@ -39,6 +39,8 @@ export type PublishRefusal = 'full' | 'closed' | 'unavailable' | 'unknown' | 'co
  * listens to it answers for the streams that an item was handed to.
  */
 export interface Publication {
+  /** Are all nodes to report what became of it? Then each is handed a publication with it. */
+  readonly isForAllNodes?: boolean
   /**
    * It is in the log, and every node will have it.
    *
@@ -71,7 +73,8 @@ export interface BusListener {
   /**
    * Hot path: once an item.
    *
-   * @param publication null for an item of another node, or one whose publisher asks for nothing
+   * @param publication null for an item of another node, unless that node asks for a report:
+   *   then its streams settle it as one of this node
    */
   onItem(item: LogItem, cursor: Cursor, publication: Publication | null): void
   onGap(gap: BusGap): void

@@ -6,6 +6,8 @@ import { FollowLoader } from '../bus/follow-loader.ts'
 import { RedisBus } from '../bus/redis-bus.ts'
 import { SharedRevocations } from '../bus/shared-revocations.ts'
 import { SharedTickets } from '../bus/shared-tickets.ts'
+import { httpUrl } from '../core/address.ts'
+import { build } from '../core/build.ts'
 import { busLimits, redisLimits } from '../core/bus-limits.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { redisName } from '../core/redis-address.ts'
@@ -24,8 +26,8 @@ const ORIGIN_BYTES = 8
 
 /** Connects with Redis, and reads all that is there. Fails with what is not available. */
 export async function openSharedMessages(
-  { historyBytes }: ServerConfig,
-  { address, prefix }: BusConfig,
+  { historyBytes, controlAddress }: ServerConfig,
+  { address, prefix, nodeName }: BusConfig,
   { log, clock }: MessagesDependencies,
 ): Promise<Result<Messages>> {
   const names = new NameTable({ seed: randomInt(2 ** 32) })
@@ -43,13 +45,17 @@ export async function openSharedMessages(
   const dispatcher = new Dispatcher({
     followers: subscriptions,
     onFollow: (change) => subscriptions.apply(change),
-    onGap: () => loader.reload(),
   })
   const links = new LinkLog(address, log)
   const redis: RedisBus = new RedisBus({
     ...{ address, prefix, historyBytes, listener: dispatcher, clock, random: Math.random },
     origin: randomBytes(ORIGIN_BYTES).toString('hex'),
     intern: (name) => names.intern(name),
+    node: {
+      ...{ name: nodeName, address: httpUrl(controlAddress), version: build.version },
+      startedMs: clock.nowMs(),
+    },
+    onFollowsLost: () => loader.reload(),
     onChange: (state) => links.onChange(state),
   })
   const revocations = new SharedRevocations({ redis, prefix, names })
