@@ -83,7 +83,7 @@ const STEP: Readonly<Record<GreetingStep, Pick<RedisFinding, 'shouldBe' | 'why'>
   protocol: { shouldBe: 'Redis or Valkey', why: 'the servers share a stream of Redis' },
   login: {
     shouldBe: 'with a password',
-    why: 'without one, whoever reaches it can read and change everything',
+    why: 'without one, whoever reaches it may read and change what is there',
   },
 }
 
