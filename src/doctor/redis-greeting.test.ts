@@ -103,12 +103,22 @@ describe('a Redis', () => {
   })
 
   test.each([
-    ['-DENIED Redis is running in protected mode\r\n', 'protocol'],
-    ['-ERR max number of clients reached\r\n', 'protocol'],
-    ['-NOAUTH Authentication required.\r\n', 'login'],
-  ])('that says %p is not entered', async (text, step) => {
-    const port = serverSaying(text, { closes: true })
-    expect(await greet(addressOf(port), PATIENT_MS)).toMatchObject({ ok: false, why: { step } })
+    ['DENIED Redis is in protected mode', 'protocol', 'refused, DENIED'],
+    ['ERR max number of clients reached', 'protocol', 'refused, ERR'],
+    ['NOAUTH Authentication required.', 'login', 'it asks for a password'],
+  ])('that says %p is not entered', async (text, step, why) => {
+    const port = serverSaying(`-${text}\r\n`, { closes: true })
+    expect(await greet(addressOf(port), PATIENT_MS)).toMatchObject({
+      ok: false,
+      why: { step, why },
+    })
+  })
+
+  test('may not put control characters on a terminal, nor fill it', async () => {
+    const port = serverSaying(`-ERR \u001b[2J${'x'.repeat(1_000)}\r\n`)
+    const greeting = await greet(addressOf(port), PATIENT_MS)
+    if (greeting.ok) throw new Error('it has refused')
+    expect(greeting.why.cure).toMatch(/^see what it says: "ERR \?\[2Jx{100,200}"$/)
   })
 
   test('is no Sentinel', async () => {

@@ -174,15 +174,13 @@ class Talk {
     if (ping === undefined) return null
     // Such as that it takes no more clients, or only those of its own machine.
     if (!/^(\+PONG|-(NOAUTH|NOPERM|LOADING|MASTERDOWN|BUSY|MISCONF))/.test(ping)) {
-      return ping.startsWith('-')
-        ? failed('protocol', [errorText(ping), 'see what Redis says'])
-        : NOT_REDIS
+      return ping.startsWith('-') ? refusedBy('protocol', ping, 'see what it says') : NOT_REDIS
     }
     const asksForPassword = ping.startsWith('-NOAUTH')
     const hasPassword = this.#address.password !== null
     const login = hasPassword ? replies[1] : '+OK'
     if (login?.startsWith('-')) {
-      return failed('login', [errorText(login), 'correct user or password, or add the user there'])
+      return refusedBy('login', login, 'correct user or password, or add the user there')
     }
     if (asksForPassword && !hasPassword) {
       return failed('login', ['it asks for a password', 'give it with --bus-password-file'])
@@ -200,8 +198,10 @@ const SENTINEL = failed('protocol', ['a Sentinel', 'give the address of a master
 
 const NOT_REDIS = failed('protocol', ['something else', 'correct the address'])
 
-function errorText(reply: string): string {
-  return reply.slice(1, 1 + doctorLimits.shownLengthMax).replaceAll(/\p{C}/gu, '?')
+/** By an error, which begins with a code. */
+function refusedBy(step: GreetingStep, reply: string, cure: string): Greeted {
+  const text = reply.slice(1, 1 + doctorLimits.shownLengthMax).replaceAll(/\p{C}/gu, '?')
+  return failed(step, [`refused, ${text.split(' ')[0]}`, `${cure}: "${text}"`])
 }
 
 /** As a client sends it (RESP2), each character of it a byte. */

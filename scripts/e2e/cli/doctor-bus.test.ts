@@ -185,7 +185,7 @@ describe.skipIf(!HAS_REDIS)('a user of Redis', () => {
 
   test.each([
     ['no password', [], 'it asks for a password'],
-    ['a wrong one', ['wrong'], 'WRONGPASS invalid username-password pair or user is disabled.'],
+    ['a wrong one', ['wrong'], 'refused, WRONGPASS'],
   ])('with %s is not let in', async (_, given, is) => {
     await using redis = await RedisServer.start({ password })
     const paths = await Promise.all(given.map(fileWith))
