@@ -46,7 +46,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   // The search for the highest rate receives its messages by what flood is made of.
   gen: ['core', 'os', 'cli', 'flood'],
   friends: ['core', 'os', 'subscriptions', 'cli'],
-  doctor: ['core', 'os', 'cli'],
+  doctor: ['core', 'os', 'bus', 'cli'],
   client: ['core', 'os', 'cli'],
   token: ['core', 'os', 'hub', 'identity', 'cli'],
   cli: ['core', 'os'],
