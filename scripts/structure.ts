@@ -45,7 +45,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   flood: ['core', 'os', 'report', 'cli', 'doctor'],
   // The search for the highest rate receives its messages by what flood is made of.
   gen: ['core', 'os', 'cli', 'flood'],
-  friends: ['core', 'os', 'subscriptions', 'cli'],
+  friends: ['core', 'os', 'subscriptions', 'bus', 'cli'],
   doctor: ['core', 'os', 'bus', 'cli'],
   client: ['core', 'os', 'cli'],
   token: ['core', 'os', 'hub', 'identity', 'cli'],

@@ -21,7 +21,7 @@ import type {
   Publication,
   PublishRefusal,
 } from '../log/message-bus.ts'
-import type { NamedUser } from '../log/message-log.ts'
+import type { FollowPair } from '../subscriptions/shared.ts'
 import type { InternName } from './batch.ts'
 import { busKeys } from './bus-keys.ts'
 import { BusSession } from './bus-session.ts'
@@ -67,12 +67,6 @@ export interface RedisBusOptions {
   readonly nodeLimits?: NodeLimits
   /** Called when Redis was lost, or is there again. */
   readonly onChange?: (state: LinkState) => void
-}
-
-/** A user, and a subject that it follows. */
-export interface FollowPair {
-  readonly user: NamedUser
-  readonly subject: NamedUser
 }
 
 export interface BusFigures extends WindowCounts {

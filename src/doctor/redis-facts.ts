@@ -1,9 +1,9 @@
 // What a Redis says of itself, and how it answers: everything that the doctor looks at. It changes
 // nothing there but one key, which Redis forgets.
 
+import { busKeys } from '../bus/bus-keys.ts'
 import { RedisConnection } from '../bus/redis-connection.ts'
 import { infoFields } from '../bus/redis-info.ts'
-import { busKeys } from '../bus/scripts.ts'
 import { redisLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
 import type { RedisAddress } from '../core/redis-address.ts'

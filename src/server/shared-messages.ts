@@ -45,6 +45,7 @@ export async function openSharedMessages(
   const dispatcher = new Dispatcher({
     followers: subscriptions,
     onFollow: (change) => subscriptions.apply(change),
+    onBarrier: () => loader.reload(),
   })
   const links = new LinkLog(address, log)
   const redis: RedisBus = new RedisBus({

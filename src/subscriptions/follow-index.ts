@@ -13,6 +13,8 @@ export interface FollowIndexOptions {
   readonly subjects?: number
   /** Rows. */
   readonly pairs?: number
+  /** Instead of rows: the subjects of each follower. The index keeps the array of values. */
+  readonly lists?: PairLists
   /** Are the subjects of a follower found, too? */
   readonly findsSubjects?: boolean
 }
@@ -26,12 +28,19 @@ export class FollowIndex implements Followers, Follows {
     rows = [],
     subjects = 0,
     pairs = 0,
+    lists,
     findsSubjects = false,
   }: FollowIndexOptions = {}) {
-    const lists = listsOf(rows, subjects, pairs)
+    if (lists !== undefined) {
+      this.pairs = lists.values.length
+      this.#followers = PairIndex.byValue(lists)
+      this.#subjects = findsSubjects ? PairIndex.byKey(lists) : null
+      return
+    }
+    const followers = listsOf(rows, subjects, pairs)
     this.pairs = pairs
-    this.#followers = PairIndex.byKey(lists)
-    this.#subjects = findsSubjects ? PairIndex.byValue(lists) : null
+    this.#followers = PairIndex.byKey(followers)
+    this.#subjects = findsSubjects ? PairIndex.byValue(followers) : null
   }
 
   /** Subjects with at least one follower. */
@@ -46,6 +55,24 @@ export class FollowIndex implements Followers, Follows {
   subjectsOf(subscriber: number): Uint32Array {
     if (this.#subjects === null) throw new Error('subjects of followers are not in memory')
     return this.#subjects.valuesOf(subscriber)
+  }
+
+  /** Looks through the shorter of two lists; in a store that has both directions in memory. */
+  has(subscriber: number, subject: number): boolean {
+    const subjects = this.subjectsOf(subscriber)
+    const followers = this.subscribersOf(subject)
+    return subjects.length < followers.length
+      ? subjects.includes(subject)
+      : followers.includes(subscriber)
+  }
+
+  /** Adds a pair or removes it; answers whether it was not so before. */
+  set(subscriber: number, subject: number, follows: boolean): boolean {
+    if (this.has(subscriber, subject) === follows) return false
+    const pair = Uint32Array.of(subscriber, subject)
+    if (follows) this.add(pair)
+    else this.remove(pair)
+    return true
   }
 
   /** Adds pairs that are new. */
