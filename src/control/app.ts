@@ -12,6 +12,7 @@ import { controlRejection, INTERNAL_REFUSAL, refusal } from './answer.ts'
 import type { ControlAuth } from './auth.ts'
 import { type MessageRoutesOptions, messageRoutes, publishDirectly } from './messages.ts'
 import { metricsRoutes } from './metrics.ts'
+import type { OtherServers } from './other-servers.ts'
 import type { StatsSource } from './stats.ts'
 import { type SubjectRoutesOptions, subjectRoutes } from './subjects.ts'
 import { type SubscriptionRoutesOptions, subscriptionRoutes } from './subscriptions.ts'
@@ -25,6 +26,7 @@ export interface ControlOptions {
   readonly subjects: SubjectRoutesOptions
   readonly tickets: TicketRoutesOptions
   readonly stats: StatsSource
+  readonly others: OtherServers
   readonly settings: Settings<'userIdMax'>
   /** The pages of the dashboard, made once for each app that describes or serves them. */
   readonly dashboard: () => AnyElysia
@@ -85,7 +87,7 @@ function routesOf(options: ControlOptions) {
     .use(subjectRoutes(options.subjects))
     .use(subscriptionRoutes(options.subscriptions))
     .use(ticketRoutes(options.tickets))
-    .use(metricsRoutes(options.stats))
+    .use(metricsRoutes(options.stats, options.others))
     .use(options.dashboard())
 }
 

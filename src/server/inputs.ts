@@ -1,10 +1,13 @@
 // Where messages come in, opened together or not at all: the control port, and the Erlang node if
 // this server is one.
 
+import { hostname } from 'node:os'
 import { controlPort } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'
-import type { ServerState } from '../control/stats.ts'
+import { noOthers, type OtherServers } from '../control/other-servers.ts'
+import { gatherStats, type ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
+import { httpUrl } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
 import { historyLimits } from '../core/history-limits.ts'
 import { figureLimits, streamLimits } from '../core/limits.ts'
@@ -24,6 +27,7 @@ import { sweepNames } from '../hub/name-sweep.ts'
 import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
+import { AskedServers, answerOthers } from './asked-servers.ts'
 import type { Messages } from './messages.ts'
 
 export interface InputDependencies {
@@ -54,6 +58,8 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   const { names } = stores
   const router = { outlet: host.outlet, names, bus, keys, settings }
   const http = new Input('http', new Router(router))
+  const collect = messages.shared?.collect ?? null
+  const routerForAll = new Router({ ...router, collect, totals: http.router })
   const nodes = new Input('erlang', new Router(router))
   const started = await startErlang(dependencies, nodes)
   if (!started.ok) return started
@@ -63,9 +69,12 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   const state = () => (isLeaving ? 'draining' : stateOf(dependencies, node, storage))
   const inputs = [http, ...(node === null ? [] : [nodes]), ...remoteOf(messages)]
   const sampler = samplerOf(dependencies, inputs, node, state)
+  const others = othersOf(dependencies, sampler)
   const { socketPath } = settings.current.controlAddress
   const room = socketPath === undefined ? OK : await makeRoom(socketPath)
-  const opened = room.ok ? openControlPort(dependencies, http, sampler, storage) : room
+  const opened = room.ok
+    ? openControlPort(dependencies, http, routerForAll, others, sampler, storage)
+    : room
   if (!opened.ok) {
     node?.drain()
     return refused(`the control port ${opened.why}`)
@@ -84,6 +93,20 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
     for (const stop of stops) stop()
   }
   return success({ control: opened.value, erlang: node, leave, stopWatching })
+}
+
+/** Asks the other servers, and answers them. */
+function othersOf({ messages, host, settings }: InputDependencies, sampler: Sampler): OtherServers {
+  const { controlAddress, bus } = settings.current
+  const address = httpUrl(controlAddress)
+  if (messages.shared === null) return noOthers(hostname(), address)
+  const { redis, revocations } = messages.shared
+  revocations.onMissed = (user) => void host.endStreams(user, { reason: 'ended', note: null })
+  answerOthers({
+    ...{ requests: redis.requests, host, names: messages.stores.names, revocations },
+    stats: () => gatherStats(sampler.source),
+  })
+  return new AskedServers(bus?.nodeName ?? hostname(), address, redis)
 }
 
 /** What uses names besides the log. */
@@ -182,13 +205,22 @@ function stateOf(
 function openControlPort(
   { settings, host, clock, messages, log, onBug }: InputDependencies,
   { router, onRejected }: Input<Router>,
+  routerForAll: Router,
+  others: OtherServers,
   sampler: Sampler,
   { onError: onStorageError }: Storage,
 ): Result<Listener> {
   const { controlAddress, controlMode, controlTokens } = settings.current
   const { names, subscriptions, revocations } = messages.stores
   const isLocked = controlTokens.length > 0
-  const published = { router, clock, isDraining: () => hasEnded(host), onRejected, settings }
+  const published = {
+    router,
+    routerForAll,
+    clock,
+    isDraining: () => hasEnded(host),
+    onRejected,
+    settings,
+  }
   const auth = new ControlAuth({
     settings,
     onRefused: (why) =>
@@ -198,7 +230,8 @@ function openControlPort(
     settings,
     messages: published,
     subscriptions: { subscriptions, names, settings, clock, onStorageError },
-    users: { host, names, revocations, settings, clock, onStorageError },
+    users: { host, names, others, revocations, settings, clock, onStorageError },
+    others,
     subjects: { host, names, followers: subscriptions, settings },
     tickets: { tickets: messages.tickets, settings },
     stats: sampler.source,
