@@ -34,9 +34,13 @@ export type Outcome = Cursor | PublishRefusal
 export class Listener implements BusListener {
   readonly heard: Heard[] = []
   readonly outcomes = new Map<string, Outcome>()
+  /** What its streams do with a message that somebody wants to know of. */
+  settle: (publication: Publication, text: string) => void = () => undefined
 
-  onItem(item: LogItem, cursor: Cursor): void {
-    this.heard.push({ text: textOf(item), cursor })
+  onItem(item: LogItem, cursor: Cursor, publication: Publication | null): void {
+    const text = textOf(item)
+    this.heard.push({ text, cursor })
+    if (publication !== null) this.settle(publication, text)
   }
 
   onGap(gap: BusGap): void {
@@ -128,13 +132,16 @@ export interface RedisNodeOptions {
 export class MemberRecorder implements MemberListener {
   /** `name joined`, `name stopped`, `name died`. */
   readonly told: string[] = []
+  onChange: () => void = () => undefined
 
   onJoin({ name }: Member): void {
     this.told.push(`${name} joined`)
+    this.onChange()
   }
 
   onLeave({ name }: Member, isDead: boolean): void {
     this.told.push(`${name} ${isDead ? 'died' : 'stopped'}`)
+    this.onChange()
   }
 }
 
