@@ -42,15 +42,19 @@ export class Listener implements BusListener {
   /** Where that is which was handed to the streams here first. */
   readonly handed = new Map<string, Cursor>()
   readonly repeated = new Set<string>()
+  /** What its streams do with a message that somebody wants to know of. */
+  settle: (publication: Publication, text: string) => void = () => undefined
   readonly #onChange: (change: FollowChange) => void
 
   constructor(onChange: (change: FollowChange) => void = () => undefined) {
     this.#onChange = onChange
   }
 
-  onItem(item: LogItem, cursor: Cursor): void {
-    this.heard.push({ text: textOf(item), cursor })
+  onItem(item: LogItem, cursor: Cursor, publication: Publication | null): void {
+    const text = textOf(item)
+    this.heard.push({ text, cursor })
     if (item !== 'barrier' && 'follows' in item) this.#onChange(item)
+    if (publication !== null) this.settle(publication, text)
   }
 
   onGap(gap: BusGap): void {
@@ -162,13 +166,16 @@ export interface RedisNodeOptions {
 export class MemberRecorder implements MemberListener {
   /** `name joined`, `name stopped`, `name died`. */
   readonly told: string[] = []
+  onChange: () => void = () => undefined
 
   onJoin({ name }: Member): void {
     this.told.push(`${name} joined`)
+    this.onChange()
   }
 
   onLeave({ name }: Member, isDead: boolean): void {
     this.told.push(`${name} ${isDead ? 'died' : 'stopped'}`)
+    this.onChange()
   }
 }
 
