@@ -38,13 +38,13 @@ describe.skipIf(!HAS_REDIS)('a node that reads all anew', () => {
     expect(node.loader.isReloading).toBe(true)
     await until('it is read', () => !node.loader.isReloading)
     expect(node.reloads).toHaveLength(1)
+    redis.pause()
     node.loader.reload()
     await until('the sets are being read', () => node.subscriptions.isLoading)
-    await put(3, 4)
     for (let time = 0; time < 5; time++) node.loader.reload()
+    redis.resume()
     await until('all is read', () => !node.loader.isReloading)
     expect(node.reloads).toHaveLength(3)
-    expect(node.subscriptions.has(3, 4)).toBe(true)
   })
 
   test('says once that it cannot, keeps what it has, and reads when Redis is there', async () => {
@@ -74,12 +74,13 @@ describe.skipIf(!HAS_REDIS)('a node that reads all anew', () => {
 
   test('stops at once, in the middle of it and while it waits', async () => {
     await using own = await RedisServer.start()
-    for (let user = 1; user <= 50; user++) await put(user, 100, own)
     const reading = await open(own)
+    own.pause()
     reading.loader.reload()
     await until('the sets are being read', () => reading.subscriptions.isLoading)
     await reading[Symbol.asyncDispose]()
     expect(reading.reloads).toEqual([])
+    own.resume()
     const waiting = await open(own)
     await own.kill()
     waiting.loader.reload()

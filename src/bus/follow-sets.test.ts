@@ -1,5 +1,5 @@
-// Goal: all sets are read, whatever their size and whatever else Redis has; a bulk load adds what is
-// new, and every node hears that it is to read. Method: a real Redis, and real nodes of the bus.
+// Goal: all sets are read, whatever their size and whatever else Redis has; a bulk load adds what
+// is new, and every node hears that it is to read. Method: a real Redis, and nodes of the bus.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
