@@ -15,7 +15,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   subscriptions: ['core', 'os'],
   hub: ['core', 'os', 'log', 'subscriptions'],
   // It brings entries in the order of all machines; what they are for, the hub knows.
-  bus: ['core', 'os', 'log'],
+  bus: ['core', 'os', 'log', 'hub', 'subscriptions', 'identity'],
   http: ['core', 'os', 'hub'],
   identity: ['core', 'os', 'http', 'hub', 'cli'],
   workers: ['core', 'os', 'http', 'log', 'hub', 'identity'],
@@ -46,7 +46,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   // The search for the highest rate receives its messages by what flood is made of.
   gen: ['core', 'os', 'cli', 'flood'],
   friends: ['core', 'os', 'subscriptions', 'bus', 'cli'],
-  doctor: ['core', 'os', 'cli'],
+  doctor: ['core', 'os', 'bus', 'cli'],
   client: ['core', 'os', 'cli'],
   token: ['core', 'os', 'hub', 'identity', 'cli'],
   cli: ['core', 'os'],

@@ -42,6 +42,7 @@ let last = 0
 const nowMs = systemClock.nowMs
 
 const startedMs = performance.now()
+const origin = crypto.randomUUID().replaceAll('-', '').slice(0, 16)
 const bus = new RedisBus({
   address: address.value,
   prefix,
@@ -50,10 +51,14 @@ const bus = new RedisBus({
   intern: () => null,
   clock: systemClock,
   random: Math.random,
-  origin: crypto.randomUUID().replaceAll('-', '').slice(0, 16),
+  origin,
+  node: { name: `node ${process.pid}`, address: 'none', version: 'bench', startedMs: nowMs() },
 })
 await bus.ready
-print({ readyMs: performance.now() - startedMs, entries: bus.window.last - bus.window.oldest + 1 })
+const readyMs = performance.now() - startedMs
+// Numbers have no holes once all nodes have joined.
+while (bus.members.get(origin) === null) await new Promise((resolve) => setTimeout(resolve, 1))
+print({ readyMs, entries: bus.window.last - bus.window.oldest + 1 })
 
 function onItem(item: LogItem, { number }: { number: number }): void {
   figures.heard++

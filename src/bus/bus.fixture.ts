@@ -1,7 +1,13 @@
 // Nodes of tests on one Redis: each one has a bus, keeps all that its streams would get, and what
 // its publishers are told.
 
-import { type BusLimits, busLimits, type RedisLimits } from '../core/bus-limits.ts'
+import {
+  type BusLimits,
+  busLimits,
+  type NodeLimits,
+  nodeLimits,
+  type RedisLimits,
+} from '../core/bus-limits.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { until } from '../core/time.fixture.ts'
@@ -14,6 +20,8 @@ import type {
   Publication,
   PublishRefusal,
 } from '../log/message-bus.ts'
+import type { Member } from './member-entry.ts'
+import type { MemberListener } from './members.ts'
 import { addressOf, SHORT_LIMITS } from './redis.fixture.ts'
 import { RedisBus } from './redis-bus.ts'
 
@@ -110,20 +118,47 @@ export interface RedisNodeOptions {
   readonly historyBytes?: number
   readonly limits?: Partial<BusLimits>
   readonly redisLimits?: Partial<RedisLimits>
+  readonly nodeLimits?: Partial<NodeLimits>
+  readonly name?: string
   readonly clock?: Clock
   readonly origin?: string
 }
 
+/** What a node knows of others, in the order in which it was told. */
+export class MemberRecorder implements MemberListener {
+  /** `name joined`, `name stopped`, `name died`. */
+  readonly told: string[] = []
+
+  onJoin({ name }: Member): void {
+    this.told.push(`${name} joined`)
+  }
+
+  onLeave({ name }: Member, isDead: boolean): void {
+    this.told.push(`${name} ${isDead ? 'died' : 'stopped'}`)
+  }
+}
+
 export class RedisNode extends TestNode {
   readonly redis: RedisBus
+  readonly origin: string
+  readonly recorder: MemberRecorder
 
-  private constructor(redis: RedisBus, listener: Listener) {
+  private constructor(
+    redis: RedisBus,
+    listener: Listener,
+    { origin, recorder }: { readonly origin: string; readonly recorder: MemberRecorder },
+  ) {
     super(redis, listener)
     this.redis = redis
+    this.origin = origin
+    this.recorder = recorder
   }
 
   static open(url: string, options: RedisNodeOptions = {}): RedisNode {
     const listener = new Listener()
+    const recorder = new MemberRecorder()
+    const origin = options.origin ?? randomOrigin()
+    const name = options.name ?? origin
     const bus = new RedisBus({
       address: addressOf(url),
       prefix: options.prefix ?? 'comet:',
@@ -132,14 +167,17 @@ export class RedisNode extends TestNode {
       intern: () => null,
       clock: options.clock ?? systemClock,
       random: Math.random,
-      origin: options.origin ?? randomOrigin(),
+      origin,
+      node: { name, address: '127.0.0.1:8001', version: '0.0.0', startedMs: Date.now() },
+      memberListener: recorder,
       limits: { ...busLimits, readBlockMs: 100, ...options.limits },
       redisLimits: { ...SHORT_LIMITS, ...options.redisLimits },
+      nodeLimits: { ...nodeLimits, ...options.nodeLimits },
     })
-    return new RedisNode(bus, listener)
+    return new RedisNode(bus, listener, { origin, recorder })
   }
 
-  /** One that can be published to, and resumed at. */
+  /** One that can be published to, and resumed at; it has joined. */
   static async start(url: string, options: RedisNodeOptions = {}): Promise<RedisNode> {
     const node = RedisNode.open(url, options)
     await node.isReady()
@@ -148,6 +186,12 @@ export class RedisNode extends TestNode {
 
   async isReady(): Promise<void> {
     await until('the node is ready', () => this.redis.figures.isReady)
+    await until('it has joined', () => this.redis.members.get(this.origin) !== null)
+  }
+
+  /** Names of the nodes that are there as far as this one knows, sorted. */
+  get members(): string[] {
+    return this.redis.members.all.map(({ name }) => name).toSorted()
   }
 
   async isAway(): Promise<void> {

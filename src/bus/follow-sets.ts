@@ -4,8 +4,8 @@
 import { type FollowLimits, followLimits } from '../core/follow-limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { Waiter } from '../core/waiter.ts'
+import { busKeys } from './bus-keys.ts'
 import type { RedisConnection, RedisFailure } from './redis-connection.ts'
-import { busKeys } from './scripts.ts'
 
 /** What the key of each user's set begins with; the user as people write it is the rest. */
 export function followsPrefix(prefix: string): string {

@@ -19,14 +19,20 @@ export interface RedisInfo {
 /** The sections that {@link parseInfo} reads. */
 export const INFO_SECTIONS: readonly string[] = ['server', 'replication', 'persistence', 'memory']
 
-/** Reads the answer to `INFO`, which may be anything. */
-export function parseInfo(answer: unknown): Result<RedisInfo> {
-  if (typeof answer !== 'string') return refused('It does not say what it is.')
+/** The lines of an answer to `INFO`, by their names. */
+export function infoFields(answer: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>()
   for (const line of answer.split('\r\n')) {
     const colon = line.indexOf(':')
     if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1))
   }
+  return fields
+}
+
+/** Reads the answer to `INFO`, which may be anything. */
+export function parseInfo(answer: unknown): Result<RedisInfo> {
+  if (typeof answer !== 'string') return refused('It does not say what it is.')
+  const fields = infoFields(answer)
   const valkey = fields.get('valkey_version')
   const version = valkey ?? fields.get('redis_version')
   const runId = fields.get('run_id')

@@ -5,10 +5,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { about } from '../log/log.fixture.ts'
+import type { AppendRequest } from './append-request.ts'
 import { encodeBatch } from './batch.ts'
+import { busKeys } from './bus-keys.ts'
 import { connected } from './redis.fixture.ts'
 import type { RedisConnection } from './redis-connection.ts'
-import { type AppendRequest, BusScripts, busKeys } from './scripts.ts'
+import { BusScripts } from './scripts.ts'
 import { idText, parseEntries } from './stream-entry.ts'
 
 const [LEFT, RIGHT] = ['1'.repeat(16), '2'.repeat(16)]
@@ -26,15 +28,19 @@ class Cluster {
     this.prefix = prefix
   }
 
-  async hello(mine = NOWHERE, batches: readonly (readonly [string, number])[] = []) {
-    const answer = await this.scripts.hello(LEFT, { cursor: mine, batches })
+  async hello(mine = NOWHERE, batches: readonly (readonly [string, number])[] = [], keyLines = '') {
+    const answer = await this.scripts.hello(LEFT, {
+      cursor: mine,
+      batches,
+      keyLines: () => keyLines,
+    })
     if (!answer.ok) throw new Error(answer.why.text)
     return answer.value
   }
 
   async append(epoch: number, batch: number, other: Partial<AppendRequest> = {}) {
     const content = encodeBatch([about(1, 'a'), about(1, 'b'), about(1, 'c')])
-    const request = { origin: LEFT, mayBeFirst: false, content, minId: '0-0', again: null }
+    const request = { origin: LEFT, mayBeFirst: false, content, minId: '0-0' }
     const answer = await this.scripts.append({ ...request, epoch, batch, ...other })
     return answer.ok ? answer.value : answer.why.text
   }
@@ -84,7 +90,7 @@ describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
     expect(top.number).toBe(0)
     expect(top.epoch).toBeGreaterThanOrEqual(before - 1)
     expect(batch).toBe(0)
-    expect(await cluster.hello(top)).toEqual({ top, batch: 0 })
+    expect(await cluster.hello(top)).toEqual({ top, batch: 0, logged: 0 })
     expect(await cluster.entries()).toEqual([`${top.epoch}-0 behind 0-0`])
   })
 
@@ -102,7 +108,7 @@ describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
       `${epoch}-7 batch 3`,
       `${epoch}-8 batch 4`,
     ])
-    expect(await cluster.hello()).toEqual({ top: { epoch, number: 10 }, batch: 4 })
+    expect(await cluster.hello()).toEqual({ top: { epoch, number: 10 }, batch: 4, logged: 4 })
   })
 
   test('each origin has its batches once, in their order, whoever adds them', async () => {
@@ -210,7 +216,11 @@ describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
   test('a key of another kind is told as what it is', async () => {
     const cluster = await newCluster()
     await cluster.command('SET', `${cluster.prefix}log`, 'mine')
-    const answer = await cluster.scripts.hello(LEFT, { cursor: NOWHERE, batches: [] })
+    const answer = await cluster.scripts.hello(LEFT, {
+      cursor: NOWHERE,
+      batches: [],
+      keyLines: () => '',
+    })
     expect(answer.ok ? '' : answer.why.text).toContain('WRONGTYPE')
   })
 })

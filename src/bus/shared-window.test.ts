@@ -7,6 +7,7 @@ import type { Cursor } from '../core/cursor.ts'
 import { about, missed, reader } from '../log/log.fixture.ts'
 import { encodeBatch } from './batch.ts'
 import { Listener } from './bus.fixture.ts'
+import type { MemberChange } from './member-entry.ts'
 import { SharedWindow } from './shared-window.ts'
 import type { BatchEntry, ForkEntry, StreamEntry } from './stream-entry.ts'
 
@@ -21,7 +22,14 @@ function at(epoch: number, number: number): Cursor {
 function batch(where: Cursor, origin: string, count: number, ...texts: string[]): BatchEntry {
   const { head, body } = encodeBatch(texts.map((text) => about(1, text)))
   const entry = { origin, batch: count, count: texts.length, seconds: 5, head, isText: true }
-  return { kind: 'batch', at: where, body: Buffer.from(body).toString(), again: null, ...entry }
+  return {
+    kind: 'batch',
+    at: where,
+    body: Buffer.from(body).toString(),
+    again: null,
+    previous: count - 1,
+    ...entry,
+  }
 }
 
 function again(where: Cursor, { origin, batch: count, head, body, ...entry }: BatchEntry) {
@@ -29,11 +37,12 @@ function again(where: Cursor, { origin, batch: count, head, body, ...entry }: Ba
 }
 
 function fork(where: Cursor, base: Cursor, batches: readonly [string, number][] = []): ForkEntry {
-  return { kind: 'fork', at: where, base, batches: new Map(batches) }
+  return { kind: 'fork', at: where, base, batches: new Map(batches), isAnew: batches.length > 0 }
 }
 
 class Node {
   readonly listener = new Listener()
+  readonly changes: MemberChange[] = []
   readonly window: SharedWindow
 
   constructor(entries: readonly StreamEntry[] = [], bytes = 64 * 1024, recentBytesMax = 10_000) {
@@ -43,6 +52,10 @@ class Node {
       listener: this.listener,
       intern: () => null,
       takeOwn: () => null,
+      onMemberChange: (change) => this.changes.push(change),
+      publicationOf: () => {
+        throw new Error('nobody asks')
+      },
     })
     this.window.goLive()
     this.apply(...entries)

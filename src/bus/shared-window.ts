@@ -4,6 +4,7 @@
 import type { BusLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
+import { keyLimits } from '../core/history-limits.ts'
 import { Epochs } from '../log/epochs.ts'
 import { appendItem } from '../log/local-bus.ts'
 import {
@@ -15,19 +16,23 @@ import {
 } from '../log/message-bus.ts'
 import type { LogMessage } from '../log/message-log.ts'
 import { memoryLog, type RingLog } from '../log/ring-log.ts'
-import { decodeBatch, type InternName } from './batch.ts'
+import { decodeBatch, type InternName, reportedItems } from './batch.ts'
+import { keyOf } from './condition.ts'
 import { CutPlaces } from './cut-places.ts'
+import { MEMBERS_ORIGIN, type MemberChange, memberChangeOf, VOID } from './member-entry.ts'
 import { bytesOfAll, RecentBatches } from './recent-batches.ts'
 import {
   type BatchEntry,
   compareCursors,
   type ForkEntry,
+  idText,
   type StreamEntry,
 } from './stream-entry.ts'
 
 /** Items of this node, as they were published. */
 export interface OwnItems {
-  readonly items: readonly LogItem[]
+  /** Null if they are as the entry has them. */
+  readonly items: readonly LogItem[] | null
   readonly publications: readonly (Publication | null)[]
 }
 
@@ -39,6 +44,12 @@ export interface SharedWindowOptions {
   readonly intern: InternName
   /** Removes a batch of this node from those that are not in the log yet; null if it is not one. */
   readonly takeOwn: (entry: BatchEntry) => OwnItems | null
+  /** Called when the items do not tell any more who follows whom: it is as Redis has it. */
+  readonly onFollowsLost?: (() => void) | undefined
+  /** Called for each change of the nodes that are there, in the order of the log. */
+  readonly onMemberChange: (change: MemberChange) => void
+  /** What streams settle of an item that another node asks for. */
+  readonly publicationOf: (origin: string, cursor: Cursor) => Publication
 }
 
 /** A part that this node has read and the log has lost: it is being added again. */
@@ -178,10 +189,12 @@ export class SharedWindow {
   }
 
   #applyBatch(entry: BatchEntry): void {
-    const { at, origin, batch, count, again } = entry
+    const { at, count, again } = entry
+    const change = memberChangeOf(entry)
     const own = this.#options.takeOwn(entry)
-    const items = own === null ? this.#decoded(entry) : this.#named(own.items)
+    const items = change === null ? this.#itemsOf(entry, own) : [VOID]
     if (items === null || items.length !== count) {
+      for (const publication of own?.publications ?? []) publication?.onRefused('unknown')
       this.counts.foreign++
       return
     }
@@ -200,11 +213,15 @@ export class SharedWindow {
     if (again !== null && again.number === at.number) this.#epochs.extend(again, count)
     this.#recent.push(entry)
     this.#cuts.add(at, this.#options.limits.entryBytes + entry.head.length + entry.body.length)
-    const isNew = this.#note(origin, batch)
-    const isLive = this.#isLive && this.#tail === null && isNew
-    if (!isNew && this.#tail === null) this.counts.doubled++
-    this.#hand(items, at, own, isLive)
+    const isNew = this.#note(entry.origin, entry.batch)
+    if (change === null) this.#hand(items, entry, own, isNew)
+    else this.#options.onMemberChange(change)
     if (this.#tail !== null) this.#settleTail(this.#tail, entry)
+  }
+
+  #itemsOf(entry: BatchEntry, own: OwnItems | null): readonly LogItem[] | null {
+    const items = own?.items ?? null
+    return items === null ? this.#decoded(entry) : this.#named(items)
   }
 
   #decoded({ head, body, isText }: BatchEntry): LogItem[] | null {
@@ -241,18 +258,29 @@ export class SharedWindow {
     return true
   }
 
-  #hand(items: readonly LogItem[], at: Cursor, own: OwnItems | null, isLive: boolean): void {
+  #hand(
+    items: readonly LogItem[],
+    { at, origin, head }: BatchEntry,
+    own: OwnItems | null,
+    isNew: boolean,
+  ): void {
+    const isLive = this.#isLive && this.#tail === null && isNew
+    if (!isNew && this.#tail === null) this.counts.doubled++
     const { listener } = this.#options
+    const reported = own === null && isLive ? reportedItems(head) : NO_ITEMS
     for (let index = 0; index < items.length; index++) {
       const cursor = { epoch: at.epoch, number: at.number + index }
-      const publication = own?.publications[index] ?? null
+      const publication = reported.includes(index)
+        ? this.#options.publicationOf(origin, cursor)
+        : (own?.publications[index] ?? null)
       publication?.onAccepted(cursor, isLive)
       if (isLive) listener.onItem(items[index] as LogItem, cursor, publication)
     }
   }
 
-  #applyFork({ at, base, batches }: ForkEntry): void {
+  #applyFork({ at, base, batches, isAnew }: ForkEntry): void {
     this.counts.forks++
+    if (isAnew && this.#isLive) this.#options.onFollowsLost?.()
     const { epoch, number } = this.cursor
     const isOfThisLog = epoch !== 0 && this.#epochs.has(base)
     if (!isOfThisLog || !this.#ring.truncate(base.number)) {
@@ -283,7 +311,7 @@ export class SharedWindow {
       ended: earlier?.ended ?? Promise.withResolvers<void>(),
     }
     // From the newest one on: the first of each origin counts.
-    for (const { origin, batch } of taken.toReversed()) this.#batches.set(origin, batch - 1)
+    for (const { origin, previous } of taken.toReversed()) this.#batches.set(origin, previous)
   }
 
   /** What is held back, streams have not had: they are told of a gap once all is there. */
@@ -291,11 +319,23 @@ export class SharedWindow {
     const [first] = tail.pending
     const isFirst = first !== undefined && first.origin === origin && first.batch === batch
     if (!isFirst || first.at.number !== at.number || first.count !== count) tail.isSame = false
+    this.#takeFromTail(tail, origin, batch)
+  }
+
+  #takeFromTail(tail: Tail, origin: string, batch: number): void {
     tail.pending = tail.pending.filter((one) => one.origin !== origin || one.batch !== batch)
     if (tail.pending.length > 0) return
     this.#tail = null
     tail.ended.resolve()
     if (!tail.isSame) this.#tellGap({ after: tail.after, resume: this.cursor })
+  }
+
+  /** A batch of the tail will not be there again: another one has the key of its message. */
+  forgo({ origin, batch }: BatchEntry): void {
+    const tail = this.#tail
+    if (tail?.pending.some((one) => one.origin === origin && one.batch === batch) !== true) return
+    tail.isSame = false
+    this.#takeFromTail(tail, origin, batch)
   }
 
   #applyLost(at: Cursor): void {
@@ -317,7 +357,8 @@ export class SharedWindow {
 
   /** Of one branch after the other, without a look at the log in between: no more than is kept. */
   #keepOrphans(entries: readonly BatchEntry[]): void {
-    this.#orphans.push(...entries)
+    // Of the members, Redis and the nodes themselves know more than an entry of then.
+    this.#orphans.push(...entries.filter(({ origin }) => origin !== MEMBERS_ORIGIN))
     if (bytesOfAll(this.#orphans) <= this.#options.limits.recentBytesMax) return
     this.#orphans = []
     this.#isTailLost = true
@@ -339,7 +380,20 @@ export class SharedWindow {
   #tellGap(gap: BusGap): void {
     if (!this.#isLive) return
     this.counts.gaps++
+    this.#options.onFollowsLost?.()
     this.#options.listener.onGap(gap)
+  }
+
+  /** The keys of messages that are kept here, the newest ones, for a Redis that has lost them. */
+  keyLines(): string {
+    const { keysAgainMax } = this.#options.limits
+    const seconds = this.#clock.seconds - Math.ceil(keyLimits.keptMs / 1_000)
+    const lines = Array.from(this.#ring.keyedSince(seconds), ({ number, key, seconds: since }) => {
+      const { hash, content } = keyOf(this.#ring.read(number), key)
+      // Its batch is not known any more; that it is in the log says enough.
+      return `${hash} ${since} - 0 ${idText(this.#epochs.cursorOf(number))} ${content}\n`
+    })
+    return lines.slice(-keysAgainMax).join('')
   }
 
   #newRing(last: number): RingLog {
@@ -349,6 +403,7 @@ export class SharedWindow {
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map()
+const NO_ITEMS: readonly number[] = []
 
 const NOWHERE: Cursor = { epoch: 0, number: 0 }
 

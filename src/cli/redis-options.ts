@@ -85,20 +85,18 @@ export function checkAlone<Name extends string>(
 }
 
 export interface ReadRedis {
-  /** With its password and authorities; null for no Redis. */
-  readonly address: RedisAddress | null
+  /** With its password and authorities. */
+  readonly address: RedisAddress
   /** About a file that other users can read. */
   readonly warnings: readonly string[]
 }
 
 /**
- * Where Redis is, with what the files have.
+ * The address of --bus, with what the files have.
  *
  * @param values that are valid together
  */
-export function readRedis(values: RedisValues): Result<ReadRedis> {
-  const { bus } = values
-  if (bus === null) return success({ address: null, warnings: [] })
+export function readRedis(bus: RedisAddress, values: RedisValues): Result<ReadRedis> {
   const passwordPath = values[PASSWORD_OPTION]
   const read = passwordPath === null ? null : readSecret(passwordPath, PASSWORD)
   if (read?.ok === false) return read

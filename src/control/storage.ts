@@ -11,11 +11,12 @@ import type { StoredSubscriptions } from '../subscriptions/subscriptions.ts'
 
 export class Storage {
   isFailing = false
-  readonly #subscriptions: Pick<StoredSubscriptions, 'tryWrite'>
+  readonly #database: Pick<StoredSubscriptions, 'tryWrite'> | null
   readonly #log: Log
 
-  constructor(subscriptions: Pick<StoredSubscriptions, 'tryWrite'>, log: Log) {
-    this.#subscriptions = subscriptions
+  /** @param database null if there is none */
+  constructor(database: Pick<StoredSubscriptions, 'tryWrite'> | null, log: Log) {
+    this.#database = database
     this.#log = log
   }
 
@@ -33,7 +34,7 @@ export class Storage {
   }
 
   #retry(timer: Timer): void {
-    const error = this.#subscriptions.tryWrite()
+    const error = this.#database?.tryWrite() ?? null
     if (error !== null) {
       // That its disk takes nothing has been said, and is said again when a change is refused.
       if (storageTrouble(error) === null) this.#log.bug(error)

@@ -13,7 +13,7 @@ import type { StreamHost } from '../hub/host.ts'
 import { SubjectSchema } from '../hub/message.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { NameTable } from '../subscriptions/name-table.ts'
-import type { Revocations } from '../subscriptions/revocations.ts'
+import type { TokenRevocations } from '../subscriptions/revocations.ts'
 import { answerTo, refusal } from './answer.ts'
 import { pageRequest, type Query, UserPage, userPage } from './page.ts'
 import { stored } from './storage.ts'
@@ -42,7 +42,7 @@ export interface UserRoutesOptions {
   /** Knows the streams of all processes. */
   readonly host: Pick<StreamHost, 'userPresence' | 'usersAfter' | 'endStreams'>
   readonly names: Pick<NameTable, 'idOf' | 'intern' | 'subjectOf'>
-  readonly revocations: Pick<Revocations, 'revoke'>
+  readonly revocations: Pick<TokenRevocations, 'revoke'>
   readonly settings: Settings<'userIdMax'>
   readonly clock: Clock
   /** Called when the database has refused a change. */
@@ -113,10 +113,7 @@ async function endStreams(
   // A name that was never seen, too: there may be tokens for it.
   const user = names.intern(subject.value)
   if (user === null) return refused(TOO_MANY_NAMES)
-  const revoked = await stored(onStorageError, () => {
-    revocations.revoke(user, clock.nowMs())
-    return success(undefined)
-  })
+  const revoked = await stored(onStorageError, () => revocations.revoke(user, clock.nowMs()))
   if (!revoked.ok) return revoked
   const { ended, unknown } = await host.endStreams(user, { reason: 'ended', note })
   return success(unknown === 0 ? { ended } : { ended, unknown })

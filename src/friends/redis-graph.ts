@@ -40,11 +40,12 @@ export async function withRedis(
     io.stderr(`comet friends ${name}: ${why}`)
     return EXIT.unavailable
   }
-  const read = readRedis(values)
+  const { bus } = values
+  if (bus === null) throw new Error('there is no Redis without --bus')
+  const read = readRedis(bus, values)
   if (!read.ok) return fail(read.why)
   const { address, warnings } = read.value
   for (const warning of warnings) io.stderr(`comet friends ${name}: ${warning}`)
-  if (address === null) throw new Error('there is no Redis without --bus')
   const opened = await RedisConnection.open({ address, clock: systemClock, limits: redisLimits })
   if (!opened.ok) return fail(opened.why)
   try {

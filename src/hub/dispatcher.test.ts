@@ -48,6 +48,7 @@ test('what a user follows changes between two messages, as the log says', () => 
   const followers = new FollowIndex()
   const dispatcher = new Dispatcher({
     followers,
+    onBarrier: () => changes.push('barrier'),
     onFollow: ({ user: { id }, subject, follows }) => {
       changes.push(`${id} ${follows} ${subject.id}`)
       followers.add(Uint32Array.of(id, subject.id))
@@ -61,7 +62,7 @@ test('what a user follows changes between two messages, as the log says', () => 
   dispatcher.onItem(about(1, 'after'), AT, null)
   dispatcher.onItem(BARRIER, AT, null)
   store.flush()
-  expect([stream.text, changes]).toEqual(['after', ['2 true 1']])
+  expect([stream.text, changes]).toEqual(['after', ['2 true 1', 'barrier']])
 })
 
 test('a gap is told to the streams that can be told, others end, and those without a cursor stay', () => {

@@ -21,6 +21,8 @@ export interface DispatcherOptions {
   readonly followers: Followers
   /** Who follows whom has changed, in this place of the log. */
   readonly onFollow?: (change: FollowChange) => void
+  /** From here on many follow others than before. */
+  readonly onBarrier?: () => void
 }
 
 export class Dispatcher implements BusListener {
@@ -34,12 +36,18 @@ export class Dispatcher implements BusListener {
   readonly #remoteReceipt = new Receipt(this.remote)
   readonly #followers: Followers
   readonly #onFollow: (change: FollowChange) => void
+  readonly #onBarrier: () => void
   /** Null before there can be streams. */
   #outlet: Outlet | null = null
 
-  constructor({ followers, onFollow = () => undefined }: DispatcherOptions) {
+  constructor({
+    followers,
+    onFollow = () => undefined,
+    onBarrier = () => undefined,
+  }: DispatcherOptions) {
     this.#followers = followers
     this.#onFollow = onFollow
+    this.#onBarrier = onBarrier
   }
 
   /** From now on there are streams. */
@@ -53,7 +61,10 @@ export class Dispatcher implements BusListener {
    * and its subscribers: we are always subscribed to ourselves. Hot path: once a message.
    */
   onItem(item: LogItem, cursor: Cursor, publication: Publication | null): void {
-    if (item === BARRIER) return
+    if (item === BARRIER) {
+      this.#onBarrier()
+      return
+    }
     if ('follows' in item) {
       this.#onFollow(item)
       return

@@ -23,6 +23,8 @@ const FAILURES: Readonly<Record<PublishRefusal, Failure>> = {
       'The bus did not answer. It was sent, or not, or will be; with the same key it can be sent ' +
       'again, and goes out once.',
   },
+  // Of changes of who follows whom, which have texts of their own.
+  limit: { code: 'subscription_limit', message: 'A user follows the maximum number of others.' },
   conflict: {
     code: 'key_conflict',
     message:

@@ -150,6 +150,8 @@ export interface ServerConfig {
   readonly drainMs: number | null
   /** Null to be no Erlang node. */
   readonly erlang: ErlangConfig | null
+  /** Null for a server of its own. */
+  readonly bus: BusConfig | null
 }
 
 /** What a reader of some of the settings needs. */

@@ -48,9 +48,9 @@ export class Epochs {
     return false
   }
 
-  /** The cursor that a number has: of the newest epoch that it is of. */
+  /** The cursor of a number of this log, as it was when the entry came. */
   cursorOf(number: number): Cursor {
-    const span = this.#spans.findLast(({ from }) => from <= number) ?? (this.#spans[0] as Span)
+    const span = this.#spans.findLast(({ from }) => from < number) ?? (this.#spans[0] as Span)
     return { epoch: span.epoch, number }
   }
 

@@ -30,15 +30,17 @@ export type LogWindow = Pick<
 /**
  * Why an item is not in the log. `full` and `closed`: at once. `unavailable`: it has waited for as
  * long as it may, and was not sent. `unknown`: it was sent, and may still come. `conflict`: its key
- * was another message.
+ * was another message. `limit`: a user would follow more than is allowed.
  */
-export type PublishRefusal = 'full' | 'closed' | 'unavailable' | 'unknown' | 'conflict'
+export type PublishRefusal = 'full' | 'closed' | 'unavailable' | 'unknown' | 'conflict' | 'limit'
 
 /**
  * What becomes of an item that was published here. The bus calls one of the first three, once; who
  * listens to it answers for the streams that an item was handed to.
  */
 export interface Publication {
+  /** Are all nodes to report what became of it? Then each is handed a publication with it. */
+  readonly isForAllNodes?: boolean
   /**
    * It is in the log, and every node will have it.
    *
@@ -71,7 +73,8 @@ export interface BusListener {
   /**
    * Hot path: once an item.
    *
-   * @param publication null for an item of another node, or one whose publisher asks for nothing
+   * @param publication null for an item of another node, unless that node asks for a report:
+   *   then its streams settle it as one of this node
    */
   onItem(item: LogItem, cursor: Cursor, publication: Publication | null): void
   onGap(gap: BusGap): void

@@ -48,10 +48,10 @@ export interface ReadBus {
  * @param defaultName for a node that is given none
  */
 export function busConfig(values: BusValues, defaultName = randomNodeName()): Result<ReadBus> {
-  const read = readRedis(values)
+  if (values.bus === null) return success({ bus: null, warnings: [] })
+  const read = readRedis(values.bus, values)
   if (!read.ok) return read
   const { address, warnings } = read.value
-  if (address === null) return success({ bus: null, warnings })
   const bus = {
     address,
     prefix: values['bus-prefix'],

@@ -24,7 +24,6 @@ import { sweepNames } from '../hub/name-sweep.ts'
 import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
-import type { Tickets } from '../identity/tickets.ts'
 import type { Messages } from './messages.ts'
 
 export interface InputDependencies {
@@ -32,7 +31,6 @@ export interface InputDependencies {
   readonly host: StreamHost
   readonly messages: Messages
   readonly resumption: Resumption
-  readonly tickets: Tickets
   readonly openFilesLimit: number
   readonly startedMs: number
   readonly log: Log
@@ -53,14 +51,14 @@ export interface Inputs {
 export async function openInputs(dependencies: InputDependencies): Promise<Result<Inputs>> {
   const { settings, host, log, messages } = dependencies
   const { bus, keys, stores } = messages
-  const { subscriptions, names } = stores
+  const { names } = stores
   const router = { outlet: host.outlet, names, bus, keys, settings }
   const http = new Input('http', new Router(router))
   const nodes = new Input('erlang', new Router(router))
   const started = await startErlang(dependencies, nodes)
   if (!started.ok) return started
   const node = started.value
-  const storage = new Storage(subscriptions, log)
+  const storage = new Storage(messages.storage, log)
   let isLeaving = false
   const state = () => (isLeaving ? 'draining' : stateOf(dependencies, node, storage))
   const inputs = [http, ...(node === null ? [] : [nodes]), ...remoteOf(messages)]
@@ -79,13 +77,19 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   const stops = [
     sampler.start(),
     reportHealth(host, state),
-    sweepNames(names, host, bus),
+    sweepNames(names, usesOf(dependencies), bus),
     maintain(messages),
   ]
   const stopWatching = () => {
     for (const stop of stops) stop()
   }
   return success({ control: opened.value, erlang: node, leave, stopWatching })
+}
+
+/** What uses names besides the log. */
+function usesOf({ host, messages }: InputDependencies): Parameters<typeof sweepNames>[1] {
+  const isReached = (id: number) => host.isReached(id) || messages.refersTo(id)
+  return { outlet: host.outlet, isReached }
 }
 
 /** What other servers published, where there are some. */
@@ -160,19 +164,23 @@ function samplerOf(
 }
 
 function stateOf(
-  { settings, host }: InputDependencies,
+  { settings, host, messages }: InputDependencies,
   node: ErlangNode | null,
   { isFailing }: Storage,
 ): ServerState {
   if (host.isDraining) return 'draining'
   if (host.full) return 'full'
   if (isFailing) return 'unwritable'
-  const isRequired = settings.current.erlang?.required === true
-  return isRequired && node?.isConnected === false ? 'disconnected' : 'ready'
+  const isNodeRequired = settings.current.erlang?.required === true
+  if (isNodeRequired && node?.isConnected === false) return 'disconnected'
+  const isBusRequired = settings.current.bus?.isRequired === true
+  return isBusRequired && messages.shared?.redis.figures.isReady === false
+    ? 'disconnected'
+    : 'ready'
 }
 
 function openControlPort(
-  { settings, host, clock, messages, tickets, log, onBug }: InputDependencies,
+  { settings, host, clock, messages, log, onBug }: InputDependencies,
   { router, onRejected }: Input<Router>,
   sampler: Sampler,
   { onError: onStorageError }: Storage,
@@ -192,7 +200,7 @@ function openControlPort(
     subscriptions: { subscriptions, names, settings, clock, onStorageError },
     users: { host, names, revocations, settings, clock, onStorageError },
     subjects: { host, names, followers: subscriptions, settings },
-    tickets: { tickets, settings },
+    tickets: { tickets: messages.tickets, settings },
     stats: sampler.source,
     dashboard: () =>
       dashboardRoutes({

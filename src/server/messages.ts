@@ -1,8 +1,12 @@
 // Where the messages of this server are: in a log of its own beside the database, or in the one
 // that it shares with other servers. Opened with all that needs it, before any port.
 
-import { randomInt } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
+import type { FollowLoader } from '../bus/follow-loader.ts'
+import type { RedisBus } from '../bus/redis-bus.ts'
+import type { SharedRevocations } from '../bus/shared-revocations.ts'
 import type { Clock } from '../core/clock.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import type { Log } from '../core/log.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { Dispatcher } from '../hub/dispatcher.ts'
@@ -10,6 +14,7 @@ import { FollowLog } from '../hub/follow-log.ts'
 import type { HistoryPlace } from '../hub/history.ts'
 import { PublicationKeys } from '../hub/publication-keys.ts'
 import type { ServerConfig } from '../hub/settings.ts'
+import { type TicketIssuer, Tickets } from '../identity/tickets.ts'
 import { LocalBus } from '../log/local-bus.ts'
 import type { MessageBus } from '../log/message-bus.ts'
 import { openLog } from '../log/open-log.ts'
@@ -17,6 +22,7 @@ import type { RingLog } from '../log/ring-log.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { type Stores, storesOf } from '../subscriptions/stores.ts'
+import type { StoredSubscriptions } from '../subscriptions/subscriptions.ts'
 
 const CHANGES_MISSING =
   'The log of messages does not have all changes of subscriptions: what users followed before this ' +
@@ -28,11 +34,25 @@ export interface Messages {
   readonly dispatcher: Dispatcher
   readonly keys: PublicationKeys
   readonly stores: Stores
+  /** The database, if there is one. */
+  readonly storage: Pick<StoredSubscriptions, 'tryWrite'> | null
+  readonly tickets: TicketIssuer
   readonly place: HistoryPlace
+  /** Null for a server of its own. */
+  readonly shared: SharedParts | null
+  /** Is the handle of a name in use here, besides what the table of names knows? */
+  refersTo(handle: number): boolean
   /** Does a little of what is to be done besides. Answers whether there is more of it. */
   maintain(): boolean
   /** Once no message can come any more. */
   close(): Promise<void>
+}
+
+/** What several servers have together. */
+export interface SharedParts {
+  readonly redis: RedisBus
+  readonly revocations: SharedRevocations
+  readonly loader: Pick<FollowLoader<unknown>, 'isReloading' | 'reload'>
 }
 
 export interface MessagesDependencies {
@@ -56,7 +76,11 @@ export function openOwnMessages(
   const dispatcher = new Dispatcher({ followers: stores.subscriptions })
   const bus = new LocalBus(messages, dispatcher)
   return success({
-    ...{ bus, dispatcher, stores, place },
+    ...{ bus, dispatcher, stores, place, shared: null },
+    storage: stores.subscriptions,
+    tickets: new Tickets({ clock, random: randomTicket }),
+    // The table of names knows what the database has.
+    refersTo: () => false,
     keys: new PublicationKeys({ log: messages, clock }),
     maintain: () => messages.maintain(),
     close: async () => {
@@ -64,6 +88,11 @@ export function openOwnMessages(
       stores.subscriptions.close()
     },
   })
+}
+
+/** A text that nobody can guess, and that may stand in a URL. */
+export function randomTicket(): string {
+  return randomBytes(identityLimits.ticketBytes).toString('base64url')
 }
 
 /** The file of the log is beside the database. */

@@ -1,13 +1,12 @@
 // Starts a server, in order: check what the machine allows, open the database, the streams, the
 // inputs. All or nothing.
 
-import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { type Capacity, capacityOf, workersFor } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
-import { identityLimits } from '../core/identity-limits.ts'
 import { workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
+import { redisName } from '../core/redis-address.ts'
 import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import type { OnBug } from '../http/elysia.ts'
@@ -21,7 +20,6 @@ import {
   type ServerConfig,
   type WorkersRequest,
 } from '../hub/settings.ts'
-import { Tickets } from '../identity/tickets.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { openPublicPort } from '../public/port.ts'
 import { startWorkers } from '../workers/supervisor.ts'
@@ -42,7 +40,7 @@ export interface ServerDependencies {
  * Why a server did not start: its configuration, or what is not available.
  */
 export interface NotStarted {
-  readonly cause: 'config' | 'keys' | 'port' | 'database'
+  readonly cause: 'config' | 'keys' | 'port' | 'database' | 'bus'
   readonly reason: string
 }
 
@@ -53,7 +51,6 @@ interface Plan extends ServerDependencies {
   readonly capacity: Capacity
   readonly workers: number
   readonly remote: RemoteSettings
-  readonly tickets: Tickets
   readonly messages: Messages
   readonly resumption: Resumption
   readonly onBug: OnBug
@@ -76,15 +73,14 @@ export async function startServer(
   const settings = new CurrentSettings(config)
   const remote = await RemoteSettings.load({ settings, ...dependencies })
   if (!remote.ok) return refused({ cause: 'keys', reason: remote.why })
-  const opened = openOwnMessages(config, dependencies)
-  if (!opened.ok) return refused({ cause: 'database', reason: opened.why })
+  const opened = await openMessages(config, dependencies)
+  if (!opened.ok) return opened
   const messages = opened.value
   const { bus, stores } = messages
   const plan: Plan = {
     ...dependencies,
     ...{ filesLimit, capacity, workers, settings, remote: remote.value, messages },
     resumption: new Resumption({ bus, subscriptions: stores.subscriptions }),
-    tickets: new Tickets({ clock: dependencies.clock, random: randomTicket }),
     onBug: (error) => dependencies.log.bug(error),
   }
   const server = await openPorts(plan)
@@ -96,8 +92,18 @@ export async function startServer(
   return server
 }
 
-function randomTicket(): string {
-  return randomBytes(identityLimits.ticketBytes).toString('base64url')
+async function openMessages(
+  config: ServerConfig,
+  dependencies: ServerDependencies,
+): Promise<Result<Messages, NotStarted>> {
+  if (config.bus === null) {
+    const own = openOwnMessages(config, dependencies)
+    return own.ok ? own : refused({ cause: 'database', reason: own.why })
+  }
+  // Few servers are one of several.
+  const { openSharedMessages } = await import('./shared-messages.ts')
+  const shared = await openSharedMessages(config, config.bus, dependencies)
+  return shared.ok ? shared : refused({ cause: 'bus', reason: shared.why })
 }
 
 function workersOf(request: WorkersRequest, perWorker: number): number {
@@ -135,7 +141,7 @@ function checkRoom(
 
 /** Logs what the server has been started with. */
 function announce({ log, settings, capacity, filesLimit, workers, messages }: Plan): void {
-  const { streamsMax, databasePath } = settings.current
+  const { streamsMax, databasePath, bus } = settings.current
   const streams = workers === 1 ? capacity.streamsMax : streamsOf(streamsMax, capacity, workers)
   const by = workers === 1 ? '' : ` in ${formatCount(workers)} workers, each with its own limit`
   log.info('limit', `Up to ${formatQuantity(streams, 'stream')}${by}: ${capacity.why}.`, {
@@ -143,8 +149,9 @@ function announce({ log, settings, capacity, filesLimit, workers, messages }: Pl
     workers,
     openFiles: filesLimit,
   })
+  const place = bus === null ? databasePath : redisName(bus.address)
   const { subscriptions: held } = messages.stores.subscriptions.counts()
-  log.info('subscriptions', `${formatQuantity(held, 'subscription')} in ${databasePath}.`, {
+  log.info('subscriptions', `${formatQuantity(held, 'subscription')} in ${place}.`, {
     subscriptions: held,
   })
 }
@@ -212,7 +219,13 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
     const command = plan.workerCommand
     return startWorkers({
       ...{ settings, count: workers, capacity, command, log, clock },
-      ...{ refreshKeys, revoked, names, tickets: plan.tickets, resumption: plan.resumption },
+      ...{
+        refreshKeys,
+        revoked,
+        names,
+        tickets: plan.messages.tickets,
+        resumption: plan.resumption,
+      },
     })
   }
   const opened = openPublicPort({
@@ -223,7 +236,7 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
     router: { resumption: plan.resumption, names },
     subjectOf: (user) => names.subjectOf(user),
     refreshKeys,
-    redeem: (ticket) => plan.tickets.redeem(ticket),
+    redeem: (ticket) => plan.messages.tickets.redeem(ticket),
     ...(await openStreamWire(settings.current, log, clock)),
   })
   return opened.ok ? opened : refused(`the public port ${opened.why}`)

@@ -80,7 +80,7 @@ describe('a name', () => {
     {
       using at = opened(path)
       await at.follow('alice', 'news')
-      at.revocations.revoke(at.id('alice'), 1_000_000)
+      await at.revocations.revoke(at.id('alice'), 1_000_000)
       await at.leave('alice', 'news')
       expect(at.kept()).toEqual(['alice'])
     }
@@ -132,7 +132,7 @@ test('an older database with numbers that are handles now is refused, and stays 
   expect(openDatabase(path)).toEqual({ ok: false, why })
 })
 
-test('so is one that has revoked the tokens of such a number', () => {
+test('so is one that has revoked the tokens of such a number', async () => {
   const path = newPath()
   {
     using at = opened(path)
