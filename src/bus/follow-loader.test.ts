@@ -2,12 +2,28 @@
 // does. Method: a real Redis, killed and changed past the nodes.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { waitFor } from '../../scripts/support/child-process.ts'
 import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
+import { systemClock } from '../core/clock.ts'
+import { followLimits } from '../core/follow-limits.ts'
+import { refused, success } from '../core/result.ts'
 import { until } from '../core/time.fixture.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
+import { type FollowChanger, SharedSubscriptions } from '../subscriptions/shared.ts'
+import { busKeys } from './bus-keys.ts'
+import { FollowLoader } from './follow-loader.ts'
 import { followsPrefix } from './follow-sets.ts'
+import { addressOf, SHORT_LIMITS } from './redis.fixture.ts'
 import { SharedNode } from './shared-node.fixture.ts'
 
 const PREFIX = 'comet:'
+
+/** For subscriptions that nobody changes. */
+const NONE: FollowChanger = {
+  changeFollows: () => {
+    throw new Error('nothing is to be changed')
+  },
+}
 
 describe.skipIf(!HAS_REDIS)('a node that reads all anew', () => {
   let redis: RedisServer
@@ -70,6 +86,43 @@ describe.skipIf(!HAS_REDIS)('a node that reads all anew', () => {
     node.loader.reload()
     await until('it is read', () => node.reloads.length === 1)
     expect(node.reloads).toEqual([{ subscriptions: 1, ignored: 5, unnamed: 0 }])
+  })
+
+  test('has it only once it has read the log as far as the sets may be', async () => {
+    await using own = await RedisServer.start()
+    await put(1, 2, own)
+    await own.command('XADD', busKeys(PREFIX).log, '5-7', 'a', 'b')
+    const subscriptions = new SharedSubscriptions({
+      names: new NameTable({ seed: 1 }),
+      changer: NONE,
+    })
+    let readUpTo = { epoch: 5, number: 6 }
+    const options = {
+      ...{ address: addressOf(own.url), prefix: PREFIX, clock: systemClock, random: Math.random },
+      ...{ target: subscriptions, redisLimits: SHORT_LIMITS, readUpTo: () => readUpTo },
+      ...{ onReloaded: () => undefined, onFailed: () => undefined },
+    }
+    const late = new FollowLoader({ ...options, limits: { ...followLimits, catchUpMsMax: 30 } })
+    expect(await late.load()).toEqual(refused('the log was not read as far in time'))
+    const loader = new FollowLoader(options)
+    let isLoaded = false
+    const loaded = loader.load().then((result) => {
+      isLoaded = true
+      return result
+    })
+    await waitFor('it to have read all', async () => {
+      return (
+        String(await own.command('CLIENT', 'LIST'))
+          .trim()
+          .split('\n').length === 1
+      )
+    })
+    // Followed when it had read the sets, and no longer before it has read so far.
+    const pair = { user: { id: 1, name: null }, subject: { id: 2, name: null } }
+    subscriptions.apply({ ...pair, follows: false })
+    expect([isLoaded, subscriptions.has(1, 2)]).toEqual([false, false])
+    readUpTo = { epoch: 5, number: 7 }
+    expect(await loaded).toMatchObject(success({ subscriptions: 0 }))
   })
 
   test('stops at once, in the middle of it and while it waits', async () => {
