@@ -201,6 +201,11 @@ export class RedisBus implements MessageBus, RedisCommands {
     }
   }
 
+  /** What is in the log up to here, the listener has had. */
+  get readUpTo(): Cursor {
+    return this.#window.readAfter
+  }
+
   numberOf(cursor: Cursor): number | null {
     return this.#window.numberOf(cursor)
   }
