@@ -10,6 +10,7 @@ import { answerByApp, responseOf } from '../http/web.ts'
 import type { Settings } from '../hub/settings.ts'
 import { controlRejection, INTERNAL_REFUSAL, refusal } from './answer.ts'
 import type { ControlAuth } from './auth.ts'
+import { type FeedRoutesOptions, feedRoutes } from './feed.ts'
 import { type MessageRoutesOptions, messageRoutes, publishDirectly } from './messages.ts'
 import { metricsRoutes } from './metrics.ts'
 import type { StatsSource } from './stats.ts'
@@ -24,6 +25,7 @@ export interface ControlOptions {
   readonly users: UserRoutesOptions
   readonly subjects: SubjectRoutesOptions
   readonly tickets: TicketRoutesOptions
+  readonly feed: FeedRoutesOptions
   readonly stats: StatsSource
   readonly settings: Settings<'userIdMax'>
   /** The pages of the dashboard, made once for each app that describes or serves them. */
@@ -85,6 +87,7 @@ function routesOf(options: ControlOptions) {
     .use(subjectRoutes(options.subjects))
     .use(subscriptionRoutes(options.subscriptions))
     .use(ticketRoutes(options.tickets))
+    .use(feedRoutes(options.feed))
     .use(metricsRoutes(options.stats))
     .use(options.dashboard())
 }

@@ -121,6 +121,10 @@ export interface ServerConfig {
   readonly databasePath: string
   /** Bytes of messages that are kept for clients that come back; 0 for none. */
   readonly historyBytes: number
+  /** Bytes of the latest events of the feed of connections; 0 for no feed. */
+  readonly feedBytes: number
+  /** What this node is called there; null for the name of the machine. */
+  readonly nodeName: string | null
   /** Subjects that one user may follow. */
   readonly subscriptionsPerUserMax: number
   /** Bytes that may wait for one slow stream. */

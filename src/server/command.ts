@@ -19,8 +19,10 @@ import {
 } from '../cli/option.ts'
 import { readTokens, TOKEN_OPTION } from '../cli/secret.ts'
 import { type Address, httpUrl, parseControlAddress } from '../core/address.ts'
+import { feedLimits } from '../core/feed-limits.ts'
 import { historyLimits } from '../core/history-limits.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
+import { isNodeName, NAME_CHARACTERS } from '../core/name.ts'
 import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { checkControlGuard, type ServerConfig, type WorkersRequest } from '../hub/settings.ts'
 import { checkErlang, ERLANG_COOKIES, ERLANG_OPTIONS } from './erlang-options.ts'
@@ -99,6 +101,19 @@ export const OPTIONS = {
     'messages kept for clients that come back, in a file beside the database; 0 for none',
     { min: 0, max: historyLimits.bytesMax },
   ),
+  feed: bytes(
+    '4MiB',
+    'latest connects and disconnects kept for those who follow /feed; 0 for none',
+    {
+      min: 0,
+      max: feedLimits.bytesMax,
+    },
+  ),
+  'node-name': {
+    ...text('name', null, 'what this server is called in /feed (default: the name of the machine)'),
+    parse: (given: string) => (isNodeName(given) ? given : undefined),
+    expected: `1 to ${feedLimits.nodeLengthMax} ${NAME_CHARACTERS}`,
+  },
   'max-subscriptions-per-user': reloadable(
     count(String(subscriptionLimits.perUserDefault), 'subjects that one user may follow'),
   ),
@@ -211,6 +226,8 @@ export function serverConfig(
     proxies: { trusted: values['trusted-proxy'], header: values['forwarded-header'] },
     databasePath: values.db,
     historyBytes: values.history,
+    feedBytes: values.feed,
+    nodeName: values['node-name'],
     subscriptionsPerUserMax: values['max-subscriptions-per-user'],
     outboxBytes: values.outbox,
     wire: values.wire,

@@ -3,6 +3,7 @@
 
 import { controlPort } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'
+import { FeedReaders, feedFigures } from '../control/feed-readers.ts'
 import type { ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
 import type { Clock } from '../core/clock.ts'
@@ -18,6 +19,7 @@ import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
 import { EntryAges } from '../hub/entry-ages.ts'
+import type { Feed } from '../hub/feed.ts'
 import { type HistoryPlace, historyFigures } from '../hub/history.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { sweepNames } from '../hub/name-sweep.ts'
@@ -40,6 +42,7 @@ export interface InputDependencies {
   /** Of the messages of all inputs. */
   readonly keys: PublicationKeys
   readonly tickets: Tickets
+  readonly feed: Feed | null
   readonly openFilesLimit: number
   readonly startedMs: number
   readonly log: Log
@@ -71,10 +74,18 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   const storage = new Storage(subscriptions, log)
   let isLeaving = false
   const state = () => (isLeaving ? 'draining' : stateOf(dependencies, node, storage))
-  const sampler = samplerOf(dependencies, node === null ? [http] : [http, nodes], node, state)
+  const readers = new FeedReaders()
+  const sampler = samplerOf(
+    { ...dependencies, readers },
+    node === null ? [http] : [http, nodes],
+    node,
+    state,
+  )
   const { socketPath } = settings.current.controlAddress
   const room = socketPath === undefined ? OK : await makeRoom(socketPath)
-  const opened = room.ok ? openControlPort(dependencies, http, sampler, storage) : room
+  const opened = room.ok
+    ? openControlPort({ ...dependencies, readers }, http, sampler, storage)
+    : room
   if (!opened.ok) {
     node?.drain()
     return refused(`the control port ${opened.why}`)
@@ -136,14 +147,18 @@ async function startErlang(
   return node.ok ? node : refused(`the Erlang port ${node.why}`)
 }
 
+interface WithReaders extends InputDependencies {
+  readonly readers: FeedReaders
+}
+
 function samplerOf(
-  dependencies: InputDependencies,
+  dependencies: WithReaders,
   inputs: readonly Input[],
   node: ErlangNode | null,
   state: () => ServerState,
 ): Sampler {
   const { host, clock, startedMs, stores, openFilesLimit, log } = dependencies
-  const { messages, resumption, historyPlace: place } = dependencies
+  const { messages, resumption, historyPlace: place, feed, readers } = dependencies
   const ages = new EntryAges(messages.last, clock.elapsedMs())
   const loop = new LoopWatch(clock)
   loop.start()
@@ -151,6 +166,7 @@ function samplerOf(
     ...{ clock, startedMs, loop, openFilesLimit, inputs, state },
     ...{ subscriptions: stores.subscriptions, names: stores.names },
     history: () => historyFigures({ log: messages, resumption, place, clock, ages }),
+    feed: () => (feed === null ? null : feedFigures(feed, readers)),
     streams: () => host.figures(),
     latest: () => host.latest(),
     openFiles: () => host.openFiles,
@@ -173,7 +189,7 @@ function stateOf(
 }
 
 function openControlPort(
-  { settings, host, clock, stores, tickets, log, onBug }: InputDependencies,
+  { settings, host, clock, stores, tickets, feed, readers, log, onBug }: WithReaders,
   { router, onRejected }: Input,
   sampler: Sampler,
   { onError: onStorageError }: Storage,
@@ -194,6 +210,7 @@ function openControlPort(
     users: { host, names, revocations, settings, clock, onStorageError },
     subjects: { host, names, followers: subscriptions, settings },
     tickets: { tickets, settings },
+    feed: { feed, readers, settings, clock },
     stats: sampler.source,
     dashboard: () =>
       dashboardRoutes({

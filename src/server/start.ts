@@ -2,9 +2,10 @@
 // inputs. All or nothing.
 
 import { randomBytes, randomInt } from 'node:crypto'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, hostname } from 'node:os'
 import { type Capacity, capacityOf, workersFor } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
+import { feedLimits } from '../core/feed-limits.ts'
 import { identityLimits } from '../core/identity-limits.ts'
 import { workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
@@ -12,6 +13,7 @@ import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, resolve } from '../http/listener.ts'
+import { Feed } from '../hub/feed.ts'
 import { FollowLog } from '../hub/follow-log.ts'
 import type { HistoryPlace } from '../hub/history.ts'
 import type { StreamHost } from '../hub/host.ts'
@@ -71,6 +73,8 @@ interface Plan extends ServerDependencies {
   readonly historyPlace: HistoryPlace
   readonly keys: PublicationKeys
   readonly resumption: Resumption
+  /** Null if there is none. */
+  readonly feed: Feed | null
   readonly onBug: OnBug
 }
 
@@ -105,6 +109,7 @@ export async function startServer(
     ...{ messages, historyPlace },
     keys: new PublicationKeys({ log: messages, clock: dependencies.clock }),
     resumption: new Resumption({ log: messages, subscriptions: stores.subscriptions }),
+    feed: feedOf(config, names, dependencies.clock),
     tickets: new Tickets({ clock: dependencies.clock, random: randomTicket }),
     onBug: (error) => dependencies.log.bug(error),
   }
@@ -120,6 +125,19 @@ export async function startServer(
 
 function randomTicket(): string {
   return randomBytes(identityLimits.ticketBytes).toString('base64url')
+}
+
+function feedOf(
+  { feedBytes, nodeName }: ServerConfig,
+  names: NameTable,
+  clock: Clock,
+): Feed | null {
+  if (feedBytes === 0) return null
+  return new Feed({
+    ...{ bytes: feedBytes, node: nodeName ?? hostname(), names },
+    epoch: Math.floor(clock.nowMs()),
+    run: randomBytes(feedLimits.runBytes).toString('hex'),
+  })
 }
 
 function workersOf(request: WorkersRequest, perWorker: number): number {
@@ -245,20 +263,20 @@ async function resolveAddresses(config: ServerConfig): Promise<Result<void>> {
 
 /** Opens the public port, in this process or in workers. */
 async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
-  const { settings, capacity, filesLimit, workers, log, clock, onBug } = plan
+  const { settings, capacity, filesLimit, workers, feed, log, clock, onBug } = plan
   const { names, revocations: revoked } = plan.stores
   const refreshKeys = () => plan.remote.refresh()
   if (workers > 1) {
     const command = plan.workerCommand
     return startWorkers({
-      ...{ settings, count: workers, capacity, command, log, clock },
+      ...{ settings, count: workers, capacity, command, feed, log, clock },
       ...{ refreshKeys, revoked, names, tickets: plan.tickets, resumption: plan.resumption },
     })
   }
   const opened = openPublicPort({
     ...{ addresses: settings.current.publicAddresses, settings, capacity },
     ...{ isShared: false, isOfCrowd: false },
-    ...{ openFilesLimit: filesLimit, log, clock, onBug },
+    ...{ openFilesLimit: filesLimit, feed, log, clock, onBug },
     limiter: localLimiter(new StreamLimiter({ settings, clock, revoked, names })),
     router: { resumption: plan.resumption, names },
     subjectOf: (user) => names.subjectOf(user),
