@@ -224,10 +224,12 @@ class FeedReader {
     if (this.#isBehind) await new Promise(setImmediate)
     while (!this.#isOver) {
       this.#hasMore = false
+      // What comes while it is read is read next, also before the end.
+      const { isClosed } = feed
       const page = await feed.read(this.#cursor, feedLimits.eventsPerPage)
       const lines = this.#take(page)
       if (lines !== '') return lines
-      if (feed.isClosed) return this.#end()
+      if (isClosed) return this.#end()
       if (!this.#hasMore && !(await this.#more())) return this.#isOver ? null : '\n'
     }
     return null
