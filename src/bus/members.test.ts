@@ -178,7 +178,7 @@ const A = originOf('a')
 
 function entry(head: string, body: string, other: Partial<BatchEntry> = {}): BatchEntry {
   const batch = { origin: MEMBERS_ORIGIN, batch: 1, count: 1, seconds: 9, isText: true }
-  return { kind: 'batch', at: at(1), ...batch, head, body, again: null, ...other }
+  return { kind: 'batch', at: at(1), ...batch, head, body, again: null, previous: 0, ...other }
 }
 
 describe('an entry about a member', () => {
