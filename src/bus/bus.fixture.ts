@@ -14,12 +14,12 @@ import type {
   Publication,
   PublishRefusal,
 } from '../log/message-bus.ts'
-import type { FollowChange } from '../log/message-log.ts'
+import type { FollowChange, LogMessage } from '../log/message-log.ts'
 import { FollowGraph, followsIn, type LoadFollows } from './follow-graph.fixture.ts'
 import { addressOf, SHORT_LIMITS } from './redis.fixture.ts'
 import { type FollowPair, RedisBus } from './redis-bus.ts'
 
-/** What a stream that follows everything gets. */
+/** What a stream that follows everything gets; changes of who follows whom are for the node. */
 export type Heard = { readonly text: string; readonly cursor: Cursor } | { readonly gap: BusGap }
 
 /** What became of a message, by its text. */
@@ -40,8 +40,8 @@ export class Listener implements BusListener {
   }
 
   onItem(item: LogItem, cursor: Cursor): void {
-    this.heard.push({ text: textOf(item), cursor })
     if (item !== 'barrier' && 'follows' in item) this.#onChange(item)
+    else this.heard.push({ text: textOf(item), cursor })
   }
 
   onGap(gap: BusGap): void {
@@ -82,10 +82,8 @@ export class Listener implements BusListener {
   }
 }
 
-function textOf(item: LogItem): string {
-  if (item === 'barrier') return 'barrier'
-  if ('bytes' in item) return Buffer.from(item.bytes).toString()
-  return `${item.user.id} ${item.follows ? 'follows' : 'leaves'} ${item.subject.id}`
+function textOf(item: LogMessage | 'barrier'): string {
+  return item === 'barrier' ? 'barrier' : Buffer.from(item.bytes).toString()
 }
 
 /** Of a publication whose streams nobody asks for. */
@@ -150,11 +148,14 @@ export interface RedisNodeOptions {
 export class RedisNode extends TestNode {
   readonly redis: RedisBus
   readonly graph: FollowGraph
+  /** Reads the sets of who follows whom. */
+  readonly load: LoadFollows
 
-  private constructor(redis: RedisBus, listener: Listener, graph: FollowGraph) {
+  private constructor(redis: RedisBus, listener: Listener, graph: FollowGraph, load: LoadFollows) {
     super(redis, listener)
     this.redis = redis
     this.graph = graph
+    this.load = load
   }
 
   /** Pairs are `<user> <subject>`, of numbers. */
@@ -164,9 +165,9 @@ export class RedisNode extends TestNode {
 
   static open(url: string, options: RedisNodeOptions = {}): RedisNode {
     const { prefix = 'comet:' } = options
-    const graph = new FollowGraph(
-      options.load ?? (() => followsIn((name, ...args) => commandOf(url, name, args), prefix)),
-    )
+    const ofUrl = () => followsIn((name, ...args) => commandOf(url, name, args), prefix)
+    const { load = ofUrl } = options
+    const graph = new FollowGraph(load)
     const listener = new Listener((change) => graph.onChange(change))
     const bus = new RedisBus({
       address: addressOf(url),
@@ -181,7 +182,7 @@ export class RedisNode extends TestNode {
       limits: { ...busLimits, readBlockMs: 100, ...options.limits },
       redisLimits: { ...SHORT_LIMITS, ...options.redisLimits },
     })
-    return new RedisNode(bus, listener, graph)
+    return new RedisNode(bus, listener, graph, load)
   }
 
   /** One that can be published to, and resumed at. */

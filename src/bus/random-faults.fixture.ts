@@ -69,7 +69,7 @@ export class RandomFaults implements AsyncDisposable {
     await settled(this.#nodes)
     await Promise.all(this.#following)
     const figures = this.#nodes.map(({ redis }) => redis.figures)
-    const load = () => followsIn((name, ...args) => this.#redis.command(name, ...args))
+    const [{ load }] = this.#nodes as readonly [RedisNode]
     return {
       wrong: [...wrongAccounts(this.#nodes), ...(await wrongFollows(this.#nodes, load))],
       repeated: this.#nodes.reduce((sum, { listener }) => sum + listener.repeated.size, 0),

@@ -28,11 +28,16 @@ class Cluster {
     this.prefix = prefix
   }
 
-  async hello(mine = NOWHERE, batches: readonly (readonly [string, number])[] = [], keyLines = '') {
+  async hello(
+    mine = NOWHERE,
+    batches: readonly (readonly [string, number])[] = [],
+    lines = '',
+    since = 'all',
+  ) {
     const answer = await this.scripts.hello(LEFT, {
       cursor: mine,
       batches,
-      keyLines: () => keyLines,
+      keys: { lines, since },
     })
     if (!answer.ok) throw new Error(answer.why.text)
     return answer.value
@@ -219,7 +224,7 @@ describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
     const answer = await cluster.scripts.hello(LEFT, {
       cursor: NOWHERE,
       batches: [],
-      keyLines: () => '',
+      keys: { lines: '', since: 'all' },
     })
     expect(answer.ok ? '' : answer.why.text).toContain('WRONGTYPE')
   })
