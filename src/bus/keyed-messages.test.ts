@@ -1,6 +1,6 @@
 // Goal: what is published with a key goes out once on all nodes, and each publisher is told what
-// became of it, whatever answers are lost. Method: nodes on a real Redis, one of them behind a proxy
-// that swallows answers.
+// became of it, whatever answers are lost. Method: nodes on a real Redis, one of them behind a
+// proxy that swallows answers.
 
 import { describe, expect, test } from 'bun:test'
 import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
