@@ -39,6 +39,8 @@ export interface OwnBatch {
   readonly sinceMs: number
   /** Null once the publishers were told that nobody knows. */
   publications: readonly (Publication | null)[] | null
+  /** The epoch in which Redis was asked what becomes of it, if it has a condition. */
+  askedIn: number
   /** What it repeats, as Redis has told; publishers are told once that was read here. */
   repeated: Cursor | null
   /** Has it its outcome? */
@@ -171,7 +173,7 @@ export class PublishQueue {
   ): OwnBatch {
     const content = encodeBatch(own.items, own.publications ?? [])
     const batch = this.#nextBatch++
-    const sent: OwnBatch = { ...own, batch, content, repeated: null, isSettled: false }
+    const sent: OwnBatch = { ...own, batch, content, askedIn: 0, repeated: null, isSettled: false }
     this.#sent.push(sent)
     return sent
   }
@@ -213,7 +215,8 @@ export class PublishQueue {
       if (condition === null || (condition.kind === 'key' && own.batch === logged)) {
         this.#lastLogged = Math.max(this.#lastLogged, own.batch)
         for (const publication of this.#settle(own)) publication?.onAccepted(place, false)
-      } else if (repeated !== null && repeated.epoch === place.epoch) {
+      } else if (repeated !== null && own.askedIn === place.epoch) {
+        // It stands before the place in this epoch, too.
         this.#tellRepeated(own, repeated)
       } else if (!own.isSettled) {
         own.repeated = null
