@@ -8,7 +8,7 @@ import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
 import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
 import { until } from '../core/time.fixture.ts'
 import { RedisNode as Node, type RedisNode, type RedisNodeOptions } from './bus.fixture.ts'
-import { Nodes, settled, Traffic } from './cluster.fixture.ts'
+import { Nodes, sameMembers, settled, Traffic } from './cluster.fixture.ts'
 
 /** A master and its replica, and the address that leads to one of them. */
 class Pair implements AsyncDisposable {
@@ -190,6 +190,35 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
     await traffic.more(50)
     await traffic.end()
     nodes.check()
+  })
+
+  test('costs no member that joined or left in it, and is no gap', async () => {
+    await using pair = await Pair.start()
+    const { url } = pair.proxy
+    await using nodes = await Nodes.start(url, url)
+    await using leaving = await Node.start(url, { name: 'leaving' })
+    await publishEach(nodes.at(0), textsOf(0, 0, 10))
+    await settled([...nodes.all, leaving])
+    await pair.isInStep()
+    pair.hold()
+    await using late = await Node.start(url, { name: 'late' })
+    await leaving.bus.close()
+    await publishEach(late, textsOf(1, 0, 10))
+    const all = [...nodes.all, late]
+    await settled(all)
+    await sameMembers(all)
+    await pair.failOver()
+    await publishEach(nodes.at(1), textsOf(2, 0, 10))
+    await settled(all)
+    await sameMembers(all)
+    nodes.check()
+    expect(all.map(({ listener }) => listener.gaps)).toEqual([0, 0, 0])
+    for (const { recorder } of all) {
+      expect(recorder.told.filter((text) => !text.endsWith('joined'))).toEqual(['leaving stopped'])
+    }
+    // One that joins now is told the same.
+    await using last = await Node.start(url, { name: 'last' })
+    await sameMembers([...all, last])
   })
 
   test('is followed by another one to a second replica, with exact accounts', async () => {

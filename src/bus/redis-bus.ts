@@ -65,6 +65,8 @@ export interface RedisBusOptions {
    */
   readonly onFollowsLost?: () => void
   readonly nodeLimits?: NodeLimits
+  /** Called each time that all is read and items can be added, after each connection anew. */
+  readonly onReady?: () => void
   /** Called when Redis was lost, or is there again. */
   readonly onChange?: (state: LinkState) => void
 }
@@ -98,7 +100,7 @@ export class RedisBus implements MessageBus, RedisCommands {
   readonly #queue: PublishQueue
   readonly #link: RedisLink
   readonly #expiry: Timer
-  readonly #pairsMax: number
+  readonly #limits: BusLimits
   #session: BusSession | null = null
   #membership: Membership | null = null
   #added = 0
@@ -108,7 +110,7 @@ export class RedisBus implements MessageBus, RedisCommands {
   constructor(options: RedisBusOptions) {
     const { limits = busLimits, clock, origin, listener, intern } = options
     const ofNodes = options.nodeLimits ?? nodeLimits
-    this.#pairsMax = limits.batchMessagesMax
+    this.#limits = limits
     this.#queue = new PublishQueue({ origin, limits, clock })
     const members = new Members(ofNodes, options.memberListener)
     const sender = new InboxSender(ofNodes)
@@ -136,7 +138,11 @@ export class RedisBus implements MessageBus, RedisCommands {
       limits: options.redisLimits ?? redisLimits,
       random: options.random,
       ...(options.onChange === undefined ? {} : { onChange: options.onChange }),
-      use: (connections) => this.#use(connections, options, resolve),
+      use: (connections) =>
+        this.#use(connections, options, () => {
+          resolve()
+          options.onReady?.()
+        }),
     })
     this.#expiry = setInterval(() => this.#queue.expire(), limits.waitCheckEveryMs)
   }
@@ -234,7 +240,8 @@ export class RedisBus implements MessageBus, RedisCommands {
     follows: boolean,
     perUserMax: number | null,
   ): Promise<Result<number, PublishRefusal>> {
-    if (pairs.length > this.#pairsMax) throw new RangeError('these are too many changes')
+    if (pairs.length > this.#limits.batchMessagesMax)
+      throw new RangeError('these are too many changes')
     if (this.#isClosed) return Promise.resolve(refused('closed'))
     if (pairs.length === 0) return Promise.resolve(success(0))
     const { promise, resolve } = Promise.withResolvers<Result<number, PublishRefusal>>()
@@ -262,8 +269,13 @@ export class RedisBus implements MessageBus, RedisCommands {
     this.#session?.flush()
   }
 
+  /** Refuses what comes, and first waits for a while until all that came before is in the log. */
   async close(): Promise<void> {
     this.#isClosed = true
+    const { closeMsMax, closeCheckMs } = this.#limits
+    for (let left = closeMsMax; left > 0 && this.#queue.messages > 0; left -= closeCheckMs) {
+      await Bun.sleep(closeCheckMs)
+    }
     clearInterval(this.#expiry)
     await this.#membership?.leave()
     await this.#link.stop()

@@ -54,10 +54,7 @@ describe.skipIf(!HAS_REDIS)('who follows whom in Redis', () => {
     expect(await follow(one, path, 'DELETE')).toEqual([200, { changed: true }])
     expect(await follow(other, path, 'DELETE')).toEqual([200, { changed: false }])
     await using later = await serveShared()
-    expect(await follow(later, '5/subscriptions', 'GET')).toEqual([
-      200,
-      { users: [7], next: null },
-    ])
+    expect(await follow(later, '5/subscriptions', 'GET')).toEqual([200, { users: [7], next: null }])
   })
 
   test('is changed by many lines on several servers at once, and each line counts once', async () => {
