@@ -1,6 +1,7 @@
 // Samples for tests, in which all figures are the same number except those that a test names, and a
 // server whose figures are variables.
 
+import type { BusFigures } from '../bus/bus-figures.ts'
 import { Histogram } from '../core/histogram.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import { FakeClock } from '../core/time.fixture.ts'
@@ -56,6 +57,7 @@ export class FakeServer {
     ...{ oldestAgeSeconds: null, place: { kind: 'memory', reason: null } },
     ...{ resumed: 0, replayed: 0, gaps: zeroCounts(GAPS) },
   }
+  bus: BusFigures | null = null
   cpuSeconds = 0
   tcp: TcpFigures | null = null
   network: NetworkFigures | null = { outside: NO_TRAFFIC, loopback: NO_TRAFFIC }
@@ -80,6 +82,7 @@ export class FakeServer {
     logLinesDropped: () => 0,
     state: () => 'ready',
     erlang: () => null,
+    bus: () => this.bus,
   }
 
   readonly machine: Machine = {
