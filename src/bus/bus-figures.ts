@@ -21,8 +21,8 @@ const BusNode = Type.Object({
   origin: Type.String({ description: 'Which start of the node it is.' }),
   address: Type.String({ description: 'Its control port.' }),
   version: Type.String(),
-  startedMs: Type.Number({ description: 'When it was started, in milliseconds since 1970.' }),
-  joinedMs: Type.Number({ description: 'When it joined, by the clock of Redis.' }),
+  startedMs: Type.Integer({ description: 'When it was started, in milliseconds since 1970.' }),
+  joinedMs: Type.Integer({ description: 'When it joined, by the clock of Redis.' }),
   own: Type.Boolean({ description: 'Whether it is this server.' }),
 })
 
@@ -119,9 +119,9 @@ export function busFigures({ redis, loader, clock }: BusSource): BusFigures {
 }
 
 function nodeOf(member: Member, thisOrigin: string): BusFigures['nodes'][number] {
-  const { name, origin, address, version, startedMs, sinceMs } = member
-  const own = origin === thisOrigin
-  return { name, origin, address, version, startedMs, joinedMs: sinceMs, own }
+  const { name, origin, address, version, sinceMs: joinedMs } = member
+  const startedMs = Math.round(member.startedMs)
+  return { name, origin, address, version, startedMs, joinedMs, own: origin === thisOrigin }
 }
 
 type QueueState = Pick<

@@ -6,7 +6,7 @@ import type { PublishRefusal } from '../log/message-bus.ts'
 
 /** A round trip takes about a millisecond; an outage, as long as a message may wait. */
 export const ROUND_TRIP_BOUNDS_SECONDS = [
-  0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ]
 
 /** Why a publication has no place in the log, with what that means. A bus that ends counts none. */

@@ -137,3 +137,11 @@ export const nodeLimits = {
 } as const
 
 export type NodeLimits = { readonly [Name in keyof typeof nodeLimits]: number }
+
+/** What operators are shown of the bus. */
+export const busFigureLimits = {
+  /** Share of the queue from which it fills: at full load, it is empty within a round trip. */
+  queueRatio: 0.5,
+  /** Nodes that the dashboard lists: what a page can show and a second can send. */
+  nodesShownMax: 100,
+} as const
