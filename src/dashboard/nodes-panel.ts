@@ -40,28 +40,24 @@ function linkText({ connected, seconds, why, ready, redis, reloading }: Bus): st
 }
 
 function cardsOf(bus: Bus, timeMs: number, { values }: Samples): Card[] {
-  const { queue, redis, epoch, behind, forks, gaps } = bus
+  const { connected, queue, redis, epoch, behind, forks, gaps } = bus
   const last = (column: ColumnName) => formatFigure('milliseconds', values[column].at(-1))
-  const began = formatDuration(Math.max(0, timeMs - epoch) / 1_000)
+  const limit = `of at most ${formatCount(queue.limitMessages)}`
+  const oldest = `; oldest ${formatDuration(queue.oldestAgeSeconds)}`
+  const epochAge = formatDuration(Math.max(0, timeMs - epoch) / 1_000)
   return [
-    ['Nodes', formatCount(bus.nodeCount), 'that share the log'],
+    ['Nodes', formatCount(bus.nodeCount), connected ? 'share the log' : 'when Redis was there'],
     ['Round trip, p50', last('tripP50Ms'), 'through Redis and back'],
-    ['Round trip, p99', last('tripP99Ms'), 'of batches of this node'],
-    [
-      'Queue',
-      formatCount(queue.messages),
-      queue.messages === 0
-        ? `of at most ${formatCount(queue.limitMessages)} messages`
-        : `${formatFigure('bytes', queue.bytes)}; the oldest for ${formatDuration(queue.oldestAgeSeconds)}`,
-    ],
+    ['Round trip, p99', last('tripP99Ms'), 'through Redis and back'],
+    ['Queue', formatCount(queue.messages), queue.messages === 0 ? limit : limit + oldest],
     ['Not read yet', formatFigure('count', behind), 'messages of the log'],
     [
-      'Epoch',
-      epoch === 0 ? '–' : epoch.toString(16),
-      `began ${began} ago; forks: ${formatCount(forks)}`,
+      'Epoch of the log',
+      epoch === 0 ? '–' : epochAge,
+      `old: ${epoch.toString(16)}; forks: ${formatCount(forks)}`,
     ],
     ['Gaps', formatCount(gaps), 'told to all streams'],
-    redisCard(bus.connected ? redis : null),
+    redisCard(connected ? redis : null),
   ]
 }
 

@@ -113,7 +113,7 @@ export const BUS_CHARTS: readonly LiveChart[] = [
     ['p50', 'tripP50Ms'],
     ['p99', 'tripP99Ms'],
   ]),
-  chart('bus-queue', 'Messages without a place in the log', 'count', [
+  chart('bus-queue', 'Messages between this node and the log', 'count', [
     ['queued', 'busQueued'],
     ['not read yet', 'busBehind'],
   ]),
