@@ -1,6 +1,7 @@
 // Where messages come in, opened together or not at all: the control port, and the Erlang node if
 // this server is one.
 
+import { busFigures } from '../bus/bus-figures.ts'
 import { controlPort } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'
 import { FeedReaders, feedFigures } from '../control/feed-readers.ts'
@@ -200,6 +201,7 @@ function samplerOf(
     logLinesDropped: () => log.dropped,
     silentWorkers: () => host.silentWorkers,
     erlang: () => node?.figures() ?? null,
+    bus: () => (messages.shared === null ? null : busFigures({ ...messages.shared, clock })),
   })
 }
 
@@ -214,9 +216,7 @@ function stateOf(
   const isNodeRequired = settings.current.erlang?.required === true
   if (isNodeRequired && node?.isConnected === false) return 'disconnected'
   const isBusRequired = settings.current.bus?.isRequired === true
-  return isBusRequired && messages.shared?.redis.figures.isReady === false
-    ? 'disconnected'
-    : 'ready'
+  return isBusRequired && messages.shared?.redis.isReady === false ? 'disconnected' : 'ready'
 }
 
 function openControlPort(
