@@ -67,7 +67,8 @@ export class ComposedServers implements AsyncDisposable {
   readonly redis: RedisServer
   readonly #folder: Folder
   readonly #options: Pairs
-  readonly #ports: Readonly<Record<'haproxy' | NodeName, Ports>>
+  /** Of those that were started: a node keeps its own when it starts again. */
+  readonly #ports = new Map<'haproxy' | NodeName, Ports>()
   readonly #nodes = new Map<NodeName, CometServer>()
   #proxy: ChildProcess | null = null
 
@@ -90,13 +91,17 @@ export class ComposedServers implements AsyncDisposable {
     this.redis = redis
     this.#folder = folder
     this.#options = options
-    const ports = () => ({ public: freePort(), control: freePort() })
-    this.#ports = { haproxy: ports(), 'comet-1': ports(), 'comet-2': ports() }
   }
 
   /** Of HAProxy, where clients connect. */
   get port(): number {
-    return this.#ports.haproxy.public
+    return this.#portsOf('haproxy').public
+  }
+
+  #portsOf(name: 'haproxy' | NodeName): Ports {
+    const ports = this.#ports.get(name)
+    if (ports === undefined) throw new Error(`${name} was not started`)
+    return ports
   }
 
   node(name: NodeName): CometServer {
@@ -107,7 +112,7 @@ export class ComposedServers implements AsyncDisposable {
 
   async startNode(name: NodeName): Promise<void> {
     const { command = [], environment = {} } = composeFile().services[name]
-    const { public: publicPort, control } = this.#ports[name]
+    const { public: publicPort, control } = this.#ports.get(name) ?? { public: 0, control: 0 }
     const [, ...args] = replaced(command.join('\n'), [
       ['redis://redis', this.redis.url],
       ['0.0.0.0:8001', `127.0.0.1:${control}`],
@@ -117,21 +122,24 @@ export class ComposedServers implements AsyncDisposable {
     ]).split('\n')
     // As the image has it in its environment.
     const listen = ['--listen', `127.0.0.1:${publicPort}`]
-    this.#nodes.set(name, await serve([...args, ...listen], { env: environment }))
+    const node = await serve([...args, ...listen], { env: environment })
+    this.#nodes.set(name, node)
+    this.#ports.set(name, { public: node.publicPort, control: node.controlPort })
   }
 
   async #startProxy(pairs: Pairs): Promise<void> {
     const text = readFileSync(`${COMPOSE_FOLDER}/haproxy.cfg`, 'utf8')
-    const of = (name: 'haproxy' | NodeName) => this.#ports[name]
+    const ports = { public: freePort(), control: freePort() }
+    this.#ports.set('haproxy', ports)
     const own = NODES.flatMap((name) => [
-      [`${name}:8000`, `127.0.0.1:${of(name).public}`] as const,
-      [`${name}:8001`, `127.0.0.1:${of(name).control}`] as const,
+      [`${name}:8000`, `127.0.0.1:${this.#portsOf(name).public}`] as const,
+      [`${name}:8001`, `127.0.0.1:${this.#portsOf(name).control}`] as const,
     ])
     const path = `${this.#folder.path}/haproxy.cfg`
     const file = replaced(text, [
       ...own,
-      ['bind :8000', `bind 127.0.0.1:${this.port}`],
-      ['bind :8001', `bind 127.0.0.1:${of('haproxy').control}`],
+      ['bind :8000', `bind 127.0.0.1:${ports.public}`],
+      ['bind :8001', `bind 127.0.0.1:${ports.control}`],
       ...pairs,
     ])
     await Bun.write(path, file)
@@ -155,7 +163,7 @@ export class ComposedServers implements AsyncDisposable {
   /** Asks the control port of HAProxy, or that of a node. */
   ask(path: string, request: RequestInit = {}, name: 'haproxy' | NodeName = 'haproxy') {
     const headers = { ...request.headers, authorization: `Bearer ${TOKEN}` }
-    return ask(`http://127.0.0.1:${this.#ports[name].control}`, path, { ...request, headers })
+    return ask(`http://127.0.0.1:${this.#portsOf(name).control}`, path, { ...request, headers })
   }
 
   /** Sends a message to a user on any node; how many connections of both nodes took it. */
