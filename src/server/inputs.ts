@@ -28,6 +28,7 @@ import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Tickets } from '../identity/tickets.ts'
+import type { PresentConnections } from '../log/feed-source.ts'
 import type { MessageLog } from '../log/message-log.ts'
 import type { Stores } from '../subscriptions/stores.ts'
 
@@ -188,6 +189,14 @@ function stateOf(
   return isRequired && node?.isConnected === false ? 'disconnected' : 'ready'
 }
 
+/** Who is connected, as readers of the feed are told. */
+function presentOf(host: StreamHost, feed: Feed | null): PresentConnections {
+  return (place, countMax) => {
+    if (feed === null) throw new Error('there is no feed')
+    return feed.present(host.connectionsFrom(place, countMax))
+  }
+}
+
 function openControlPort(
   { settings, host, clock, stores, tickets, feed, readers, log, onBug }: WithReaders,
   { router, onRejected }: Input,
@@ -210,7 +219,7 @@ function openControlPort(
     users: { host, names, revocations, settings, clock, onStorageError },
     subjects: { host, names, followers: subscriptions, settings },
     tickets: { tickets, settings },
-    feed: { feed, readers, settings, clock },
+    feed: { feed, present: presentOf(host, feed), readers, settings, clock },
     stats: sampler.source,
     dashboard: () =>
       dashboardRoutes({

@@ -56,6 +56,7 @@ test('no connection is forgotten, told twice or mixed up while workers are kille
   let isOver = false
   const wandering = Array.from({ length: USERS }, (_, at) => wander(server, at + 1, () => isOver))
   let isSettled = false
+  using present = await FeedClient.open(server, 'snapshot=true')
   const resuming = resumed(server, start, () => isSettled)
   for (let kill = 0; kill < KILLS; kill++) {
     const victim = kill % 3
@@ -96,5 +97,7 @@ test('no connection is forgotten, told twice or mixed up while workers are kille
   expect(seen.size).toBeGreaterThanOrEqual(opened)
   expect((await resuming).map(({ id }) => id)).toEqual(feed.events.map(({ id }) => id))
   expect(feed.online([])).toHaveLength(USERS)
+  await waitFor('the same of who began later', () => present.cursor === last)
+  expect([...present.connections].toSorted()).toEqual([...open].toSorted())
   for (const client of clients) client.terminate()
 }, 60_000)
