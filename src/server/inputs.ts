@@ -29,6 +29,7 @@ import { sweepNames } from '../hub/name-sweep.ts'
 import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
 import { nodeNameIn, type Settings } from '../hub/settings.ts'
+import type { PresentConnections } from '../log/feed-source.ts'
 import { AskedServers, answerOthers } from './asked-servers.ts'
 import type { Messages } from './messages.ts'
 
@@ -219,6 +220,14 @@ function stateOf(
   return isBusRequired && messages.shared?.redis.isReady === false ? 'disconnected' : 'ready'
 }
 
+/** Who is connected, as readers of the feed are told. */
+function presentOf(host: StreamHost, feed: Feed | null): PresentConnections {
+  return (place, countMax) => {
+    if (feed === null) throw new Error('there is no feed')
+    return feed.present(host.connectionsFrom(place, countMax))
+  }
+}
+
 function openControlPort(
   dependencies: PortDependencies,
   { router, onRejected }: Input<Router>,
@@ -251,7 +260,7 @@ function openControlPort(
     others,
     subjects: { host, names, followers: subscriptions, settings },
     tickets: { tickets: messages.tickets, settings },
-    feed: { feed, readers, settings, clock },
+    feed: { feed, present: presentOf(host, feed), readers, settings, clock },
     stats: sampler.source,
     dashboard: () =>
       dashboardRoutes({
