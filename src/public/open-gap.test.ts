@@ -1,5 +1,5 @@
-// Goal: an open stream is told of a gap in its format, as one that begins with it, and is then where
-// the gap ends. Method: the bytes of a gap and of the same gap at the beginning.
+// Goal: an open stream is told of a gap in its format, as one that begins with it, and is then
+// where the gap ends. Method: the bytes of a gap and of the same gap at the beginning.
 
 import { expect, test } from 'bun:test'
 import { newGapFrame } from '../hub/frame.ts'
