@@ -2,6 +2,7 @@
 // Redis when these do not tell any more.
 
 import type { FollowChange } from '../log/message-log.ts'
+import { busKeys } from './bus-keys.ts'
 
 /** The sets in Redis, as `<user> <subject>`. */
 export type LoadFollows = () => Promise<ReadonlySet<string>>
@@ -65,7 +66,7 @@ export async function followsIn(
   command: (name: string, ...args: string[]) => Promise<unknown>,
   prefix = 'comet:',
 ): Promise<Set<string>> {
-  const beginning = `${prefix}follows:`
+  const beginning = busKeys(prefix).followsOf('')
   const keys = (await command('KEYS', `${beginning}*`)) as string[]
   const pairs = new Set<string>()
   for (const key of keys) {
