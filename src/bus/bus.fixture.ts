@@ -182,6 +182,7 @@ export class RedisNode extends TestNode {
       limits: { ...busLimits, readBlockMs: 100, ...options.limits },
       redisLimits: { ...SHORT_LIMITS, ...options.redisLimits },
     })
+    graph.readAll = () => bus.readAll()
     return new RedisNode(bus, listener, graph, load)
   }
 
