@@ -230,6 +230,7 @@ export class RedisNode extends TestNode {
       redisLimits: { ...SHORT_LIMITS, ...options.redisLimits },
       nodeLimits: { ...nodeLimits, ...options.nodeLimits },
     })
+    graph.readAll = () => bus.readAll()
     return new RedisNode(bus, listener, { origin, recorder, graph, load })
   }
 

@@ -1,13 +1,20 @@
 // Who follows whom, as one node of a test knows it: from the items of the log, and from the sets in
 // Redis when these do not tell any more.
 
+import type { Cursor } from '../core/cursor.ts'
+import type { Result } from '../core/result.ts'
 import type { FollowChange } from '../log/message-log.ts'
 import { busKeys } from './bus-keys.ts'
 
 /** The sets in Redis, as `<user> <subject>`. */
 export type LoadFollows = () => Promise<ReadonlySet<string>>
 
+/** Of a bus. */
+type ReadAll = () => Promise<Result<Cursor, unknown>>
+
 export class FollowGraph {
+  /** Of its node. */
+  readAll: ReadAll = () => Promise.reject(new Error('it has no node'))
   pairs = new Set<string>()
   readonly #load: LoadFollows
   /** Changes since it began to load; null if it knows all. */
@@ -39,9 +46,14 @@ export class FollowGraph {
     // Only the newest one counts.
     if (load !== this.#loads) return
     this.#since = []
+    const before = await this.readAll()
     const pairs = await this.#load().catch(() => null)
+    const after = await this.readAll()
     if (load !== this.#loads) return
-    if (pairs === null) {
+    const isKnown = before.ok && after.ok && before.value.epoch === after.value.epoch
+    if (pairs === null || !isKnown) {
+      const isClosed = !after.ok && after.why === 'closed'
+      if (isClosed) return
       await new Promise((resolve) => setTimeout(resolve, 10))
       await this.#reload(load)
       return

@@ -16,8 +16,10 @@ import { FollowsPublication } from './follows-publication.ts'
 import type { OwnItems } from './shared-window.ts'
 import { type BatchEntry, compareCursors } from './stream-entry.ts'
 
-/** Changes of who follows whom that are made together. */
+/** Changes of who follows whom that are made together, all to the same; none only asks how far the
+ * log is. */
 export interface FollowRequest {
+  readonly follows: boolean
   readonly changes: readonly FollowChange[]
   readonly perUserMax: number | null
 }
@@ -121,14 +123,14 @@ export class PublishQueue {
   /** Hot path: once an item. */
   push(item: LogItem, publication: Publication | null): Result<void, 'full'> {
     if (item !== BARRIER && 'follows' in item) {
-      return this.pushFollows({ changes: [item], perUserMax: null }, publication)
+      const { follows } = item
+      return this.pushFollows({ follows, changes: [item], perUserMax: null }, publication)
     }
     return this.#push(item, publication, 1, byteCountOf(item), hasCondition(item))
   }
 
   pushFollows(request: FollowRequest, publication: Publication | null): Result<void, 'full'> {
-    const { length } = request.changes
-    return this.#push(request, publication, length, byteCountOfWaiting(request), true)
+    return this.#push(request, publication, countOf(request), byteCountOfWaiting(request), true)
   }
 
   #push(
@@ -177,7 +179,7 @@ export class PublishQueue {
     this.#waiting.shift()
     const isFollows = item !== BARRIER && 'changes' in item
     const items = isFollows ? item.changes : [item]
-    const condition = conditionOf(items, isFollows ? item.perUserMax : null)
+    const condition = isFollows ? followCondition(item) : conditionOf(items)
     const byteCount = byteCountOfWaiting(item)
     return this.#send({ items, publications: [publication], condition, byteCount, sinceMs })
   }
@@ -314,7 +316,7 @@ export class PublishQueue {
     const first = this.#waiting.shift()
     if (first === undefined) return
     const { item, publication } = first
-    this.#messages -= item !== BARRIER && 'changes' in item ? item.changes.length : 1
+    this.#messages -= countOf(item)
     this.#bytes -= byteCountOfWaiting(item)
     this.#refuse([publication], why)
   }
@@ -323,7 +325,7 @@ export class PublishQueue {
   #settle(own: OwnBatch): readonly (Publication | null)[] {
     if (own.isSettled) return []
     own.isSettled = true
-    this.#messages -= own.items.length
+    this.#messages -= Math.max(1, own.items.length)
     this.#bytes -= own.byteCount
     if (this.#resolved.length > 0) this.#resolved = this.#resolved.filter((one) => one !== own)
     this.#dropSettled()
@@ -346,6 +348,15 @@ const REFUSALS: Partial<Record<BatchResolution, PublishRefusal>> = {
   limit: 'limit',
   damaged: 'unavailable',
   unclear: 'unknown',
+}
+
+function followCondition({ changes, follows, perUserMax }: FollowRequest): BatchCondition {
+  return { kind: 'follows', follows, items: changes, perUserMax }
+}
+
+/** Places in the queue. */
+function countOf(item: LogItem | FollowRequest): number {
+  return item !== BARRIER && 'changes' in item ? Math.max(1, item.changes.length) : 1
 }
 
 function byteCountOfWaiting(item: LogItem | FollowRequest): number {
