@@ -7,6 +7,7 @@ import type { Cursor } from '../core/cursor.ts'
 import { type Result, success } from '../core/result.ts'
 import type { AppendRequest, ConditionalRequest } from './append-request.ts'
 import type { BusKeys } from './bus-keys.ts'
+import type { BusMeter } from './bus-meter.ts'
 import { conditionOfEntry } from './condition.ts'
 import type { BatchResolution, Resolved } from './conditional-script.ts'
 import { type InboxEntry, parseInbox } from './inbox-entry.ts'
@@ -31,7 +32,8 @@ export interface BusSessionOptions {
   readonly onInbox: (entries: readonly InboxEntry[]) => void
   /** Called each time that everything is read and batches can be added. */
   readonly onReady: () => void
-  readonly onAdded: () => void
+  /** Counts what was read and added. */
+  readonly meter: BusMeter
 }
 
 /**
@@ -53,6 +55,8 @@ export class BusSession {
   #underWay = 0
   /** The last own batch that was sent since then. Redis need not know any before the first one. */
   #lastSent: number | null = null
+  /** Had the last answer all entries that there were then? */
+  #isAtTop = false
   /** Looks at the log since a batch was added. */
   #looks = 0
   /** Up to which entry the inbox was read. */
@@ -71,6 +75,15 @@ export class BusSession {
 
   get isReady(): boolean {
     return this.#phase === 'ready'
+  }
+
+  /** Messages and changes that are in the log and were not read here; null if nobody knows. */
+  get behind(): number | null {
+    if (this.#isAtTop) return 0
+    const { readAfter } = this.#options.window
+    const target = this.#target
+    if (this.#phase !== 'reading' || target?.epoch !== readAfter.epoch) return null
+    return Math.max(0, target.number - readAfter.number)
   }
 
   /** Settles when the connections are lost, or not usable. */
@@ -121,6 +134,8 @@ export class BusSession {
       connections.end('Redis has answered XREAD with something else.')
       return
     }
+    this.#options.meter.read += entries.length
+    this.#isAtTop = entries.length < readEntries
     for (const entry of entries) window.apply(entry)
     membership.onRead()
     // After the log: it may be about what has just been read.
@@ -324,6 +339,7 @@ export class BusSession {
   ): Promise<Resolved | null> {
     const { window, queue } = this.#options
     const { epoch } = window.cursor
+    if (own !== null) own.askedIn = epoch
     this.#underWay++
     const answer = await this.#scripts?.resolve({ ...request, epoch, minId: window.minId })
     this.#underWay--
@@ -340,7 +356,7 @@ export class BusSession {
     }
     if (isIn(answer.value)) {
       this.#looks = 0
-      this.#options.onAdded()
+      this.#options.meter.added++
     } else {
       // Redis has refused it, and will refuse those behind it. They are all sent again, later.
       this.#phase = 'reading'

@@ -8,8 +8,6 @@ export type LoadFollows = () => Promise<ReadonlySet<string>>
 
 export class FollowGraph {
   pairs = new Set<string>()
-  /** Changes of the log that changed nothing. */
-  readonly wrong: string[] = []
   readonly #load: LoadFollows
   /** Changes since it began to load; null if it knows all. */
   #since: FollowChange[] | null = null
@@ -27,11 +25,7 @@ export class FollowGraph {
 
   onChange(change: FollowChange): void {
     this.#since?.push(change)
-    if (this.#since !== null) return
-    // The sets are ahead of the log when they are read.
-    if (!this.#apply(change) && this.#loads === 0) {
-      this.wrong.push(`${pairOf(change)} ${change.follows ? 'follows' : 'leaves'} once more`)
-    }
+    if (this.#since === null) this.#apply(change)
   }
 
   onLost(): void {
@@ -56,12 +50,9 @@ export class FollowGraph {
     this.#since = null
   }
 
-  /** Answers whether it changed something. */
-  #apply(change: FollowChange): boolean {
-    const before = this.pairs.size
+  #apply(change: FollowChange): void {
     if (change.follows) this.pairs.add(pairOf(change))
     else this.pairs.delete(pairOf(change))
-    return this.pairs.size !== before
   }
 }
 

@@ -11,6 +11,7 @@ import {
 } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
+import type { HistogramFigures } from '../core/histogram.ts'
 import type { RedisAddress } from '../core/redis-address.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import type {
@@ -24,6 +25,7 @@ import type {
 import type { FollowPair } from '../subscriptions/shared.ts'
 import type { InternName } from './batch.ts'
 import { busKeys } from './bus-keys.ts'
+import { BusMeter } from './bus-meter.ts'
 import { BusSession } from './bus-session.ts'
 import { FollowsPublication } from './follows-publication.ts'
 import type { InboxEntry } from './inbox-entry.ts'
@@ -35,7 +37,9 @@ import { NodeRequests } from './node-requests.ts'
 import { PublishQueue } from './publish-queue.ts'
 import { AWAY, type RedisCommands } from './redis-commands.ts'
 import type { Argument, RedisFailure } from './redis-connection.ts'
+import type { RedisInfo } from './redis-info.ts'
 import { type LinkState, RedisLink, type RedisSession } from './redis-link.ts'
+import { RedisWatch } from './redis-watch.ts'
 import { SharedReceipts } from './shared-receipts.ts'
 import { SharedWindow, type WindowCounts } from './shared-window.ts'
 
@@ -71,14 +75,28 @@ export interface RedisBusOptions {
   readonly onChange?: (state: LinkState) => void
 }
 
-export interface BusFigures extends WindowCounts {
+/** How it is with the bus: counts since the start, and what is so now. */
+export interface BusState extends WindowCounts {
   readonly link: LinkState
   /** Is everything read, has nothing to be added again, and can messages be added? */
   readonly isReady: boolean
+  readonly epoch: number
+  /** Messages and changes of the log that were not read here; null if nobody knows. */
+  readonly behind: number | null
   readonly queuedMessages: number
   readonly queuedBytes: number
+  readonly queueMessagesMax: number
+  readonly queueBytesMax: number
+  /** How long the oldest that is queued has been; 0 if none is. */
+  readonly oldestAgeMs: number
   /** Batches that were added. */
   readonly added: number
+  /** Entries that were read. */
+  readonly read: number
+  readonly refused: Readonly<BusMeter['refused']>
+  readonly roundTripSeconds: HistogramFigures
+  /** Of the last server that was there, as it said last; null before the first one. */
+  readonly info: RedisInfo | null
   /** Nodes that are there, this one included. */
   readonly members: number
   /** Questions, answers and reports to other nodes that were not sent. */
@@ -95,23 +113,27 @@ export class RedisBus implements MessageBus, RedisCommands {
   readonly requests: NodeRequests
   /** What became of messages on all of them. */
   readonly receipts: SharedReceipts
+  /** Which start of this node it is, as other nodes know it. */
+  readonly origin: string
   readonly #sender: InboxSender
   readonly #window: SharedWindow
   readonly #queue: PublishQueue
   readonly #link: RedisLink
   readonly #expiry: Timer
   readonly #limits: BusLimits
+  readonly #meter = new BusMeter()
   #session: BusSession | null = null
   #membership: Membership | null = null
-  #added = 0
+  #watch: RedisWatch | null = null
   #isClosed = false
   #isFlushing = false
 
   constructor(options: RedisBusOptions) {
     const { limits = busLimits, clock, origin, listener, intern } = options
     const ofNodes = options.nodeLimits ?? nodeLimits
+    this.origin = origin
     this.#limits = limits
-    this.#queue = new PublishQueue({ origin, limits, clock })
+    this.#queue = new PublishQueue({ origin, limits, clock, meter: this.#meter })
     const members = new Members(ofNodes, options.memberListener)
     const sender = new InboxSender(ofNodes)
     const receipts = new SharedReceipts({ sender, clock, limits: ofNodes })
@@ -154,6 +176,8 @@ export class RedisBus implements MessageBus, RedisCommands {
   ): Promise<void> {
     const { origin, clock, node, limits = busLimits } = options
     const keys = busKeys(options.prefix)
+    const { infoEveryMs } = options.redisLimits ?? redisLimits
+    this.#watch = new RedisWatch(connections, infoEveryMs)
     const [window, sender, members] = [this.#window, this.#sender, this.members]
     this.#membership = new Membership({
       ...{ connections, keys, origin, node, clock, members, window, sender },
@@ -164,9 +188,10 @@ export class RedisBus implements MessageBus, RedisCommands {
       queue: this.#queue,
       membership: this.#membership,
       onInbox: (entries) => this.#onInbox(entries),
-      onAdded: () => this.#added++,
+      meter: this.#meter,
     })
     await this.#session.run()
+    this.#watch.stop()
     this.#session = null
     this.#membership = null
   }
@@ -188,14 +213,27 @@ export class RedisBus implements MessageBus, RedisCommands {
     return this.#window.reached
   }
 
-  get figures(): BusFigures {
+  /** Is everything read, has nothing to be added again, and can messages be added? */
+  get isReady(): boolean {
+    return this.#session?.isReady === true && this.#window.isWhole
+  }
+
+  get figures(): BusState {
+    const { added, read, refused, roundTripSeconds } = this.#meter
+    const { queueMessagesMax, queueBytesMax } = this.#limits
     return {
       ...this.#window.counts,
       link: this.#link.state,
-      isReady: this.#session?.isReady === true && this.#window.isWhole,
+      isReady: this.isReady,
+      epoch: this.#window.cursor.epoch,
+      behind: this.#session?.behind ?? null,
       queuedMessages: this.#queue.messages,
       queuedBytes: this.#queue.bytes,
-      added: this.#added,
+      ...{ queueMessagesMax, queueBytesMax, added, read },
+      oldestAgeMs: this.#queue.oldestAgeMs,
+      refused: { ...refused },
+      roundTripSeconds: roundTripSeconds.figures(),
+      info: this.#watch?.info ?? null,
       members: this.members.all.length,
       unsent: this.#sender.dropped,
     }

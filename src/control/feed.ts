@@ -14,7 +14,14 @@ import { type Result, success } from '../core/result.ts'
 import { onInputOver, streamedResponse } from '../http/web.ts'
 import { SubjectSchema } from '../hub/message.ts'
 import type { Settings } from '../hub/settings.ts'
-import type { ConnectionEvent, FeedFrom, FeedPage, FeedSource } from '../log/feed-source.ts'
+import type {
+  ConnectionEvent,
+  FeedFrom,
+  FeedPage,
+  FeedSource,
+  OpenConnection,
+  PresentConnections,
+} from '../log/feed-source.ts'
 import { refusal } from './answer.ts'
 import { documented, failures } from './documented.ts'
 import type { FeedReaders } from './feed-readers.ts'
@@ -24,15 +31,19 @@ const Id = Type.String({
   description: 'Where the feed is behind it; ask again with it as `after`.',
 })
 
-/** One line of the feed. */
-const Event = Type.Object({
-  id: Id,
-  event: Type.Union([Type.Literal('connected'), Type.Literal('disconnected')]),
+const ONE = {
   user: SubjectSchema,
   connection: Type.String({ description: 'No other connection has it.' }),
   node: Type.String({ description: 'By --node-name.' }),
   online: Type.Boolean({ description: 'Has the user a connection with this node from then on?' }),
   since: Type.String({ format: 'date-time', description: 'When it was opened.' }),
+}
+
+/** One line of the feed. */
+const Event = Type.Object({
+  id: Id,
+  event: Type.Union([Type.Literal('connected'), Type.Literal('disconnected')]),
+  ...ONE,
   at: Type.String({ format: 'date-time', description: 'When this was seen.' }),
   reason: Type.Optional(
     Type.String({
@@ -41,7 +52,17 @@ const Event = Type.Object({
   ),
 })
 
+const Present = Type.Object(
+  { event: Type.Literal('present'), ...ONE },
+  { description: 'A connection that is open; with `snapshot`.' },
+)
+
 const Place = Type.Object({ id: Id }, { description: 'Where the feed begins; its first line.' })
+
+const Complete = Type.Object(
+  { id: Id, snapshot: Type.Literal('complete') },
+  { description: 'All that were open are told; with `snapshot`.' },
+)
 
 const Gap = Type.Object(
   {
@@ -59,11 +80,12 @@ const End = Type.Object(
   { description: 'The server stops, and there are no more events.' },
 )
 
-const Line = Type.Union([Place, Event, Gap, End])
+const Line = Type.Union([Place, Event, Present, Complete, Gap, End])
 
 export interface FeedRoutesOptions {
   /** Null if there is none. */
   readonly feed: FeedSource | null
+  readonly present: PresentConnections
   readonly readers: FeedReaders
   readonly settings: Settings<'heartbeatMs'>
   readonly clock: Clock
@@ -91,9 +113,8 @@ const HEADERS = {
 const DETAIL = {
   summary: 'Users who connect and disconnect, as it happens',
   description:
-    'Lines of JSON, of which the first says where it begins. A line that is empty is a sign of life. ' +
-    'To know who is connected: take the `id` of the first line, read all pages of `GET /users`, and ' +
-    'let the last event of each user behind that id count more.',
+    'Lines of JSON, of which the first says where it begins, or is a gap. A line that is empty is a ' +
+    'sign of life.',
   responses: {
     '200': {
       description: 'The feed, which never ends',
@@ -110,13 +131,18 @@ const RETRIES: Partial<Record<Failure['code'], Record<string, string>>> = {
 const NO_FEED = 'There is no feed: the server was started with --feed 0.'
 
 function follow(
-  { feed, readers, settings, clock }: FeedRoutesOptions,
+  { feed, ...options }: FeedRoutesOptions,
   request: Request,
   query: Query,
 ): Result<Response, Failure> {
   if (feed === null) return failed('not_found', NO_FEED)
   const from = fromOf(request, query)
   if (!from.ok) return from
+  const snapshot = query['snapshot'] ?? 'false'
+  if (snapshot !== 'true' && snapshot !== 'false') {
+    return failed('invalid_query', '"snapshot" is true or false.')
+  }
+  const { readers } = options
   const { readersMax } = feedLimits
   if (readers.open >= readersMax) {
     readers.refused++
@@ -125,7 +151,7 @@ function follow(
       `${readersMax} requests follow the feed already, the maximum.`,
     )
   }
-  const reader = new FeedReader({ feed, readers, settings, clock }, from.value)
+  const reader = new FeedReader({ feed, ...options }, from.value, snapshot === 'true')
   onInputOver(request, () => reader.end())
   return success(streamedResponse(reader.body(), { headers: HEADERS }))
 }
@@ -148,6 +174,10 @@ type ReaderOptions = Omit<FeedRoutesOptions, 'feed'> & { readonly feed: FeedSour
 class FeedReader {
   readonly #options: ReaderOptions
   readonly #from: FeedFrom
+  /** Is who is connected told, whenever that does not follow from what was told before? */
+  readonly #tellsPresent: boolean
+  /** Where it goes on to tell who is connected; null while that is not due. */
+  #place: number | null = null
   readonly #encoder = new TextEncoder()
   /** Null before it has begun. */
   #cursor: Cursor | null = null
@@ -166,9 +196,10 @@ class FeedReader {
   /** When bytes were handed over that are not taken yet. */
   #handedMs: number | null = null
 
-  constructor(options: ReaderOptions, from: FeedFrom) {
+  constructor(options: ReaderOptions, from: FeedFrom, tellsPresent: boolean) {
     this.#options = options
     this.#from = from
+    this.#tellsPresent = tellsPresent
     options.readers.open++
     this.#stopListening = options.feed.listen(() => {
       this.#hasMore = true
@@ -218,10 +249,15 @@ class FeedReader {
     const { feed } = this.#options
     if (this.#cursor === null) {
       const begun = await feed.begin(this.#from)
+      if (typeof this.#from === 'string') this.#beginPresent()
       return `${this.#take(begun)}{"id":"${cursorText(begun.cursor)}"}\n`
     }
     // A whole window of them would keep all others waiting.
-    if (this.#isBehind) await new Promise(setImmediate)
+    if (this.#isBehind || this.#place !== null) await new Promise(setImmediate)
+    while (this.#place !== null) {
+      const lines = await this.#presentFrom(this.#place, this.#cursor)
+      if (lines !== '') return lines
+    }
     while (!this.#isOver) {
       this.#hasMore = false
       // What comes while it is read is read next, also before the end.
@@ -233,6 +269,22 @@ class FeedReader {
       if (!this.#hasMore && !(await this.#more())) return this.#isOver ? null : '\n'
     }
     return null
+  }
+
+  #beginPresent(): void {
+    if (this.#tellsPresent) this.#place = 0
+  }
+
+  /** One page of who is connected, and what has happened meanwhile, so that all comes in time. */
+  async #presentFrom(place: number, cursor: Cursor): Promise<string> {
+    const { feed, present } = this.#options
+    const { connections, next } = await present(place, feedLimits.eventsPerPage)
+    this.#place = next
+    const page = await feed.read(cursor, feedLimits.eventsPerPage)
+    const lines = connections.map(presentLineOf).join('') + this.#take(page)
+    if (this.#place !== null) return lines
+    const complete = { id: cursorText(page.cursor), snapshot: 'complete' }
+    return `${lines}${JSON.stringify(complete)}\n`
   }
 
   /** The server stops: that is the last line. */
@@ -261,9 +313,20 @@ class FeedReader {
     const lines = events.map(lineOf).join('')
     if (gap === null) return lines
     this.#options.readers.gaps[gap.reason]++
+    this.#beginPresent()
     const told = { after: cursorText(gap.after), resume: cursorText(cursor), reason: gap.reason }
     return `${JSON.stringify({ gap: told })}\n${lines}`
   }
+}
+
+/** Once a connection, and reader that wants to know. */
+function presentLineOf({ user, connection, node, sinceMs }: OpenConnection): string {
+  const line: Static<typeof Present> = {
+    event: 'present',
+    ...{ user, connection, node, online: true },
+    since: new Date(sinceMs).toISOString(),
+  }
+  return `${JSON.stringify(line)}\n`
 }
 
 /** Once an event and reader. */
