@@ -147,11 +147,12 @@ withCurl('the feed tells who comes and goes as the README says', async () => {
   await waitFor('its end', () => /"user":4711.*"reason":"client"/.test(following.stdout))
   following.kill()
   // The fields are those that the README shows, in their order.
-  const shown = (text: string) =>
-    [...text.matchAll(/^\{"id".*"event".*\}$/gm)].map(([line]) => Object.keys(JSON.parse(line)))
-  const [connected, disconnected] = shown(readme)
-  const told = shown(following.stdout).slice(-2)
-  expect(told).toEqual([connected ?? [], disconnected ?? []])
+  const shown = (text: string, user: number) =>
+    [...text.matchAll(/^\{"id".*"event".*\}$/gm)]
+      .map(([line]) => JSON.parse(line) as { user: number })
+      .flatMap((event) => (event.user === user ? [Object.keys(event)] : []))
+  expect(shown(readme, 42)).toHaveLength(2)
+  expect(shown(following.stdout, 4_711)).toEqual(shown(readme, 42))
   await server.open(0)
 })
 
