@@ -362,6 +362,7 @@ export class BusSession {
   ): Promise<Resolved | null> {
     const { window, queue } = this.#options
     const { epoch } = window.cursor
+    if (own !== null) own.askedIn = epoch
     this.#underWay++
     const answer = await this.#scripts?.resolve({ ...request, epoch, minId: window.minId })
     this.#underWay--

@@ -9,7 +9,7 @@ import type { RedisConnection, RedisFailure } from './redis-connection.ts'
 
 /** What the key of each user's set begins with; the user as people write it is the rest. */
 export function followsPrefix(prefix: string): string {
-  return `${prefix}follows:`
+  return busKeys(prefix).followsOf('')
 }
 
 /**

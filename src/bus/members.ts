@@ -34,6 +34,7 @@ export class Members {
   #members: ReadonlyMap<string, Member> = new Map()
   #sorted: readonly Member[] = []
   #version = 0
+  #epoch = 0
   /** Are they known at all? */
   #isKnown = false
   #renewal: Renewal | null = null
@@ -51,6 +52,11 @@ export class Members {
   /** Which change was the last one without a hole before it; 0 for none. */
   get version(): number {
     return this.#version
+  }
+
+  /** The epoch of the log at that change. */
+  get epoch(): number {
+    return this.#epoch
   }
 
   /** Is a snapshot under way, or to be reached? */
@@ -84,7 +90,7 @@ export class Members {
     }
     if (!this.#isKnown || change.version <= this.#version) return
     // Behind a hole the version stays, so that it is noticed.
-    if (change.version === this.#version + 1) this.#version = change.version
+    if (change.version === this.#version + 1) this.#reach(change)
     this.#set(changed(this.#members, change, this.#limits.membersMax), [change])
   }
 
@@ -111,14 +117,19 @@ export class Members {
     let members: ReadonlyMap<string, Member> = new Map(
       snapshot.members.slice(0, membersMax).map((member) => [member.origin, member]),
     )
-    this.#version = snapshot.version
+    this.#reach(snapshot)
     for (const change of changes) {
       if (change.version <= this.#version) continue
       members = changed(members, change, membersMax)
-      this.#version = change.version
+      this.#reach(change)
     }
     this.#isKnown = true
     this.#set(members, changes)
+  }
+
+  #reach({ version, at }: Pick<MemberSnapshot, 'version' | 'at'>): void {
+    this.#version = version
+    this.#epoch = at.epoch
   }
 
   #set(members: ReadonlyMap<string, Member>, changes: readonly MemberChange[]): void {

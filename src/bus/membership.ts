@@ -53,6 +53,8 @@ export class Membership {
     }
     const scripts = loaded.value
     this.#scripts = scripts
+    // Whatever it is: questions from before have waited too long.
+    await scripts.clearInbox(origin)
     sender.connect(async (to, text) => {
       const sent = await scripts.send(to, origin, text)
       return this.#isUsable(sent) && sent.value
@@ -100,16 +102,20 @@ export class Membership {
     const { origin, members, limits, clock } = this.#options
     if (this.#isStopped || this.#scripts === null) return
     const watched = members.behind(origin, limits.watchedMax)
+    const known = members.version
     const beat = await this.#scripts.beat(origin, this.#description, watched)
     if (!this.#isUsable(beat) || this.#isStopped) return
     if (!beat.value.wasAlive) this.#steadySinceMs = clock.elapsedMs()
-    if (this.#isReady) this.#onBeat(beat.value)
+    if (this.#isReady) this.#onBeat(beat.value, known)
   }
 
-  #onBeat({ isMember, version, silent }: Beat): void {
+  /** @param known the version that this node knew when it was sent */
+  #onBeat({ isMember, version, silent }: Beat, known: number): void {
     const { origin, members, limits, clock } = this.#options
-    if (!isMember) void this.#change('join', origin)
-    if (version !== members.version && !members.isRenewing) void this.#renew()
+    const isLost = version < known
+    if ((isLost || version > members.version) && !members.isRenewing) void this.#renew()
+    // If Redis has lost them, all that this node knows are members again, itself included.
+    if (!isMember && !isLost) void this.#change('join', origin)
     // Whose own signs of life were late must not think that others have given none.
     if (clock.elapsedMs() - this.#steadySinceMs < limits.judgeAfterMs) return
     for (const one of silent) void this.#change('dead', one)
@@ -128,7 +134,7 @@ export class Membership {
     const { members, window } = this.#options
     if (this.#scripts === null) return
     members.beginRenewal()
-    const snapshot = await this.#scripts.members(members.version, members.all)
+    const snapshot = await this.#scripts.members(members)
     members.endRenewal(this.#isUsable(snapshot) ? snapshot.value : null, window.readAfter)
   }
 

@@ -42,6 +42,8 @@ export interface OwnBatch {
   readonly sentMs: number
   /** Null once the publishers were told that nobody knows. */
   publications: readonly (Publication | null)[] | null
+  /** The epoch in which Redis was asked what becomes of it, if it has a condition. */
+  askedIn: number
   /** What it repeats, as Redis has told; publishers are told once that was read here. */
   repeated: Cursor | null
   /** Has it its outcome? */
@@ -186,7 +188,8 @@ export class PublishQueue {
     const content = encodeBatch(own.items, own.publications ?? [])
     const batch = this.#nextBatch++
     const sentMs = this.#options.clock.elapsedMs()
-    const sent: OwnBatch = { ...own, batch, content, sentMs, repeated: null, isSettled: false }
+    const state = { askedIn: 0, repeated: null, isSettled: false }
+    const sent: OwnBatch = { ...own, batch, content, sentMs, ...state }
     this.#sent.push(sent)
     return sent
   }
@@ -230,7 +233,8 @@ export class PublishQueue {
       if (condition === null || (condition.kind === 'key' && own.batch === logged)) {
         this.#lastLogged = Math.max(this.#lastLogged, own.batch)
         for (const publication of this.#settle(own)) publication?.onAccepted(place, false)
-      } else if (repeated !== null && repeated.epoch === place.epoch) {
+      } else if (repeated !== null && own.askedIn === place.epoch) {
+        // It stands before the place in this epoch, too.
         this.#tellRepeated(own, repeated)
       } else if (!own.isSettled) {
         own.repeated = null

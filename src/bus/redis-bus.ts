@@ -69,6 +69,8 @@ export interface RedisBusOptions {
    */
   readonly onFollowsLost?: () => void
   readonly nodeLimits?: NodeLimits
+  /** Called each time that all is read and items can be added, after each connection anew. */
+  readonly onReady?: () => void
   /** Called when Redis was lost, or is there again. */
   readonly onChange?: (state: LinkState) => void
 }
@@ -158,7 +160,11 @@ export class RedisBus implements MessageBus, RedisCommands {
       limits: options.redisLimits ?? redisLimits,
       random: options.random,
       ...(options.onChange === undefined ? {} : { onChange: options.onChange }),
-      use: (connections) => this.#use(connections, options, resolve),
+      use: (connections) =>
+        this.#use(connections, options, () => {
+          resolve()
+          options.onReady?.()
+        }),
     })
     this.#expiry = setInterval(() => this.#queue.expire(), limits.waitCheckEveryMs)
   }
@@ -233,6 +239,11 @@ export class RedisBus implements MessageBus, RedisCommands {
     }
   }
 
+  /** What is in the log up to here, the listener has had. */
+  get readUpTo(): Cursor {
+    return this.#window.readAfter
+  }
+
   numberOf(cursor: Cursor): number | null {
     return this.#window.numberOf(cursor)
   }
@@ -296,8 +307,13 @@ export class RedisBus implements MessageBus, RedisCommands {
     this.#session?.flush()
   }
 
+  /** Refuses what comes, and first waits for a while until all that came before is in the log. */
   async close(): Promise<void> {
     this.#isClosed = true
+    const { closeMsMax, closeCheckMs } = this.#limits
+    for (let left = closeMsMax; left > 0 && this.#queue.messages > 0; left -= closeCheckMs) {
+      await Bun.sleep(closeCheckMs)
+    }
     clearInterval(this.#expiry)
     await this.#membership?.leave()
     await this.#link.stop()

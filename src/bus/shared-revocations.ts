@@ -31,6 +31,8 @@ export interface SharedRevocationsOptions {
 }
 
 export class SharedRevocations implements TokenRevocations {
+  /** Called for each user whose tokens other servers revoked while Redis was away from this one. */
+  onMissed: (user: number) => void = () => undefined
   readonly #options: SharedRevocationsOptions
   readonly #key: string
   /** By user; names of them stay in use. Bounded by what is in Redis. */
@@ -41,12 +43,8 @@ export class SharedRevocations implements TokenRevocations {
     this.#key = `${options.prefix}revoked`
   }
 
-  /**
-   * Reads what is in Redis, and what came while it was away.
-   *
-   * @param onNew is called for each user whose tokens were revoked elsewhere meanwhile
-   */
-  async load(onNew: (user: number) => void = () => undefined): Promise<Result<void, RedisFailure>> {
+  /** Reads what is in Redis: at the start, and what came while it was away. */
+  async load(): Promise<Result<void, RedisFailure>> {
     const { redis } = this.#options
     let cursor = '0'
     do {
@@ -54,18 +52,18 @@ export class SharedRevocations implements TokenRevocations {
       if (!page.ok) return page
       const [next, fields] = Array.isArray(page.value) ? page.value : ['0', []]
       cursor = String(next)
-      this.#addAll(Array.isArray(fields) ? fields : [], onNew)
+      this.#addAll(Array.isArray(fields) ? fields : [])
     } while (cursor !== '0')
     return OK
   }
 
-  #addAll(fields: readonly unknown[], onNew: (user: number) => void): void {
+  #addAll(fields: readonly unknown[]): void {
     for (let at = 0; at + 1 < fields.length; at += 2) {
       const user = subjectIn(String(fields[at]))
       const atMs = Number(fields[at + 1])
       if (user === null || !Number.isSafeInteger(atMs)) continue
       const id = this.add(user, atMs)
-      if (id !== null) onNew(id)
+      if (id !== null) this.onMissed(id)
     }
   }
 

@@ -7,7 +7,7 @@ import type { Cursor } from '../core/cursor.ts'
 import { about, missed, reader } from '../log/log.fixture.ts'
 import { encodeBatch } from './batch.ts'
 import { Listener } from './bus.fixture.ts'
-import type { MemberChange } from './member-entry.ts'
+import { descriptionText, MEMBERS_ORIGIN, type MemberChange } from './member-entry.ts'
 import { SharedWindow } from './shared-window.ts'
 import type { BatchEntry, ForkEntry, StreamEntry } from './stream-entry.ts'
 
@@ -200,6 +200,34 @@ describe('what a node makes of the log', () => {
     expect(node.window.counts.foreign).toBe(2)
     expect(node.window.readAfter).toEqual(at(5, 3))
     expect(node.window.cursor).toEqual(at(5, 2))
+  })
+
+  test('a node that joins has a number, and is nothing to streams', () => {
+    const joined = { ...batch(at(5, 3), MEMBERS_ORIGIN, 1), count: 1, head: `j${A},1` }
+    const body = descriptionText({ name: 'a', address: 'a:1', version: '1', startedMs: 1 })
+    const next = batch(at(5, 4), A, 2, 'four')
+    const node = new Node([...START, { ...joined, body }, next])
+    expect(node.texts).toEqual(['one', 'two', 'four'])
+    expect(node.back(at(5, 2))).toEqual(['four'])
+    expect(node.back(at(5, 3))).toEqual(['four'])
+    expect(node.changes).toMatchObject([{ kind: 'join', version: 1, member: { origin: A } }])
+    expect([...node.window.batches]).toEqual([
+      [A, 2],
+      [MEMBERS_ORIGIN, 1],
+    ])
+    // Lost by a failover, it comes again in its place, like all others.
+    node.apply(fork(at(9, 2), at(5, 2)))
+    expect(node.window.tail).toHaveLength(2)
+    node.apply(again(at(9, 3), { ...joined, body }), again(at(9, 4), next))
+    expect(node.texts).toEqual(['one', 'two', 'four'])
+    expect(node.back(at(5, 3))).toEqual(['four'])
+    expect(node.window.isWhole).toBe(true)
+  })
+
+  test('a node that joined in a part that is lost for good is not added again', () => {
+    const left = { ...batch(at(5, 3), MEMBERS_ORIGIN, 1), count: 1, head: `l${A},1`, body: 'dead' }
+    const node = new Node([...START, left, fork(at(9, 7), at(5, 7))])
+    expect(node.window.orphans.map(({ origin }) => origin)).toEqual([A])
   })
 
   test('a batch that comes a second time is in the window, and not with streams', () => {

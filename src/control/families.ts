@@ -78,6 +78,17 @@ export const FAMILIES = {
     'Streams told of a gap, by reason: lost from the window, too many, or an unknown cursor.',
   ),
 
+  comet_feed_events_total: counter(
+    'Connects and disconnects told by the feed; absent without one.',
+  ),
+  comet_feed_limit_bytes: gauge('Bytes that the latest of them take at most, by --feed.'),
+  comet_feed_readers: gauge('Requests that follow the feed.'),
+  comet_feed_readers_cut_total: counter('Those that ended, since they took nothing for too long.'),
+  comet_feed_readers_refused_total: counter('Those that were refused, since there were too many.'),
+  comet_feed_gaps_total: counter(
+    'Gaps that they were told of, by reason: lost from the window, or an unknown cursor.',
+  ),
+
   comet_process_streams_open: gauge('Streams open now in this process.'),
   comet_process_wire_info: {
     type: 'info',

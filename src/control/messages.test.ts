@@ -27,7 +27,12 @@ function opened(
 ) {
   const router = new Router(routerOptions(outlet, others))
   const options = {
-    ...{ router, clock: systemClock, settings: settingsOf({ bodyTimeoutMs: 60_000 }) },
+    ...{
+      router,
+      routerForAll: router,
+      clock: systemClock,
+      settings: settingsOf({ bodyTimeoutMs: 60_000 }),
+    },
     ...{ isDraining: () => isDraining, onRejected: () => undefined },
   }
   const app = messageRoutes(options)

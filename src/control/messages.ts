@@ -39,6 +39,8 @@ import { exchangeSource, Upload } from './upload.ts'
 
 export interface MessageRoutesOptions {
   readonly router: Router
+  /** The same for messages that all servers are to answer for. */
+  readonly routerForAll: Router
   readonly clock: Clock
   /** Is the server stopping? Then a publisher must look for another. */
   readonly isDraining: () => boolean
@@ -54,11 +56,18 @@ export interface MessageRoutesOptions {
  * @returns null for all other requests, which the routes take
  */
 export function publishDirectly(
-  options: MessageRoutesOptions,
+  here: MessageRoutesOptions,
   exchange: Exchange,
 ): void | Promise<void> | null {
-  const { method, path } = exchange.head
+  const { method, path, query } = exchange.head
   if (method !== 'POST') return null
+  const options = query === '' ? here : scopeOf(here, query)
+  if (options === null) {
+    const message = '"receipt" is "all", for the counts of all servers, or is left out.'
+    return isPublishing(exchange)
+      ? exchange.reply(refused(here, { code: 'invalid_query', message }))
+      : null
+  }
   if (path !== PATH && path !== PATH_WITH_SLASH) return publishToPath(options, exchange)
   const format = options.isDraining() ? 'other' : formatOf(exchange)
   if (format === 'other') return null
@@ -66,6 +75,17 @@ export function publishDirectly(
   if (bytes === null) return publishUpload(options, exchange, format)
   if (!isArray(bytes)) return publishWhole(options, exchange, bytes)
   return arrayReply(options, bytes, exchange).then((reply) => exchange.reply(reply))
+}
+
+/** Who is to answer for the messages; null if that cannot be read. */
+function scopeOf(options: MessageRoutesOptions, query: string): MessageRoutesOptions | null {
+  const wish = new URLSearchParams(query).get('receipt')
+  if (wish === null) return options
+  return wish === 'all' ? { ...options, router: options.routerForAll } : null
+}
+
+function isPublishing({ path }: Exchange): boolean {
+  return path === PATH || path === PATH_WITH_SLASH || TARGET_PATH.test(path)
 }
 
 /** The answer to a JSON array of messages. */

@@ -13,6 +13,7 @@ import type { Input } from '../hub/router.ts'
 import { anonymousBytes, tcpFigures } from '../os/proc.ts'
 import { Exposition, type Format } from './exposition.ts'
 import { FAMILIES, type MetricName } from './families.ts'
+import type { FeedFigures } from './feed-readers.ts'
 import { SERVER_STATES, type StatsSource } from './stats.ts'
 
 type Page = Exposition<MetricName>
@@ -37,6 +38,8 @@ export async function gatherMetrics(source: StatsSource, format: Format): Promis
   page.add('comet_names', source.names.size)
   page.add('comet_names_limit', source.names.sizeMax)
   addHistory(page, source.history())
+  const feed = source.feed()
+  if (feed !== null) addFeed(page, feed)
   const bytes = [addOwnProcess(page, source, host)]
   for (const worker of host.workers) bytes.push(addWorker(page, worker))
   if (host.open > 0 && !bytes.includes(null)) {
@@ -81,6 +84,17 @@ function addHistory(page: Page, { place, ...figures }: HistoryFigures): void {
   page.add('comet_messages_replayed_total', figures.replayed)
   for (const [reason, count] of Object.entries(figures.gaps)) {
     page.add('comet_gaps_total', count, { reason })
+  }
+}
+
+function addFeed(page: Page, feed: FeedFigures): void {
+  page.add('comet_feed_events_total', feed.events)
+  page.add('comet_feed_limit_bytes', feed.limitBytes)
+  page.add('comet_feed_readers', feed.readers)
+  page.add('comet_feed_readers_cut_total', feed.readersCut)
+  page.add('comet_feed_readers_refused_total', feed.readersRefused)
+  for (const [reason, count] of Object.entries(feed.gaps)) {
+    page.add('comet_feed_gaps_total', count, { reason })
   }
 }
 

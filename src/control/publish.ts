@@ -42,6 +42,14 @@ const Unknown = Type.Optional(
   }),
 )
 
+const Missing = Type.Optional(
+  Type.Array(Type.String(), {
+    description:
+      'Servers that did not say in time how many of their connections took it, where all of them ' +
+      'were asked with `?receipt=all`. Absent when there were none.',
+  }),
+)
+
 /** The answer to one message. */
 export const SingleReceipt = Type.Object({
   delivered: Type.Integer({
@@ -51,6 +59,7 @@ export const SingleReceipt = Type.Object({
   id: Type.String({ description: 'Where the message is in the log, as its receivers see it.' }),
   skipped: Skipped,
   unknown: Unknown,
+  missing: Missing,
   restored: Type.Optional(
     Type.Literal(true, {
       description:
@@ -70,6 +79,7 @@ export const BatchReceipt = Type.Object({
   ),
   skipped: Skipped,
   unknown: Unknown,
+  missing: Missing,
   restored: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -298,14 +308,15 @@ function isWhite(byte: number): boolean {
 
 /** What a publisher is told, once the receipt has settled. Hot path: once a request. */
 export function countsOf(receipt: Receipt): SingleReceipt {
-  const { delivered, skipped, unknown, restored } = receipt
+  const { delivered, skipped, unknown, restored, missing } = receipt
   const id = cursorText(receipt)
-  if (skipped + unknown + restored === 0) return { delivered, id }
+  if (skipped + unknown + restored + missing.length === 0) return { delivered, id }
   return {
     delivered,
     id,
     ...(skipped > 0 && { skipped }),
     ...(unknown > 0 && { unknown }),
+    ...(missing.length > 0 && { missing: [...missing] }),
     ...(restored > 0 && { restored: true }),
   }
 }

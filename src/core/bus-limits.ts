@@ -47,6 +47,10 @@ export const busLimits = {
   startMsMax: 10_000,
   /** Seconds after which a publisher that was refused is to try again: a failover takes some. */
   retryAfterSeconds: 2,
+  /** Milliseconds that a server which stops waits until what it has taken is in the log, and
+   * between two looks whether it is. */
+  closeMsMax: 2_000,
+  closeCheckMs: 5,
   /** Milliseconds between two looks at who has waited for so long. */
   waitCheckEveryMs: 250,
   /** Bytes and messages of one entry: a turn of the loop has less, and a reader takes one whole. */

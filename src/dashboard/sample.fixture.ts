@@ -91,6 +91,7 @@ export class FakeServer {
     clock: this.clock,
     startedMs: 0,
     history: () => this.history,
+    feed: () => null,
     streams: () => Promise.reject(new Error('the sampler must not ask the workers')),
     latest: () => this.host,
     subscriptions: { counts: () => ({ subscriptions: 3, subjects: 2 }) },

@@ -50,6 +50,8 @@ export class Receipt implements Publication {
   refusal: PublishRefusal | null = null
   /** Messages that the streams have not answered for. */
   pending = 0
+  /** Servers that did not say in time how many of theirs took the messages. */
+  missing: readonly string[] = []
   /** Where the last message is in the log; before there is one, the number is 0. */
   epoch = 0
   number = 0
@@ -100,6 +102,12 @@ export class Receipt implements Publication {
     this.#count(delivered, skipped, unknown)
   }
 
+  /** Other servers have answered for a message, which counts in their own totals. */
+  settleElsewhere({ delivered, skipped, unknown }: DeliveryCounts, missing: readonly string[]) {
+    if (missing.length > 0) this.missing = [...new Set([...this.missing, ...missing])]
+    this.#count(delivered, skipped, unknown)
+  }
+
   /** A receipt of one message of these, which is pending here until it has settled. */
   part(onRefused: (why: PublishRefusal) => void): Receipt {
     const part = new Receipt(this.#totals, onRefused)
@@ -115,6 +123,7 @@ export class Receipt implements Publication {
     }
     this.restored += part.restored
     this.refused += part.refused
+    if (part.missing.length > 0) this.missing = [...new Set([...this.missing, ...part.missing])]
     this.#count(part.delivered, part.skipped, part.unknown)
   }
 
@@ -211,3 +220,52 @@ export class TimedReceipt implements Publication {
     this.#receipt.late(delivered)
   }
 }
+
+/**
+ * Calls back once, when all other servers have said how many of their connections took the message
+ * at this place, or did not say so in time.
+ */
+export type CollectCounts = (
+  cursor: Cursor,
+  onDone: (counts: DeliveryCounts, missing: readonly string[]) => void,
+) => void
+
+/** One message that all servers answer for: stands before its receipt, or what stands there. */
+export class AllNodesReceipt implements Publication {
+  readonly isForAllNodes = true
+  readonly #publication: Publication
+  readonly #receipt: Receipt
+  readonly #collect: CollectCounts
+
+  /** @param receipt in which it is pending twice: here, and elsewhere */
+  constructor(publication: Publication, receipt: Receipt, collect: CollectCounts) {
+    this.#publication = publication
+    this.#receipt = receipt
+    this.#collect = collect
+  }
+
+  onAccepted(cursor: Cursor, isHanded: boolean): void {
+    this.#publication.onAccepted(cursor, isHanded)
+    this.#collect(cursor, (counts, missing) => this.#receipt.settleElsewhere(counts, missing))
+  }
+
+  onRepeated(cursor: Cursor): void {
+    this.#publication.onRepeated(cursor)
+    this.#receipt.settleElsewhere(NONE, [])
+  }
+
+  onRefused(why: PublishRefusal): void {
+    this.#publication.onRefused(why)
+    this.#receipt.settleElsewhere(NONE, [])
+  }
+
+  settle(delivered: number, skipped: number, unknown = 0): void {
+    this.#publication.settle(delivered, skipped, unknown)
+  }
+
+  late(delivered: number): void {
+    this.#publication.late(delivered)
+  }
+}
+
+const NONE: DeliveryCounts = { delivered: 0, skipped: 0, unknown: 0 }

@@ -13,7 +13,13 @@ import type { Message } from './message.ts'
 import type { Outlet } from './outlet.ts'
 import type { KeyedContent, PublicationKeys } from './publication-keys.ts'
 import { failureOf } from './publish-failure.ts'
-import { InputTotals, Receipt, TimedReceipt } from './receipt.ts'
+import {
+  AllNodesReceipt,
+  type CollectCounts,
+  InputTotals,
+  Receipt,
+  TimedReceipt,
+} from './receipt.ts'
 import type { Settings } from './settings.ts'
 
 export interface RouterOptions {
@@ -24,6 +30,10 @@ export interface RouterOptions {
   readonly keys: PublicationKeys
   readonly settings: Settings<'userIdMax'>
   readonly clock?: Clock
+  /** Given if all servers are to answer for what is published here. */
+  readonly collect?: CollectCounts | null
+  /** What is published here counts there; default: in the router itself. */
+  readonly totals?: InputTotals
 }
 
 export class Router extends InputTotals {
@@ -33,18 +43,22 @@ export class Router extends InputTotals {
   readonly #outlet: RouterOptions['outlet']
   readonly #settings: Settings<'userIdMax'>
   readonly #clock: Clock
+  readonly #collect: CollectCounts | null
+  readonly #totals: InputTotals
   /** Messages until the next one that is timed; the first one is. */
   #untimed = 1
 
   constructor(options: RouterOptions) {
     super()
-    const { outlet, names, bus, keys, settings, clock = systemClock } = options
+    const { outlet, names, bus, keys, settings, clock = systemClock, collect = null } = options
     this.names = names
     this.keys = keys
     this.#bus = bus
     this.#settings = settings
     this.#outlet = outlet
     this.#clock = clock
+    this.#collect = collect
+    this.#totals = options.totals ?? this
   }
 
   /** Highest user id that a message may name. */
@@ -74,7 +88,7 @@ export class Router extends InputTotals {
    * @param onRefused is called for each message that is refused after it was taken
    */
   receipt(onRefused: ((why: PublishRefusal) => void) | null = null): Receipt {
-    return new Receipt(this, onRefused)
+    return new Receipt(this.#totals, onRefused)
   }
 
   /**
@@ -162,17 +176,22 @@ export class Router extends InputTotals {
    * @param publication stands before the receipt
    */
   send(frame: Frame, receipt: Receipt, publication: Publication = receipt): Result<void, Failure> {
-    receipt.pending++
+    const pending = receipt.pending++
     const isTimed = --this.#untimed === 0
-    const published = this.#bus.publish(frame, isTimed ? this.#timed(publication) : publication)
+    let whole = isTimed ? this.#timed(publication) : publication
+    if (this.#collect !== null) {
+      receipt.pending++
+      whole = new AllNodesReceipt(whole, receipt, this.#collect)
+    }
+    const published = this.#bus.publish(frame, whole)
     if (published.ok) return OK
-    receipt.pending--
+    receipt.pending = pending
     return refused(failureOf(published.why))
   }
 
   #timed(publication: Publication): TimedReceipt {
     this.#untimed = figureLimits.timedEvery
-    return new TimedReceipt(publication, this.deliverySeconds, this.#clock)
+    return new TimedReceipt(publication, this.#totals.deliverySeconds, this.#clock)
   }
 }
 

@@ -4,8 +4,11 @@
 import { busFigures } from '../bus/bus-figures.ts'
 import { controlPort } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'
-import type { ServerState } from '../control/stats.ts'
+import { FeedReaders, feedFigures } from '../control/feed-readers.ts'
+import { noOthers, type OtherServers } from '../control/other-servers.ts'
+import { gatherStats, type ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
+import { httpUrl } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
 import { historyLimits } from '../core/history-limits.ts'
 import { figureLimits, streamLimits } from '../core/limits.ts'
@@ -19,12 +22,15 @@ import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
 import { EntryAges } from '../hub/entry-ages.ts'
+import type { Feed } from '../hub/feed.ts'
 import { historyFigures } from '../hub/history.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { sweepNames } from '../hub/name-sweep.ts'
 import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
-import type { Settings } from '../hub/settings.ts'
+import { nodeNameIn, type Settings } from '../hub/settings.ts'
+import type { PresentConnections } from '../log/feed-source.ts'
+import { AskedServers, answerOthers } from './asked-servers.ts'
 import type { Messages } from './messages.ts'
 
 export interface InputDependencies {
@@ -32,6 +38,8 @@ export interface InputDependencies {
   readonly host: StreamHost
   readonly messages: Messages
   readonly resumption: Resumption
+  /** Null if there is none. */
+  readonly feed: Feed | null
   readonly openFilesLimit: number
   readonly startedMs: number
   readonly log: Log
@@ -55,6 +63,8 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   const { names } = stores
   const router = { outlet: host.outlet, names, bus, keys, settings }
   const http = new Input('http', new Router(router))
+  const collect = messages.shared?.collect ?? null
+  const routerForAll = new Router({ ...router, collect, totals: http.router })
   const nodes = new Input('erlang', new Router(router))
   const started = await startErlang(dependencies, nodes)
   if (!started.ok) return started
@@ -62,11 +72,15 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   const storage = new Storage(messages.storage, log)
   let isLeaving = false
   const state = () => (isLeaving ? 'draining' : stateOf(dependencies, node, storage))
+  const readers = new FeedReaders()
   const inputs = [http, ...(node === null ? [] : [nodes]), ...remoteOf(messages)]
-  const sampler = samplerOf(dependencies, inputs, node, state)
+  const sampler = samplerOf({ ...dependencies, readers }, inputs, node, state)
+  const others = othersOf(dependencies, sampler)
   const { socketPath } = settings.current.controlAddress
   const room = socketPath === undefined ? OK : await makeRoom(socketPath)
-  const opened = room.ok ? openControlPort(dependencies, http, sampler, storage) : room
+  const opened = room.ok
+    ? openControlPort({ ...dependencies, readers, others, routerForAll }, http, sampler, storage)
+    : room
   if (!opened.ok) {
     node?.drain()
     return refused(`the control port ${opened.why}`)
@@ -85,6 +99,21 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
     for (const stop of stops) stop()
   }
   return success({ control: opened.value, erlang: node, leave, stopWatching })
+}
+
+/** Asks the other servers, and answers them. */
+function othersOf({ messages, host, settings }: InputDependencies, sampler: Sampler): OtherServers {
+  const { controlAddress } = settings.current
+  const address = httpUrl(controlAddress)
+  const name = nodeNameIn(settings.current)
+  if (messages.shared === null) return noOthers(name, address)
+  const { redis, revocations } = messages.shared
+  revocations.onMissed = (user) => void host.endStreams(user, { reason: 'ended', note: null })
+  answerOthers({
+    ...{ requests: redis.requests, host, names: messages.stores.names, revocations },
+    stats: () => gatherStats(sampler.source),
+  })
+  return new AskedServers(name, address, redis)
 }
 
 /** What uses names besides the log. */
@@ -139,13 +168,24 @@ async function startErlang(
   return node.ok ? node : refused(`the Erlang port ${node.why}`)
 }
 
+interface WithReaders extends InputDependencies {
+  readonly readers: FeedReaders
+}
+
+/** What only the control port needs. */
+interface PortDependencies extends WithReaders {
+  readonly others: OtherServers
+  readonly routerForAll: Router
+}
+
 function samplerOf(
-  dependencies: InputDependencies,
+  dependencies: WithReaders,
   inputs: readonly Input[],
   node: ErlangNode | null,
   state: () => ServerState,
 ): Sampler {
   const { host, clock, startedMs, messages, openFilesLimit, log, resumption } = dependencies
+  const { feed, readers } = dependencies
   const { bus, stores, place, dispatcher } = messages
   const ages = new EntryAges(bus.window.last, clock.elapsedMs())
   const loop = new LoopWatch(clock)
@@ -155,6 +195,7 @@ function samplerOf(
     ...{ subscriptions: stores.subscriptions, names: stores.names },
     history: () => historyFigures({ bus, resumption, dispatcher, place, clock, ages }),
     lookups: dispatcher,
+    feed: () => (feed === null ? null : feedFigures(feed, readers)),
     streams: () => host.figures(),
     latest: () => host.latest(),
     openFiles: () => host.openFiles,
@@ -179,16 +220,33 @@ function stateOf(
   return isBusRequired && messages.shared?.redis.isReady === false ? 'disconnected' : 'ready'
 }
 
+/** Who is connected, as readers of the feed are told. */
+function presentOf(host: StreamHost, feed: Feed | null): PresentConnections {
+  return (place, countMax) => {
+    if (feed === null) throw new Error('there is no feed')
+    return feed.present(host.connectionsFrom(place, countMax))
+  }
+}
+
 function openControlPort(
-  { settings, host, clock, messages, log, onBug }: InputDependencies,
+  dependencies: PortDependencies,
   { router, onRejected }: Input<Router>,
   sampler: Sampler,
   { onError: onStorageError }: Storage,
 ): Result<Listener> {
+  const { settings, host, clock, messages, feed, readers, others, routerForAll, log, onBug } =
+    dependencies
   const { controlAddress, controlMode, controlTokens } = settings.current
   const { names, subscriptions, revocations } = messages.stores
   const isLocked = controlTokens.length > 0
-  const published = { router, clock, isDraining: () => hasEnded(host), onRejected, settings }
+  const published = {
+    router,
+    routerForAll,
+    clock,
+    isDraining: () => hasEnded(host),
+    onRejected,
+    settings,
+  }
   const auth = new ControlAuth({
     settings,
     onRefused: (why) =>
@@ -198,9 +256,11 @@ function openControlPort(
     settings,
     messages: published,
     subscriptions: { subscriptions, names, settings, clock, onStorageError },
-    users: { host, names, revocations, settings, clock, onStorageError },
+    users: { host, names, others, revocations, settings, clock, onStorageError },
+    others,
     subjects: { host, names, followers: subscriptions, settings },
     tickets: { tickets: messages.tickets, settings },
+    feed: { feed, present: presentOf(host, feed), readers, settings, clock },
     stats: sampler.source,
     dashboard: () =>
       dashboardRoutes({

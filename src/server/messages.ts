@@ -13,6 +13,7 @@ import { Dispatcher } from '../hub/dispatcher.ts'
 import { FollowLog } from '../hub/follow-log.ts'
 import type { HistoryPlace } from '../hub/history.ts'
 import { PublicationKeys } from '../hub/publication-keys.ts'
+import type { CollectCounts } from '../hub/receipt.ts'
 import type { ServerConfig } from '../hub/settings.ts'
 import { type TicketIssuer, Tickets } from '../identity/tickets.ts'
 import { LocalBus } from '../log/local-bus.ts'
@@ -52,6 +53,7 @@ export interface Messages {
 export interface SharedParts {
   readonly redis: RedisBus
   readonly revocations: SharedRevocations
+  readonly collect: CollectCounts
   readonly loader: Pick<FollowLoader<unknown>, 'isReloading' | 'reload'>
 }
 

@@ -15,6 +15,7 @@ import { type Result, refused, success } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
 import { Dispatcher } from '../hub/dispatcher.ts'
 import { PublicationKeys } from '../hub/publication-keys.ts'
+import type { CollectCounts } from '../hub/receipt.ts'
 import type { BusConfig, ServerConfig } from '../hub/settings.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { type FollowsRead, SharedSubscriptions } from '../subscriptions/shared.ts'
@@ -37,6 +38,7 @@ export async function openSharedMessages(
   const subscriptions = new SharedSubscriptions({ names, changer })
   const loader = new FollowLoader<FollowsRead>({
     ...{ address, prefix, target: subscriptions, clock, random: Math.random, redisLimits },
+    readUpTo: () => redis.readUpTo,
     onReloaded: ({ subscriptions: count }) => {
       log.info('subscriptions', `${formatQuantity(count, 'subscription')} read from Redis again.`)
     },
@@ -47,10 +49,11 @@ export async function openSharedMessages(
     onFollow: (change) => subscriptions.apply(change),
     onBarrier: () => loader.reload(),
   })
+  const origin = randomBytes(ORIGIN_BYTES).toString('hex')
   const links = new LinkLog(address, log)
   const redis: RedisBus = new RedisBus({
     ...{ address, prefix, historyBytes, listener: dispatcher, clock, random: Math.random },
-    origin: randomBytes(ORIGIN_BYTES).toString('hex'),
+    origin,
     intern: (name) => names.intern(name),
     node: {
       ...{ name: nodeName, address: httpUrl(controlAddress), version: build.version },
@@ -58,6 +61,8 @@ export async function openSharedMessages(
     },
     onFollowsLost: () => loader.reload(),
     onChange: (state) => links.onChange(state),
+    // If it fails, the connection is lost again.
+    onReady: () => void revocations.load(),
   })
   const revocations = new SharedRevocations({ redis, prefix, names })
   const close = async () => {
@@ -70,6 +75,14 @@ export async function openSharedMessages(
     return refused(`${redisName(address)} cannot be used: ${opened.why}`)
   }
   links.onStarted()
+  const collect: CollectCounts = (cursor, onDone) => {
+    redis.receipts.expect(cursor, redis.members.others(origin), (counts, missing) =>
+      onDone(
+        counts,
+        missing.map(({ name }) => name),
+      ),
+    )
+  }
   return success({
     ...{ bus: redis, dispatcher, close },
     stores: { names, subscriptions, revocations },
@@ -77,7 +90,7 @@ export async function openSharedMessages(
     tickets: new SharedTickets({ redis, prefix, clock, random: randomTicket }),
     place: { kind: 'bus', reason: null },
     keys: new PublicationKeys({ log: null, clock }),
-    shared: { redis, revocations, loader },
+    shared: { redis, revocations, loader, collect },
     refersTo: (handle) => subscriptions.refersTo(handle) || revocations.refersTo(handle),
     maintain: () => false,
   })

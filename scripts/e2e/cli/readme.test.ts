@@ -137,6 +137,24 @@ test.each(['expect', 'names'])(
   30_000,
 )
 
+withCurl('the feed tells who comes and goes as the README says', async () => {
+  const [feed] = commandsOf('feed')
+  if (!feed) throw new Error('a command is missing')
+  const following = shell(`exec ${feed.line}`)
+  using client = await RawClient.stream(server.publicPort, 4_711)
+  await waitFor('its line', () => following.stdout.includes('"user":4711'))
+  client.terminate()
+  await waitFor('its end', () => /"user":4711.*"reason":"client"/.test(following.stdout))
+  following.kill()
+  // The fields are those that the README shows, in their order.
+  const shown = (text: string) =>
+    [...text.matchAll(/^\{"id".*"event".*\}$/gm)].map(([line]) => Object.keys(JSON.parse(line)))
+  const [connected, disconnected] = shown(readme)
+  const told = shown(following.stdout).slice(-2)
+  expect(told).toEqual([connected ?? [], disconnected ?? []])
+  await server.open(0)
+})
+
 withCurl('the lines are answered as the README says', async () => {
   const [command] = commandsOf('lines')
   const { stdout } = await shell(String(command?.line)).finished
