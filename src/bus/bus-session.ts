@@ -57,6 +57,10 @@ export class BusSession {
   #lastSent: number | null = null
   /** Had the last answer all entries that there were then? */
   #isAtTop = false
+  /** How many were not read when Redis was asked for the last time; null if it was not. */
+  #behind: number | null = null
+  /** When it was asked. */
+  #askedMs = Number.NEGATIVE_INFINITY
   /** Looks at the log since a batch was added. */
   #looks = 0
   /** Up to which entry the inbox was read. */
@@ -80,10 +84,12 @@ export class BusSession {
   /** Messages and changes that are in the log and were not read here; null if nobody knows. */
   get behind(): number | null {
     if (this.#isAtTop) return 0
+    return this.#phase === 'reading' ? this.#distanceTo(this.#target) : this.#behind
+  }
+
+  #distanceTo(top: Cursor | null): number | null {
     const { readAfter } = this.#options.window
-    const target = this.#target
-    if (this.#phase !== 'reading' || target?.epoch !== readAfter.epoch) return null
-    return Math.max(0, target.number - readAfter.number)
+    return top?.epoch === readAfter.epoch ? Math.max(0, top.number - readAfter.number) : null
   }
 
   /** Settles when the connections are lost, or not usable. */
@@ -136,6 +142,8 @@ export class BusSession {
     }
     this.#options.meter.read += entries.length
     this.#isAtTop = entries.length < readEntries
+    if (this.#isAtTop) this.#behind = null
+    else if (this.#phase === 'ready') this.#measure()
     for (const entry of entries) window.apply(entry)
     membership.onRead()
     // After the log: it may be about what has just been read.
@@ -153,6 +161,22 @@ export class BusSession {
     if (nowMs - this.#heardMs < this.#options.limits.readBlockMs) return false
     this.#heardMs = nowMs
     return true
+  }
+
+  /** Asks how far the log goes, for the figures, now and then. */
+  #measure(): void {
+    const { clock, limits } = this.#options
+    const nowMs = clock.elapsedMs()
+    if (nowMs - this.#askedMs < limits.topEveryMs) return
+    this.#askedMs = nowMs
+    void this.#askTop()
+  }
+
+  async #askTop(): Promise<void> {
+    const { window, origin, connections } = this.#options
+    const hello = await this.#scripts?.hello(origin, window)
+    if (hello?.ok === false) connections.end(hello.why.text)
+    else this.#behind = hello === undefined ? null : this.#distanceTo(hello.value.top)
   }
 
   #onRead(): void {
@@ -173,7 +197,7 @@ export class BusSession {
 
   /** Redis waits for ever, and without an error, behind an entry that it does not have any more. */
   async #onSilence(): Promise<void> {
-    const { window, origin, connections } = this.#options
+    const { window } = this.#options
     const isIdle = this.#underWay === 0
     if (this.#phase === 'ready' && isIdle && window.tail.length > 0) {
       window.giveUp()
@@ -182,8 +206,7 @@ export class BusSession {
       // What was there a moment ago is not there any more.
       if (isIdle && this.#target !== null) this.#lookAgain()
     } else {
-      const hello = await this.#scripts?.hello(origin, window)
-      if (hello?.ok === false) connections.end(hello.why.text)
+      await this.#askTop()
     }
   }
 

@@ -62,6 +62,9 @@ export const busLimits = {
    * that it waits for the first one. */
   readEntries: 100,
   readBlockMs: 1_000,
+  /** Milliseconds between two questions how far the log goes, while a node always finds more to
+   * read: for its figures, and a dozen microseconds of Redis each. */
+  topEveryMs: 1_000,
   /** Times in a row that a node looks at the log anew because Redis has not taken its entries,
    * before it connects anew, which it does ever more slowly. */
   looksMax: 8,
