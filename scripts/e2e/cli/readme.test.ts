@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { FAMILIES } from '../../../src/control/families.ts'
 import { ChildProcess, waitFor } from '../../support/child-process.ts'
 import { COMET, type CometServer, serve } from '../../support/comet.ts'
+import { type DocumentedCommand, documentedCommands } from '../../support/documented-commands.ts'
 import { COOKIE, Erlang, MASTER, withErlang } from '../../support/erlang.ts'
 import { folderOfTests } from '../../support/folder.ts'
 import { withoutIds } from '../../support/ids.ts'
@@ -21,22 +22,9 @@ const COMMANDS = [
 /** For a server that is started besides the test's. */
 const ANY_PLACES = '--listen 127.0.0.1:0 --control 127.0.0.1:0 --db :memory:'
 
-/** What a line announces of the one before, as a comment of a shell or of Erlang. */
-const IS_OUTPUT = /^[#%] /
-
-/**
- * The command lines of the blocks marked ```sh test=name or so, each with the output it announces.
- */
-function commandsOf(name: string): { line: string; expected: string | null }[] {
-  const blocks = readme.matchAll(/^```\w+ test=(\S+)\n([\s\S]*?)^```$/gm)
-  const lines = [...blocks]
-    .filter(([, of]) => of === name)
-    .flatMap(([, , text = '']) => text.trim().split('\n'))
-  return lines.flatMap((line, at) => {
-    if (IS_OUTPUT.test(line)) return []
-    const next = lines[at + 1] ?? ''
-    return [{ line, expected: IS_OUTPUT.test(next) ? next.slice(2) : null }]
-  })
+/** The command lines of the blocks of that name, each with the output it announces. */
+function commandsOf(name: string): DocumentedCommand[] {
+  return documentedCommands(readme, name)
 }
 
 const folder = folderOfTests()
