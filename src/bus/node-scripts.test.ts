@@ -6,11 +6,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { waitFor } from '../../scripts/support/child-process.ts'
 import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
 import { nodeLimits } from '../core/bus-limits.ts'
+import { busKeys } from './bus-keys.ts'
 import { descriptionText, type Member, memberChangeOf } from './member-entry.ts'
 import { type ChangeRequest, NodeScripts } from './node-scripts.ts'
 import { connected } from './redis.fixture.ts'
 import type { RedisConnection } from './redis-connection.ts'
-import { BusScripts, busKeys } from './scripts.ts'
+import { BusScripts } from './scripts.ts'
 import { parseEntries } from './stream-entry.ts'
 
 const [LEFT, RIGHT] = ['1'.repeat(16), '2'.repeat(16)] as const
@@ -96,7 +97,8 @@ describe.skipIf(!HAS_REDIS)('the scripts about nodes', () => {
     const busScripts = await BusScripts.load(connection, keys, 60)
     if (!scripts.ok || !busScripts.ok) throw new Error('they cannot be loaded')
     const cluster = new Cluster(connection, scripts.value, prefix)
-    const nowhere = { cursor: { epoch: 0, number: 0 }, batches: [] }
+    const keysOfMessages = { lines: '', since: 'all' }
+    const nowhere = { cursor: { epoch: 0, number: 0 }, batches: [], keys: keysOfMessages }
     const hello = await busScripts.value.hello(LEFT, nowhere)
     if (!hello.ok) throw new Error(hello.why.text)
     cluster.epoch = hello.value.top.epoch
