@@ -140,9 +140,10 @@ export class Membership {
   async #renew(): Promise<void> {
     const { members, window } = this.#options
     if (this.#scripts === null) return
-    members.beginRenewal()
-    const snapshot = await this.#scripts.members(members)
-    members.endRenewal(this.#isUsable(snapshot) ? snapshot.value : null, window.readAfter)
+    const renewal = members.beginRenewal()
+    const answer = await this.#scripts.members(members)
+    const snapshot = this.#isUsable(answer) ? answer.value : null
+    members.endRenewal(renewal, snapshot, window.readAfter)
   }
 
   /**
