@@ -3,7 +3,7 @@
 
 import { controlPort } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'
-import { FeedReaders, feedFigures } from '../control/feed-readers.ts'
+import { FeedReaders, feedFigures } from '../control/feed-figures.ts'
 import type { ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
 import type { Clock } from '../core/clock.ts'
