@@ -1,9 +1,12 @@
 // Exact accounts of what nodes have heard: nothing accepted is lost, doubled or out of order for
 // any stream, whether it stays where it is or comes back to another node; or a gap is told.
 
+import type { Cursor } from '../core/cursor.ts'
 import { missed, reader } from '../log/log.fixture.ts'
 import type { MessageLog } from '../log/message-log.ts'
-import type { Heard, TestNode } from './bus.fixture.ts'
+import type { Heard, Listener, RedisNode, TestNode } from './bus.fixture.ts'
+import type { LoadFollows } from './follow-graph.fixture.ts'
+import { compareCursors } from './stream-entry.ts'
 
 /** What a client that follows everything has had by some place of what its node heard. */
 interface Client {
@@ -13,19 +16,22 @@ interface Client {
 }
 
 /**
- * Texts are `<publisher> <number>`. Answers what is wrong; empty if nothing is.
+ * Texts are `<publisher> <number>`, or `k<key>.<variant> 0` of a message with a key; what follows a
+ * `#` in the name of a publication is no part of its text. Answers what is wrong; empty if nothing
+ * is.
  *
  * @param nodes that were there from the first message on, and have heard all by now
  */
 export function wrongAccounts(nodes: readonly TestNode[]): string[] {
   const accepted = new Set(
     nodes.flatMap(({ listener }) =>
-      [...listener.outcomes.keys()].filter((text) => listener.isAccepted(text)),
+      [...listener.outcomes.keys()].filter((name) => listener.isAccepted(name)).map(textOf),
     ),
   )
   const found: string[] = accepted.size > 0 ? [] : ['nothing was accepted']
   for (const [at, { listener }] of nodes.entries()) {
     const name = `node ${at}`
+    found.push(...wrongOutcomes(name, listener))
     const client = clientAt(listener.heard, listener.heard.length)
     found.push(...wrongOf(name, client, accepted))
     // Of so many places that a test takes no longer than a moment.
@@ -40,10 +46,30 @@ export function wrongAccounts(nodes: readonly TestNode[]): string[] {
   return found.slice(0, 20)
 }
 
+function textOf(name: string): string {
+  return name.replace(/#.*/, '')
+}
+
+/** Each has one, and what was handed to streams has its place in the order of its publisher. */
+function wrongOutcomes(name: string, listener: Listener): string[] {
+  const found: string[] = []
+  let last: Cursor = { epoch: 0, number: 0 }
+  for (const published of listener.published) {
+    if (!listener.outcomes.has(published)) found.push(`${name}: "${published}" has no outcome`)
+    const cursor = listener.handed.get(published)
+    if (cursor === undefined) continue
+    if (compareCursors(cursor, last) <= 0) found.push(`${name}: "${published}" is out of order`)
+    last = cursor
+  }
+  return found
+}
+
 function clientAt(heard: readonly Heard[], end: number): Client {
   const before = heard.slice(0, end)
   const gap = before.findLastIndex((one) => 'gap' in one)
-  const texts = before.slice(gap + 1).flatMap((one) => ('gap' in one ? [] : [one.text]))
+  const texts = before
+    .slice(gap + 1)
+    .flatMap((one) => ('gap' in one || one.text === 'barrier' ? [] : [one.text]))
   return { texts, hasGap: gap >= 0 }
 }
 
@@ -59,18 +85,36 @@ function resumed(heard: readonly Heard[], place: number, node: TestNode): Client
   return typeof more === 'string' ? { texts, hasGap: true } : { texts: [...texts, ...more], hasGap }
 }
 
+/** Of a message with a key, whatever its variant; of another one its text. */
+function keyOf(text: string): string {
+  return /^(k\d+)\./.exec(text)?.[1] ?? text
+}
+
 function wrongOf(name: string, { texts, hasGap }: Client, accepted: ReadonlySet<string>): string[] {
   const found: string[] = []
   const had = new Set<string>()
   const lastOf = new Map<string, number>()
   for (const text of texts) {
-    if (had.has(text)) found.push(`${name}: "${text}" came twice`)
-    had.add(text)
+    const key = keyOf(text)
+    if (had.has(key)) found.push(`${name}: "${text}" came twice`)
+    had.add(text).add(key)
     const [publisher = '', count] = text.split(' ')
     if (Number(count) < (lastOf.get(publisher) ?? -1)) found.push(`${name}: "${text}" is late`)
     lastOf.set(publisher, Number(count))
   }
   if (hasGap) return found
   for (const text of accepted) if (!had.has(text)) found.push(`${name}: "${text}" was lost`)
+  return found
+}
+
+/** What is wrong with who follows whom, after all nodes have heard all. */
+export async function wrongFollows(nodes: readonly RedisNode[], load: LoadFollows) {
+  const found: string[] = []
+  for (const { graph } of nodes) await graph.known()
+  const inRedis = [...(await load())].toSorted()
+  for (const [at, { graph }] of nodes.entries()) {
+    const known = [...graph.pairs].toSorted()
+    if (!Bun.deepEquals(known, inRedis)) found.push(`node ${at} knows ${known}, not ${inRedis}`)
+  }
   return found
 }

@@ -2,12 +2,20 @@
 // this node. Before it adds anything, it has read everything that was there.
 
 import type { BusLimits } from '../core/bus-limits.ts'
+import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
-import type { Result } from '../core/result.ts'
+import { type Result, success } from '../core/result.ts'
+import type { AppendRequest, ConditionalRequest } from './append-request.ts'
+import type { BusKeys } from './bus-keys.ts'
+import type { BusMeter } from './bus-meter.ts'
+import { conditionOfEntry } from './condition.ts'
+import type { BatchResolution, Resolved } from './conditional-script.ts'
+import { type InboxEntry, parseInbox } from './inbox-entry.ts'
+import type { Membership } from './membership.ts'
 import type { OwnBatch, PublishQueue } from './publish-queue.ts'
-import type { RedisFailure } from './redis-connection.ts'
+import type { Argument, RedisFailure } from './redis-connection.ts'
 import type { RedisSession } from './redis-link.ts'
-import { type Appended, type AppendRequest, type BusKeys, BusScripts } from './scripts.ts'
+import { BusScripts } from './scripts.ts'
 import type { SharedWindow } from './shared-window.ts'
 import { type BatchEntry, compareCursors, idText, parseEntries } from './stream-entry.ts'
 
@@ -18,9 +26,14 @@ export interface BusSessionOptions {
   readonly limits: BusLimits
   readonly window: SharedWindow
   readonly queue: PublishQueue
+  readonly clock: Clock
+  readonly membership: Membership
+  /** Called with what other nodes have sent. */
+  readonly onInbox: (entries: readonly InboxEntry[]) => void
   /** Called each time that everything is read and batches can be added. */
   readonly onReady: () => void
-  readonly onAdded: () => void
+  /** Counts what was read and added. */
+  readonly meter: BusMeter
 }
 
 /**
@@ -35,14 +48,25 @@ export class BusSession {
   #phase: Phase = 'reading'
   /** Where the log was when Redis was asked; null before it has answered. */
   #target: Cursor | null = null
-  /** The last batch of this node that Redis knew of then. */
+  /** The last batch of this node that Redis had resolved then, and the last one in the log. */
   #knownBatch = 0
+  #knownLogged = 0
   /** Batches without an answer. */
   #underWay = 0
-  /** Is the next batch the first one since then? Redis need not know any before it. */
-  #isFirst = true
+  /** The last own batch that was sent since then. Redis need not know any before the first one. */
+  #lastSent: number | null = null
+  /** Had the last answer all entries that there were then? */
+  #isAtTop = false
+  /** How many were not read when Redis was asked for the last time; null if it was not. */
+  #behind: number | null = null
+  /** When it was asked. */
+  #askedMs = Number.NEGATIVE_INFINITY
   /** Looks at the log since a batch was added. */
   #looks = 0
+  /** Up to which entry the inbox was read. */
+  #inboxAfter = '0-0'
+  /** When the log had something last. */
+  #heardMs: number
   /** Changes of the window that were acted upon. */
   #changes = 0
   /** Which resending is the newest one: it alone goes on. */
@@ -50,10 +74,22 @@ export class BusSession {
 
   constructor(options: BusSessionOptions) {
     this.#options = options
+    this.#heardMs = options.clock.elapsedMs()
   }
 
   get isReady(): boolean {
     return this.#phase === 'ready'
+  }
+
+  /** Messages and changes that are in the log and were not read here; null if nobody knows. */
+  get behind(): number | null {
+    if (this.#isAtTop) return 0
+    return this.#phase === 'reading' ? this.#distanceTo(this.#target) : this.#behind
+  }
+
+  #distanceTo(top: Cursor | null): number | null {
+    const { readAfter } = this.#options.window
+    return top?.epoch === readAfter.epoch ? Math.max(0, top.number - readAfter.number) : null
   }
 
   /** Settles when the connections are lost, or not usable. */
@@ -65,8 +101,14 @@ export class BusSession {
       return
     }
     this.#scripts = loaded.value
+    await this.#options.membership.start()
     await this.#look()
     while (!connections.reader.isClosed) await this.#read()
+    this.#options.membership.stop()
+  }
+
+  send(command: string, args: readonly Argument[]): Promise<Result<unknown, RedisFailure>> {
+    return this.#options.connections.writer.send(command, args)
   }
 
   /** Adds what waits, if it may be added now. */
@@ -76,28 +118,65 @@ export class BusSession {
     while (this.#underWay < limits.batchesUnderWayMax) {
       const batch = queue.nextBatch()
       if (batch === null) return
-      this.#addOwn(batch)
+      this.#addNew(batch)
     }
   }
 
   async #read(): Promise<void> {
-    const { connections, keys, limits, window } = this.#options
+    const { connections, keys, limits, window, origin, membership } = this.#options
     const { readEntries, readBlockMs } = limits
+    const inbox = keys.inboxOf(origin)
     const limitsOfRead = ['COUNT', String(readEntries), 'BLOCK', String(readBlockMs)]
-    const args = [...limitsOfRead, 'STREAMS', keys.log, idText(window.readAfter)]
+    const places = [keys.log, inbox, idText(window.readAfter), this.#inboxAfter]
+    const args = [...limitsOfRead, 'STREAMS', ...places]
     const answer = await connections.reader.send('XREAD', args, readBlockMs)
     if (!answer.ok) {
       connections.end(answer.why.text)
       return
     }
     const entries = parseEntries(answer.value, keys.log)
-    if (entries === null) {
+    const received = parseInbox(answer.value, inbox)
+    if (entries === null || received === null) {
       connections.end('Redis has answered XREAD with something else.')
       return
     }
+    this.#options.meter.read += entries.length
+    this.#isAtTop = entries.length < readEntries
+    if (this.#isAtTop) this.#behind = null
+    else if (this.#phase === 'ready') this.#measure()
     for (const entry of entries) window.apply(entry)
-    if (entries.length === 0) await this.#onSilence()
-    else this.#onRead()
+    membership.onRead()
+    // After the log: it may be about what has just been read.
+    this.#inboxAfter = received.last ?? this.#inboxAfter
+    if (received.entries.length > 0) this.#options.onInbox(received.entries)
+    if (entries.length > 0) {
+      this.#heardMs = this.#options.clock.elapsedMs()
+      this.#onRead()
+    } else if (answer.value === null || this.#hasHeardNothing()) await this.#onSilence()
+  }
+
+  /** Also while the inbox always has something. */
+  #hasHeardNothing(): boolean {
+    const nowMs = this.#options.clock.elapsedMs()
+    if (nowMs - this.#heardMs < this.#options.limits.readBlockMs) return false
+    this.#heardMs = nowMs
+    return true
+  }
+
+  /** Asks how far the log goes, for the figures, now and then. */
+  #measure(): void {
+    const { clock, limits } = this.#options
+    const nowMs = clock.elapsedMs()
+    if (nowMs - this.#askedMs < limits.topEveryMs) return
+    this.#askedMs = nowMs
+    void this.#askTop()
+  }
+
+  async #askTop(): Promise<void> {
+    const { window, origin, connections } = this.#options
+    const hello = await this.#scripts?.hello(origin, window)
+    if (hello?.ok === false) connections.end(hello.why.text)
+    else this.#behind = hello === undefined ? null : this.#distanceTo(hello.value.top)
   }
 
   #onRead(): void {
@@ -106,12 +185,19 @@ export class BusSession {
     this.#changes = forks + gaps
     // Whatever was lost meanwhile: what Redis knows of this node's batches may be another.
     if (isChanged && this.#phase !== 'reading') this.#lookAgain()
-    else this.#checkTarget()
+    this.#tellRepeated()
+    this.#checkTarget()
+  }
+
+  /** Not while it is unknown whether the log has lost it. */
+  #tellRepeated(): void {
+    const { queue, window } = this.#options
+    if (this.#phase !== 'reading') queue.onRead(window.readAfter)
   }
 
   /** Redis waits for ever, and without an error, behind an entry that it does not have any more. */
   async #onSilence(): Promise<void> {
-    const { window, origin, connections } = this.#options
+    const { window } = this.#options
     const isIdle = this.#underWay === 0
     if (this.#phase === 'ready' && isIdle && window.tail.length > 0) {
       window.giveUp()
@@ -120,8 +206,7 @@ export class BusSession {
       // What was there a moment ago is not there any more.
       if (isIdle && this.#target !== null) this.#lookAgain()
     } else {
-      const hello = await this.#scripts?.hello(origin, window)
-      if (hello?.ok === false) connections.end(hello.why.text)
+      await this.#askTop()
     }
   }
 
@@ -145,9 +230,10 @@ export class BusSession {
       connections.end(hello.why.text)
       return
     }
-    const { top, batch } = hello.value
+    const { top, batch, logged } = hello.value
     this.#target = top
     this.#knownBatch = batch
+    this.#knownLogged = logged
     this.#checkTarget()
   }
 
@@ -170,29 +256,39 @@ export class BusSession {
     const { window, queue, origin } = this.#options
     const resending = ++this.#resending
     const known = this.#knownBatch
-    // In the log, though this node could not read it: cut off before, or behind a gap.
-    queue.settleUpTo(known, window.cursor)
+    queue.forgetRepeated()
+    // Resolved, though this node could not read it: cut off before, or behind a gap.
+    queue.settleUpTo(known, window.cursor, this.#knownLogged)
     const orphans = [...window.orphans]
     const lost = [...orphans, ...window.tail]
     // What Redis knew a moment ago, or what was read since: an old connection may bring more.
     const inLog = Math.max(known, window.batches.get(origin) ?? 0)
-    const isKept = lost.some((entry) => entry.origin === origin && entry.batch === inLog + 1)
-    if (window.isTailLost || (inLog < queue.firstBatch - 1 && !isKept)) {
+    const isKept = lost.some((entry) => {
+      return entry.origin === origin && entry.previous <= inLog && entry.batch > inLog
+    })
+    if (window.isTailLost || (inLog < queue.lastLogged && !isKept)) {
       await this.#tellLost()
       return
     }
-    this.#isFirst = true
+    this.#lastSent = null
     for (const [at, entry] of lost.entries()) {
       await this.#roomAfter(this.#addAgain(entry, at < orphans.length))
       if (this.#resending !== resending || this.#phase !== 'resending') return
     }
+    let before = queue.lastLogged
     for (const own of queue.sent) {
-      await this.#roomAfter(this.#addOwn(own))
+      if (own.isSettled) continue
+      await this.#roomAfter(this.#addOwn(own, before))
+      before = Math.max(before, own.batch)
       if (this.#resending !== resending || this.#phase !== 'resending') return
     }
     // None was refused, as far as they are answered; the others are in their order, too.
     this.#phase = 'ready'
+    // What was in it may be gone, and its entries may begin anew.
+    this.#inboxAfter = '0-0'
+    this.#options.membership.onReady()
     this.#options.onReady()
+    this.#tellRepeated()
     this.flush()
   }
 
@@ -213,42 +309,77 @@ export class BusSession {
 
   /** @param isOrphan the log may have gone on without it, and then it has no place any more */
   async #addAgain(entry: BatchEntry, isOrphan: boolean): Promise<void> {
-    const { origin, batch, at, head, body, count, isText } = entry
+    const { origin, batch, previous, at, head, body, count, isText } = entry
     const content = { head, body, count, isText }
-    const mayBeFirst = !isOrphan || batch === 1
-    const answer = await this.#add({ origin, batch, content, mayBeFirst, again: at })
+    const mayBeFirst = !isOrphan || previous === 0
+    const condition = conditionOfEntry(entry)
+    const answer = await this.#resolve({
+      ...{ origin, batch, previous, content, mayBeFirst, condition, again: at },
+    })
+    const resolution = answer?.resolution ?? null
     const { window } = this.#options
-    if (isOrphan && (answer === 'order' || answer === 'gone')) window.giveUp()
-    else if (isOrphan && entry === window.orphans.at(-1) && isIn(answer)) window.clearOrphans()
+    if (resolution === 'nothing') window.forgo(entry)
+    if (isOrphan && (resolution === 'order' || resolution === 'gone')) window.giveUp()
+    else if (isOrphan && entry === window.orphans.at(-1) && isIn(resolution)) window.clearOrphans()
   }
 
-  #addOwn({ batch, content }: OwnBatch): Promise<unknown> {
-    const mayBeFirst = this.#isFirst
-    this.#isFirst = false
+  /** One that comes behind all others. Hot path: once a batch. */
+  #addNew(own: OwnBatch): void {
+    const before = own.batch - 1
+    const isNext = this.#lastSent === before
+    void this.#addOwn(own, isNext ? before : this.#options.queue.previousOf(own))
+  }
+
+  /** @param previous those up to it are in the log, or were sent since it was looked at */
+  async #addOwn(own: OwnBatch, previous: number): Promise<void> {
+    const { batch, content, condition } = own
     const { origin } = this.#options
-    return this.#add({ origin, batch, content, mayBeFirst, again: null })
+    const mayBeFirst = this.#lastSent === null
+    this.#lastSent = batch
+    if (condition === null && previous === batch - 1) {
+      await this.#append({ origin, batch, content, mayBeFirst })
+      return
+    }
+    const request = { origin, batch, previous, content, mayBeFirst, condition, again: null }
+    const answer = await this.#resolve(request, own)
+    if (answer !== null && this.#phase === 'ready') this.#tellRepeated()
   }
 
   /** Hot path: once a batch. */
-  async #add(request: Omit<AppendRequest, 'epoch' | 'minId'>): Promise<Appended | null> {
+  async #append(request: Omit<AppendRequest, 'epoch' | 'minId'>): Promise<void> {
     const { window } = this.#options
     const { epoch } = window.cursor
     this.#underWay++
     const answer = await this.#scripts?.append({ ...request, epoch, minId: window.minId })
     this.#underWay--
+    if (answer !== undefined) this.#onAnswer(answer)
+  }
+
+  /** @param own is told what became of it */
+  async #resolve(
+    request: Omit<ConditionalRequest, 'epoch' | 'minId'>,
+    own: OwnBatch | null = null,
+  ): Promise<Resolved | null> {
+    const { window, queue } = this.#options
+    const { epoch } = window.cursor
+    if (own !== null) own.askedIn = epoch
+    this.#underWay++
+    const answer = await this.#scripts?.resolve({ ...request, epoch, minId: window.minId })
+    this.#underWay--
     if (answer === undefined) return null
-    this.#onAnswer(answer)
+    if (answer.ok && own !== null) queue.onResolved(own, answer.value)
+    this.#onAnswer(answer.ok ? success(answer.value.resolution) : answer)
     return answer.ok ? answer.value : null
   }
 
-  #onAnswer(answer: Result<Appended, RedisFailure>): void {
+  #onAnswer(answer: Result<BatchResolution, RedisFailure>): void {
     if (!answer.ok) {
       this.#options.connections.end(answer.why.text)
       return
     }
     if (isIn(answer.value)) {
       this.#looks = 0
-      this.#options.onAdded()
+      this.#options.meter.added++
     } else {
       // Redis has refused it, and will refuse those behind it. They are all sent again, later.
       this.#phase = 'reading'
@@ -262,6 +393,9 @@ export class BusSession {
   }
 }
 
-function isIn(answer: Appended | null): boolean {
-  return answer === 'added' || answer === 'seen'
+/** It is not to be sent again. */
+function isIn(resolution: BatchResolution | null): boolean {
+  return resolution !== null && !NOT_NOW.includes(resolution)
 }
+
+const NOT_NOW: readonly BatchResolution[] = ['order', 'gone', 'fenced']

@@ -6,15 +6,30 @@ import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { Queue } from '../core/queue.ts'
 import { OK, type Result, refused } from '../core/result.ts'
-import type { LogItem, Publication, PublishRefusal } from '../log/message-bus.ts'
+import { BARRIER, type LogItem, type Publication, type PublishRefusal } from '../log/message-bus.ts'
+import type { FollowChange } from '../log/message-log.ts'
 import { byteCountOf, type EncodedBatch, encodeBatch } from './batch.ts'
+import type { BusMeter } from './bus-meter.ts'
+import { type BatchCondition, conditionOf, hasCondition } from './condition.ts'
+import type { BatchResolution, Resolved } from './conditional-script.ts'
+import { FollowsPublication } from './follows-publication.ts'
 import type { OwnItems } from './shared-window.ts'
-import type { BatchEntry } from './stream-entry.ts'
+import { type BatchEntry, compareCursors } from './stream-entry.ts'
+
+/** Changes of who follows whom that are made together, all to the same; none only asks how far the
+ * log is. */
+export interface FollowRequest {
+  readonly follows: boolean
+  readonly changes: readonly FollowChange[]
+  readonly perUserMax: number | null
+}
 
 interface WaitingItem {
-  readonly item: LogItem
+  readonly item: LogItem | FollowRequest
   readonly publication: Publication | null
   readonly sinceMs: number
+  /** Has it a condition, so that it is a batch of its own? */
+  readonly isAlone: boolean
 }
 
 /** A batch that was sent, and may be in the log. */
@@ -22,25 +37,43 @@ export interface OwnBatch {
   readonly batch: number
   readonly content: EncodedBatch
   readonly items: readonly LogItem[]
+  readonly condition: BatchCondition | null
   readonly byteCount: number
   readonly sinceMs: number
+  /** When it was sent first. */
+  readonly sentMs: number
   /** Null once the publishers were told that nobody knows. */
   publications: readonly (Publication | null)[] | null
+  /** The epoch in which Redis was asked what becomes of it, if it has a condition. */
+  askedIn: number
+  /** What it repeats, as Redis has told; publishers are told once that was read here. */
+  repeated: Cursor | null
+  /** Has it its outcome? */
+  isSettled: boolean
 }
 
 export interface PublishQueueOptions {
   readonly origin: string
   readonly limits: BusLimits
   readonly clock: Clock
+  /** Counts refusals, and measures how long batches take. */
+  readonly meter: BusMeter
 }
 
 export class PublishQueue {
   readonly #options: PublishQueueOptions
   readonly #waiting = new Queue<WaitingItem>()
+  /** The first one has no outcome. */
   readonly #sent = new Queue<OwnBatch>()
+  /** Before those: Redis has resolved them, to what is not known here. */
+  #resolved: OwnBatch[] = []
+  /** Those of both that repeat what was not read here yet. */
+  #repeating: OwnBatch[] = []
   #bytes = 0
   #messages = 0
   #nextBatch = 1
+  /** The last batch that was in the log. */
+  #lastLogged = 0
 
   constructor(options: PublishQueueOptions) {
     this.#options = options
@@ -55,6 +88,12 @@ export class PublishQueue {
     return this.#bytes
   }
 
+  /** How long the oldest of them has been here; 0 if there is none. */
+  get oldestAgeMs(): number {
+    const sinceMs = (this.#resolved[0] ?? this.#sent.at(0) ?? this.#waiting.at(0))?.sinceMs
+    return sinceMs === undefined ? 0 : this.#options.clock.elapsedMs() - sinceMs
+  }
+
   get hasWaiting(): boolean {
     return this.#waiting.length > 0
   }
@@ -64,20 +103,52 @@ export class PublishQueue {
     return this.#sent.at(0)?.batch ?? this.#nextBatch
   }
 
-  /** Batches that were sent and not read back, the oldest first. */
+  /** The last batch that was read back or counts as such; 0 for none. */
+  get lastLogged(): number {
+    return this.#lastLogged
+  }
+
+  /** Batches that were sent and have no outcome, the oldest first. */
   get sent(): readonly OwnBatch[] {
-    return Array.from({ length: this.#sent.length }, (_, at) => this.#sent.at(at) as OwnBatch)
+    const sent = Array.from({ length: this.#sent.length }, (_, at) => this.#sent.at(at) as OwnBatch)
+    return [...this.#resolved, ...sent.filter(({ isSettled }) => !isSettled)]
+  }
+
+  /** The last batch before another that was not resolved to nothing, as far as this node knows. */
+  previousOf({ batch }: OwnBatch): number {
+    const before = this.sent.findLast((own) => own.batch < batch)
+    return Math.max(this.#lastLogged, before?.batch ?? 0)
   }
 
   /** Hot path: once an item. */
   push(item: LogItem, publication: Publication | null): Result<void, 'full'> {
-    const { limits, clock } = this.#options
-    const bytes = byteCountOf(item)
-    if (this.#messages >= limits.queueMessagesMax) return refused('full')
-    if (this.#bytes + bytes > limits.queueBytesMax) return refused('full')
-    this.#messages++
+    if (item !== BARRIER && 'follows' in item) {
+      const { follows } = item
+      return this.pushFollows({ follows, changes: [item], perUserMax: null }, publication)
+    }
+    return this.#push(item, publication, 1, byteCountOf(item), hasCondition(item))
+  }
+
+  pushFollows(request: FollowRequest, publication: Publication | null): Result<void, 'full'> {
+    return this.#push(request, publication, countOf(request), byteCountOfWaiting(request), true)
+  }
+
+  #push(
+    item: LogItem | FollowRequest,
+    publication: Publication | null,
+    count: number,
+    bytes: number,
+    isAlone: boolean,
+  ): Result<void, 'full'> {
+    const { limits, clock, meter } = this.#options
+    const isTooMany = this.#messages + count > limits.queueMessagesMax
+    if (isTooMany || this.#bytes + bytes > limits.queueBytesMax) {
+      meter.countRefused('full', 1)
+      return refused('full')
+    }
+    this.#messages += count
     this.#bytes += bytes
-    this.#waiting.push({ item, publication, sinceMs: clock.elapsedMs() })
+    this.#waiting.push({ item, publication, sinceMs: clock.elapsedMs(), isAlone })
     return OK
   }
 
@@ -86,45 +157,134 @@ export class PublishQueue {
     const { batchMessagesMax, batchBytesMax } = this.#options.limits
     const first = this.#waiting.at(0)
     if (first === undefined) return null
+    if (first.isAlone) return this.#nextAlone(first)
     const items: LogItem[] = []
     const publications: (Publication | null)[] = []
     let byteCount = 0
     while (items.length < batchMessagesMax) {
       const next = this.#waiting.at(0)
-      if (next === undefined) break
-      const bytes = byteCountOf(next.item)
+      if (next === undefined || next.isAlone) break
+      const item = next.item as LogItem
+      const bytes = byteCountOf(item)
       if (items.length > 0 && byteCount + bytes > batchBytesMax) break
       this.#waiting.shift()
-      items.push(next.item)
+      items.push(item)
       publications.push(next.publication)
       byteCount += bytes
     }
-    const { sinceMs } = first
-    const content = encodeBatch(items)
-    const batch = { batch: this.#nextBatch++, content, items, byteCount, sinceMs, publications }
-    this.#sent.push(batch)
-    return batch
+    return this.#send({ items, publications, condition: null, byteCount, sinceMs: first.sinceMs })
+  }
+
+  #nextAlone({ item, publication, sinceMs }: WaitingItem): OwnBatch {
+    this.#waiting.shift()
+    const isFollows = item !== BARRIER && 'changes' in item
+    const items = isFollows ? item.changes : [item]
+    const condition = isFollows ? followCondition(item) : conditionOf(items)
+    const byteCount = byteCountOfWaiting(item)
+    return this.#send({ items, publications: [publication], condition, byteCount, sinceMs })
+  }
+
+  #send(
+    own: Pick<OwnBatch, 'items' | 'publications' | 'condition' | 'byteCount' | 'sinceMs'>,
+  ): OwnBatch {
+    const content = encodeBatch(own.items, own.publications ?? [])
+    const batch = this.#nextBatch++
+    const sentMs = this.#options.clock.elapsedMs()
+    const state = { askedIn: 0, repeated: null, isSettled: false }
+    const sent: OwnBatch = { ...own, batch, content, sentMs, ...state }
+    this.#sent.push(sent)
+    return sent
   }
 
   /** A batch was read back: it is in the log. Null for one of others, or one that came before. */
   take(entry: BatchEntry): OwnItems | null {
     if (entry.origin !== this.#options.origin) return null
-    this.settleUpTo(entry.batch - 1, entry.at)
-    if (this.#sent.at(0)?.batch !== entry.batch) return null
-    const own = this.#shift() as OwnBatch
-    const publications = own.publications ?? own.items.map(() => null)
+    this.settleUpTo(entry.batch - 1, entry.at, entry.previous)
+    this.#lastLogged = Math.max(this.#lastLogged, entry.batch)
+    const own =
+      this.#sent.at(0)?.batch === entry.batch
+        ? this.#sent.at(0)
+        : this.#resolved.find(({ batch }) => batch === entry.batch)
+    if (own === undefined) return null
+    const { clock, meter } = this.#options
+    meter.roundTripSeconds.record((clock.elapsedMs() - own.sentMs) / 1_000)
+    this.#settle(own)
+    const publications = own.publications ?? []
+    if (own.condition?.kind === 'follows') {
+      const [publication] = publications
+      if (publication instanceof FollowsPublication) publication.changed = entry.count
+      // Those that have changed something.
+      return { items: null, publications }
+    }
     if (own.content.head === entry.head) return { items: own.items, publications }
     // Somebody has changed it in Redis; what it is now is what all nodes get.
-    refuse(publications, 'unknown')
+    this.#refuse(publications, 'unknown')
     return null
   }
 
-  /** Batches up to this one are in the log, before this place, and cannot be read back any more. */
-  settleUpTo(batch: number, place: Cursor): void {
-    while ((this.#sent.at(0)?.batch ?? Number.POSITIVE_INFINITY) <= batch) {
-      for (const publication of this.#shift()?.publications ?? [])
-        publication?.onAccepted(place, false)
+  /**
+   * Redis has resolved the batches up to this one, before this place, and they cannot be read back
+   * any more. Those without a condition are in the log.
+   *
+   * @param logged the last one of them that is in the log, if that is known
+   */
+  settleUpTo(batch: number, place: Cursor, logged: number): void {
+    for (let own = this.#sent.at(0); own !== undefined && own.batch <= batch; ) {
+      this.#sent.shift()
+      const { condition, repeated } = own
+      if (condition === null || (condition.kind === 'key' && own.batch === logged)) {
+        this.#lastLogged = Math.max(this.#lastLogged, own.batch)
+        for (const publication of this.#settle(own)) publication?.onAccepted(place, false)
+      } else if (repeated !== null && own.askedIn === place.epoch) {
+        // It stands before the place in this epoch, too.
+        this.#tellRepeated(own, repeated)
+      } else if (!own.isSettled) {
+        own.repeated = null
+        if (own.publications === null) this.#settle(own)
+        else this.#resolved.push(own)
+      }
+      own = this.#sent.at(0)
     }
+    this.#dropSettled()
+  }
+
+  /** Redis has answered what became of a batch with a condition. */
+  onResolved(own: OwnBatch, { resolution, cursor }: Resolved): void {
+    if (own.isSettled) return
+    if (resolution === 'repeated' && cursor !== null) {
+      own.repeated = cursor
+      this.#repeating.push(own)
+    } else if (resolution === 'seen' && cursor !== null && this.#resolved.includes(own)) {
+      // It stands before what was read: if not, it is still to be read.
+      this.#lastLogged = Math.max(this.#lastLogged, own.batch)
+      for (const publication of this.#settle(own)) publication?.onAccepted(cursor, false)
+    } else {
+      const why = REFUSALS[resolution]
+      if (why !== undefined) this.#refuse(this.#settle(own), why)
+    }
+  }
+
+  /** All entries up to this one were read: publishers are told what they repeat. */
+  onRead(upTo: Cursor): void {
+    if (this.#repeating.length === 0) return
+    const repeating = this.#repeating
+    this.#repeating = []
+    for (const own of repeating) {
+      const { repeated, isSettled } = own
+      if (repeated === null || isSettled) continue
+      if (compareCursors(repeated, upTo) > 0) this.#repeating.push(own)
+      else this.#tellRepeated(own, repeated)
+    }
+  }
+
+  /** What they repeat may be lost: Redis is to be asked again. */
+  forgetRepeated(): void {
+    for (const own of this.#repeating) own.repeated = null
+    this.#repeating = []
+  }
+
+  #tellRepeated(own: OwnBatch, cursor: Cursor): void {
+    for (const publication of this.#settle(own)) publication?.onRepeated(cursor)
   }
 
   /** Tells those who have waited too long. What was sent stays: it may be in the log. */
@@ -134,37 +294,72 @@ export class PublishQueue {
       if (next.sinceMs > oldestMs) break
       this.#dropFirst('unavailable')
     }
+    for (const own of this.#resolved) {
+      if (own.sinceMs <= oldestMs) this.#refuse(this.#settle(own), 'unknown')
+    }
     for (let at = 0; at < this.#sent.length; at++) {
       const own = this.#sent.at(at) as OwnBatch
       if (own.sinceMs > oldestMs) return
-      refuse(own.publications ?? [], 'unknown')
+      if (own.isSettled) continue
+      this.#refuse(own.publications ?? [], 'unknown')
       own.publications = null
     }
   }
 
   /** Refuses all of it, for the last time. */
   close(): void {
-    while (this.#sent.length > 0) refuse(this.#shift()?.publications ?? [], 'unknown')
+    for (const own of this.sent) this.#refuse(this.#settle(own), 'unknown')
     while (this.hasWaiting) this.#dropFirst('unavailable')
   }
 
   #dropFirst(why: PublishRefusal): void {
     const first = this.#waiting.shift()
     if (first === undefined) return
-    this.#messages--
-    this.#bytes -= byteCountOf(first.item)
-    first.publication?.onRefused(why)
+    const { item, publication } = first
+    this.#messages -= countOf(item)
+    this.#bytes -= byteCountOfWaiting(item)
+    this.#refuse([publication], why)
   }
 
-  #shift(): OwnBatch | undefined {
-    const own = this.#sent.shift()
-    if (own === undefined) return undefined
-    this.#messages -= own.items.length
+  /** It has its outcome. Answers who is to be told; nobody if it had one before. */
+  #settle(own: OwnBatch): readonly (Publication | null)[] {
+    if (own.isSettled) return []
+    own.isSettled = true
+    this.#messages -= Math.max(1, own.items.length)
     this.#bytes -= own.byteCount
-    return own
+    if (this.#resolved.length > 0) this.#resolved = this.#resolved.filter((one) => one !== own)
+    this.#dropSettled()
+    return own.publications ?? []
+  }
+
+  #refuse(publications: readonly (Publication | null)[], why: PublishRefusal): void {
+    this.#options.meter.countRefused(why, publications.length)
+    for (const publication of publications) publication?.onRefused(why)
+  }
+
+  #dropSettled(): void {
+    while (this.#sent.at(0)?.isSettled === true) this.#sent.shift()
   }
 }
 
-function refuse(publications: readonly (Publication | null)[], why: PublishRefusal): void {
-  for (const publication of publications) publication?.onRefused(why)
+/** Of a batch that was resolved to nothing, and will not be sent again. */
+const REFUSALS: Partial<Record<BatchResolution, PublishRefusal>> = {
+  conflict: 'conflict',
+  limit: 'limit',
+  damaged: 'unavailable',
+  unclear: 'unknown',
+}
+
+function followCondition({ changes, follows, perUserMax }: FollowRequest): BatchCondition {
+  return { kind: 'follows', follows, items: changes, perUserMax }
+}
+
+/** Places in the queue. */
+function countOf(item: LogItem | FollowRequest): number {
+  return item !== BARRIER && 'changes' in item ? Math.max(1, item.changes.length) : 1
+}
+
+function byteCountOfWaiting(item: LogItem | FollowRequest): number {
+  if (item === BARRIER || !('changes' in item)) return byteCountOf(item)
+  return item.changes.reduce((sum, change) => sum + byteCountOf(change), 0)
 }

@@ -4,30 +4,45 @@
 import { RedisServer } from '../../scripts/support/redis.ts'
 import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
 import { type RandomBelow, randomFrom } from '../core/random.ts'
-import { wrongAccounts } from './accounts.fixture.ts'
+import { wrongAccounts, wrongFollows } from './accounts.fixture.ts'
 import { RedisNode } from './bus.fixture.ts'
-import { settled } from './cluster.fixture.ts'
+import { sameMembers, settled } from './cluster.fixture.ts'
+import { followsIn } from './follow-graph.fixture.ts'
+import { Servers } from './servers.fixture.ts'
 
 const NODES = 3
 
-/** So that an outage that nobody tells of is found out in a moment. */
-const LIMITS = { limits: { readBlockMs: 20 }, redisLimits: { answerMsMax: 150, graceMs: 30 } }
+/** So that an outage that nobody tells of is found out in a moment, and nodes die of it. */
+const LIMITS = {
+  limits: { readBlockMs: 20 },
+  redisLimits: { answerMsMax: 150, graceMs: 30 },
+  nodeLimits: { beatEveryMs: 10, aliveMs: 30, judgeAfterMs: 50 },
+}
 
 export interface RandomRun {
   /** What is wrong; empty if nothing is. */
   readonly wrong: readonly string[]
   readonly accepted: number
+  /** Messages that were published before with their key. */
+  readonly repeated: number
+  /** Subscriptions that are in the log, as publishers were told. */
+  readonly changed: number
   readonly gaps: number
   readonly forks: number
+  /** Times that a node was taken for dead by another one. */
+  readonly deaths: number
 }
 
 export class RandomFaults implements AsyncDisposable {
   readonly done: string[] = []
   readonly #random: RandomBelow
-  readonly #redis: RedisServer
+  readonly #servers: Servers
   readonly #proxies: readonly TcpProxy[]
   readonly #nodes: readonly RedisNode[]
   readonly #counts = Array.from({ length: NODES }, () => 0)
+  #keyed = 0
+  readonly #following: Promise<void>[] = []
+  #changed = 0
   #isPaused = false
 
   static async start(seed: number): Promise<RandomFaults> {
@@ -36,18 +51,23 @@ export class RandomFaults implements AsyncDisposable {
     const proxies = await Promise.all(
       Array.from({ length: NODES }, () => TcpProxy.start(redis.port)),
     )
-    const nodes = await Promise.all(proxies.map(({ url }) => RedisNode.start(url, LIMITS)))
-    return new RandomFaults(random, redis, proxies, nodes)
+    const servers = new Servers(redis, proxies)
+    if (random(3) === 0) await servers.addReplica()
+    // As by a connection of its own: faults are for the bus.
+    const load = () => followsIn((name, ...args) => servers.master.command(name, ...args))
+    const options = { ...LIMITS, load }
+    const nodes = await Promise.all(proxies.map(({ url }) => RedisNode.start(url, options)))
+    return new RandomFaults(random, servers, proxies, nodes)
   }
 
   private constructor(
     random: RandomBelow,
-    redis: RedisServer,
+    servers: Servers,
     proxies: readonly TcpProxy[],
     nodes: readonly RedisNode[],
   ) {
     this.#random = random
-    this.#redis = redis
+    this.#servers = servers
     this.#proxies = proxies
     this.#nodes = nodes
   }
@@ -56,9 +76,14 @@ export class RandomFaults implements AsyncDisposable {
     for (let step = 0; step < steps; step++) await this.#step()
     await this.#heal()
     await settled(this.#nodes)
+    await sameMembers(this.#nodes)
+    await Promise.all(this.#following)
     const figures = this.#nodes.map(({ redis }) => redis.figures)
+    const [{ load }] = this.#nodes as readonly [RedisNode]
     return {
-      wrong: wrongAccounts(this.#nodes),
+      wrong: [...wrongAccounts(this.#nodes), ...(await wrongFollows(this.#nodes, load))],
+      repeated: this.#nodes.reduce((sum, { listener }) => sum + listener.repeated.size, 0),
+      changed: this.#changed,
       accepted: this.#nodes.reduce((sum, { listener }) => {
         return (
           sum + [...listener.outcomes.keys()].filter((text) => listener.isAccepted(text)).length
@@ -66,6 +91,9 @@ export class RandomFaults implements AsyncDisposable {
       }, 0),
       gaps: figures.reduce((sum, { gaps }) => sum + gaps, 0),
       forks: Math.max(...figures.map(({ forks }) => forks)),
+      deaths: this.#nodes.reduce((sum, { recorder }) => {
+        return sum + recorder.told.filter((text) => text.endsWith('died')).length
+      }, 0),
     }
   }
 
@@ -83,7 +111,8 @@ export class RandomFaults implements AsyncDisposable {
       const what = (['requests', 'answers', 'both'] as const)[this.#random(3)]
       if (what !== undefined) this.#do(`swallow ${what} of ${at}`, () => proxy.swallow(what))
     } else if (kind < 93) this.#toggle(at, proxy)
-    else if (kind < 95) this.#do(`delay ${at}`, () => this.#delay(proxy))
+    else if (kind < 94) this.#do(`delay ${at}`, () => this.#delay(proxy))
+    else if (kind < 95) this.#do('hold', () => this.#servers.hold())
     else if (kind < 97) await this.#restart()
     else if (kind < 98) await this.#empty()
     else this.#freeze()
@@ -94,12 +123,35 @@ export class RandomFaults implements AsyncDisposable {
     run()
   }
 
+  /** Some with keys and some changes of who follows whom among them, all in one turn. */
   #publish(at: number): void {
-    const texts = Array.from({ length: 1 + this.#random(10) }, () => {
+    const node = this.#nodes[at] as RedisNode
+    for (let count = 1 + this.#random(10); count > 0; count--) {
       this.#counts[at] = (this.#counts[at] as number) + 1
-      return `${at} ${this.#counts[at]}`
+      const kind = this.#random(10)
+      if (kind < 6) node.publish(`${at} ${this.#counts[at]}`)
+      else if (kind < 9) this.#publishKeyed(node)
+      else this.#follow(node)
+    }
+  }
+
+  /** The same few keys from all nodes at about the same time, and now and then another message. */
+  #publishKeyed(node: RedisNode): void {
+    const count = ++this.#keyed
+    const key = `k${Math.floor(count / 12) + this.#random(3)}`
+    const text = `${key}.${this.#random(8) === 0 ? 1 : 0} 0`
+    node.publishKeyed(`${text}#${count}`, key, text)
+  }
+
+  #follow(node: RedisNode): void {
+    const pairs = Array.from({ length: 1 + this.#random(4) }, () => {
+      return `${101 + this.#random(4)} ${1 + this.#random(5)}`
     })
-    this.#nodes[at]?.publish(...texts)
+    const changing = node.follow(pairs, this.#random(5) < 3, this.#random(2) === 0 ? 3 : null)
+    const counted = changing.then((result) => {
+      if (result.ok) this.#changed += result.value
+    })
+    this.#following.push(counted)
   }
 
   /** Time passes: some milliseconds. */
@@ -119,21 +171,26 @@ export class RandomFaults implements AsyncDisposable {
   }
 
   async #restart(): Promise<void> {
-    this.done.push('restart')
     this.#isPaused = false
-    await this.#redis.restart()
+    if (this.#servers.hasReplica) {
+      this.done.push('fail over')
+      await this.#servers.failOver()
+      return
+    }
+    this.done.push('restart')
+    await this.#servers.master.restart()
   }
 
   async #empty(): Promise<void> {
     if (this.#isPaused) return
     this.done.push('FLUSHALL')
-    await this.#redis.command('FLUSHALL')
+    await this.#servers.master.command('FLUSHALL')
   }
 
   #freeze(): void {
     this.#do(this.#isPaused ? 'resume' : 'pause', () => {
-      if (this.#isPaused) this.#redis.resume()
-      else this.#redis.pause()
+      if (this.#isPaused) this.#servers.master.resume()
+      else this.#servers.master.pause()
     })
     this.#isPaused = !this.#isPaused
   }
@@ -148,7 +205,7 @@ export class RandomFaults implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isPaused) this.#freeze()
-    for (const one of [...this.#nodes, ...this.#proxies, this.#redis]) {
+    for (const one of [...this.#nodes, ...this.#proxies, this.#servers]) {
       await one[Symbol.asyncDispose]()
     }
   }

@@ -10,8 +10,10 @@ const STEPS = 120
 describe.skipIf(!HAS_REDIS)('the bus under random faults', () => {
   test.each([1, 2, 3, 4, 5, 6])('has exact accounts, by the seed %d', async (seed) => {
     await using faults = await RandomFaults.start(seed)
-    const { wrong, accepted } = await faults.run(STEPS)
+    const { wrong, accepted, repeated, changed } = await faults.run(STEPS)
     expect({ wrong, done: faults.done }).toEqual({ wrong: [], done: faults.done })
     expect(accepted).toBeGreaterThan(50)
+    expect(repeated).toBeGreaterThan(10)
+    expect(changed).toBeGreaterThan(5)
   })
 })

@@ -1,10 +1,13 @@
 // What Redis itself does in one step, so that nothing comes in between, and how it is asked to.
 
 import type { Cursor } from '../core/cursor.ts'
+import { keyLimits } from '../core/history-limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
-import type { EncodedBatch } from './batch.ts'
+import type { AppendRequest, ConditionalRequest } from './append-request.ts'
+import type { BusKeys } from './bus-keys.ts'
+import { CONDITIONAL, conditionalArgs, parseResolved, type Resolved } from './conditional-script.ts'
 import type { Argument, RedisConnection, RedisFailure } from './redis-connection.ts'
-import { idText, parseId } from './stream-entry.ts'
+import { parseId } from './stream-entry.ts'
 
 /*
  * Asked on each new connection before anything is added, and whenever no entry has come for a
@@ -13,11 +16,15 @@ import { idText, parseId } from './stream-entry.ts'
  * new epoch begins, behind the last entry that there is. The epoch is above all that were, also if
  * the clock was set back. If nothing is there, or what is there is not ours, the new epoch begins
  * behind the last entry that the asking node has, and the last batches are those that it has read:
- * one that its node has not read back would be added a second time.
+ * one that its node has not read back would be added a second time. The keys of messages are those
+ * that it knows: one that is forgotten early would let its message go out twice. If it may not know
+ * all that count, all nodes are told of a gap. Who follows whom is gone.
  *
  * KEYS log, state, origin · ARGV epoch and number of the asking node's last entry; the last batches
  * that it has read as "<origin> <batch> …", or nothing, and then it is asked for them if need be;
- * what the keys of origins begin with; seconds that they are kept
+ * what the keys of origins begin with; seconds that they are kept; the keys of messages as lines of
+ * "<hash> <seconds since 1970> <value>"; what they begin with; milliseconds that they are kept;
+ * from which second on it knows all, or `all`, or `none`
  * Answers the last id, and the last batch of this origin or nil.
  */
 const HELLO = `
@@ -47,12 +54,26 @@ if isForeign or epoch ~= knownEpoch or known[2] ~= run or isBehind then
     for origin, batch in string.gmatch(ARGV[3], '(%x+) (%d+)') do
       redis.call('SET', ARGV[4] .. origin, batch, 'EX', ARGV[5])
     end
+    local keptMs = tonumber(ARGV[8])
+    for hash, seconds, value in string.gmatch(ARGV[6], '(%x+) (%d+) ([^\\n]+)') do
+      local leftMs = math.min(keptMs, keptMs - (tonumber(time[1]) - tonumber(seconds)) * 1000)
+      if leftMs > 0 then
+        redis.call('SET', ARGV[7] .. hash, value, 'PX', string.format('%.0f', leftMs))
+      end
+    end
   end
   redis.call('XADD', KEYS[1], string.format('%.0f-%.0f', next, number),
     'fork', string.format('%.0f-%.0f', epoch, number), 'run', run,
     'batches', isForeign and ARGV[3] or '')
   redis.call('HSET', KEYS[2], 'epoch', string.format('%.0f', next), 'run', run)
   epoch = next
+  if isForeign and mineEpoch > 0 and ARGV[9] ~= 'all' then
+    local since = tonumber(ARGV[9])
+    if not since or (tonumber(time[1]) - since) * 1000 <= tonumber(ARGV[8]) then
+      number = number + 1
+      redis.call('XADD', KEYS[1], string.format('%.0f-%.0f', epoch, number), 'lost', '1')
+    end
+  end
 end
 return { string.format('%.0f-%.0f', epoch, number), redis.call('GET', KEYS[3]) }`
 
@@ -60,16 +81,22 @@ return { string.format('%.0f-%.0f', epoch, number), redis.call('GET', KEYS[3]) }
  * Adds a batch once, and each origin's in their order, whatever became of the answers: it has to be
  * the one behind the last that Redis has of this origin. If Redis has none, because its time is
  * over or all is gone, only one that may be the first. The number of an entry is that of its first
- * item, and the next one comes behind its last.
+ * item, and the next one comes behind its last. For what has a condition, and the second number
+ * that an origin may have, see conditional-script.ts.
  *
  * KEYS log, origin · ARGV epoch, batch, may it be the first, origin, count, head, name and bytes of
- * the body, id before which entries go, seconds that the batch's number is kept, id that it had
+ * the body, id before which entries go, seconds that the batch's number is kept
  */
 const APPEND = `
-local last = redis.call('GET', KEYS[2])
+local value = redis.call('GET', KEYS[2])
 local batch = tonumber(ARGV[2])
-if last then
-  last = tonumber(last)
+local logged
+if value then
+  local last = tonumber(value)
+  if not last then
+    last, logged = string.match(value, '(%d+) (%d+)')
+    last = tonumber(last)
+  end
   if batch <= last then return 'seen' end
   if batch > last + 1 then return 'order' end
 elseif ARGV[3] ~= '1' then
@@ -77,13 +104,13 @@ elseif ARGV[3] ~= '1' then
 end
 local time = redis.call('TIME')[1]
 local id
-if ARGV[11] == '' then
+if not logged then
   id = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', 'MINID', '~', ARGV[9], ARGV[1] .. '-*',
     'o', ARGV[4], 'n', ARGV[2], 'c', ARGV[5], 't', time, 'h', ARGV[6], ARGV[7], ARGV[8])
 else
   id = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', 'MINID', '~', ARGV[9], ARGV[1] .. '-*',
     'o', ARGV[4], 'n', ARGV[2], 'c', ARGV[5], 't', time, 'h', ARGV[6], ARGV[7], ARGV[8],
-    'a', ARGV[11])
+    'p', logged)
 end
 if not id then return 'gone' end
 if type(id) == 'table' then
@@ -114,43 +141,41 @@ end
 if tonumber(ARGV[2]) > 0 then redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3]) end
 return 'added'`
 
-const SCRIPTS = { hello: HELLO, append: APPEND, lost: LOST } as const
+const SCRIPTS = { hello: HELLO, append: APPEND, conditional: CONDITIONAL, lost: LOST } as const
 
 /** `seen`: it is there already. The others: not now, and not before another look at the log. */
 export type Appended = 'added' | 'seen' | 'order' | 'gone' | 'fenced'
 
 const APPENDED: readonly unknown[] = ['added', 'seen', 'order', 'gone', 'fenced']
 
-export interface BusKeys {
-  readonly log: string
-  readonly state: string
-  originOf(origin: string): string
-}
-
-/** @param prefix parts the keys of several clusters on one Redis */
-export function busKeys(prefix: string): BusKeys {
-  return {
-    log: `${prefix}log`,
-    state: `${prefix}log:state`,
-    originOf: (origin) => `${prefix}log:origin:${origin}`,
-  }
-}
-
-export interface AppendRequest {
-  readonly epoch: number
-  readonly origin: string
-  readonly batch: number
-  readonly mayBeFirst: boolean
-  readonly content: Pick<EncodedBatch, 'count' | 'head' | 'body' | 'isText'>
-  /** Entries before it may go. */
-  readonly minId: string
-  readonly again: Cursor | null
-}
-
 export interface Hello {
   readonly top: Cursor
-  /** The last batch of this origin that Redis knows of; 0 for none. */
+  /** The last batch of this origin that Redis has resolved; 0 for none. */
   readonly batch: number
+  /** The last one of them that is in the log. */
+  readonly logged: number
+}
+
+/** How far a node has read, for a log that has lost everything. */
+export interface LogReaderState {
+  readonly cursor: Cursor
+  readonly batches: Iterable<readonly [string, number]>
+  /** The keys of messages that it knows: see the script. */
+  readonly keys: { readonly lines: string; readonly since: string }
+}
+
+/** Answers by what they are called. */
+export async function loadScripts<Name extends string>(
+  connection: RedisConnection,
+  texts: Readonly<Record<Name, string>>,
+): Promise<Result<Record<Name, string>, RedisFailure>> {
+  const hashes: Partial<Record<Name, string>> = {}
+  for (const name of Object.keys(texts) as Name[]) {
+    const loaded = await connection.send('SCRIPT', ['LOAD', texts[name]])
+    if (!loaded.ok) return loaded
+    hashes[name] = String(loaded.value)
+  }
+  return success(hashes as Record<Name, string>)
 }
 
 /** The scripts on one connection, which has them for as long as it lives. */
@@ -165,14 +190,9 @@ export class BusScripts {
     keys: BusKeys,
     originSeconds: number,
   ): Promise<Result<BusScripts, RedisFailure>> {
-    const hashes: Record<string, string> = {}
-    for (const [name, text] of Object.entries(SCRIPTS)) {
-      const loaded = await connection.send('SCRIPT', ['LOAD', text])
-      if (!loaded.ok) return loaded
-      hashes[name] = String(loaded.value)
-    }
-    const all = hashes as Record<keyof typeof SCRIPTS, string>
-    return success(new BusScripts(connection, keys, all, originSeconds))
+    const loaded = await loadScripts(connection, SCRIPTS)
+    if (!loaded.ok) return loaded
+    return success(new BusScripts(connection, keys, loaded.value, originSeconds))
   }
 
   private constructor(
@@ -188,32 +208,34 @@ export class BusScripts {
   }
 
   /** @param reader how far its node has read; asked for the batches only if need be */
-  async hello(
-    origin: string,
-    reader: {
-      readonly cursor: Cursor
-      readonly batches: Iterable<readonly [string, number]>
-    },
-  ): Promise<Result<Hello, RedisFailure>> {
-    const first = await this.#hello(origin, reader.cursor, '')
+  async hello(origin: string, reader: LogReaderState): Promise<Result<Hello, RedisFailure>> {
+    const first = await this.#hello(origin, reader.cursor, '', NO_KEYS)
     if (!first.ok || first.value !== 'batches') return helloOf(first)
     // Both as they are now: meanwhile more may have been read.
     const texts = Array.from(reader.batches, ([one, batch]) => `${one} ${batch}`)
     const list = texts.length === 0 ? '-' : texts.join(' ')
-    return helloOf(await this.#hello(origin, reader.cursor, list))
+    return helloOf(await this.#hello(origin, reader.cursor, list, reader.keys))
   }
 
-  #hello(origin: string, { epoch, number }: Cursor, batches: string) {
+  #hello(
+    origin: string,
+    { epoch, number }: Cursor,
+    batches: string,
+    messageKeys: LogReaderState['keys'],
+  ) {
     const { log, state } = this.#keys
     const keys = ['3', log, state, this.#keys.originOf(origin)]
     const own = [String(epoch), String(number), batches]
-    const args = [this.#hashes.hello, ...keys, ...own, this.#keys.originOf(''), this.#originSeconds]
+    const origins = [this.#keys.originOf(''), this.#originSeconds]
+    const { lines, since } = messageKeys
+    const more = [lines, this.#keys.keyOf(''), String(keyLimits.keptMs), since]
+    const args = [this.#hashes.hello, ...keys, ...own, ...origins, ...more]
     return this.#connection.send('EVALSHA', args)
   }
 
   /** Hot path: once a batch. */
   async append(request: AppendRequest): Promise<Result<Appended, RedisFailure>> {
-    const { epoch, origin, batch, mayBeFirst, content, minId, again } = request
+    const { epoch, origin, batch, mayBeFirst, content, minId } = request
     const args: readonly Argument[] = [
       this.#hashes.append,
       '2',
@@ -229,9 +251,17 @@ export class BusScripts {
       content.body,
       minId,
       this.#originSeconds,
-      again === null ? '' : idText(again),
     ]
     return appendedOf(await this.#connection.send('EVALSHA', args))
+  }
+
+  /** Adds a batch that has a condition, or one that was in the log before. */
+  async resolve(request: ConditionalRequest): Promise<Result<Resolved, RedisFailure>> {
+    const args = conditionalArgs(request, this.#keys, this.#originSeconds)
+    const answer = await this.#connection.send('EVALSHA', [this.#hashes.conditional, ...args])
+    if (!answer.ok) return answer
+    const resolved = parseResolved(answer.value)
+    return resolved === null ? NO_ANSWER : success(resolved)
   }
 
   async lost(
@@ -245,13 +275,19 @@ export class BusScripts {
   }
 }
 
+const NO_KEYS = { lines: '', since: 'none' }
+
 const NO_ANSWER = refused({ kind: 'error', text: 'ERR no answer of this script' } as const)
 
 function helloOf(answer: Result<unknown, RedisFailure>): Result<Hello, RedisFailure> {
   if (!answer.ok) return answer
-  const [id, batch] = Array.isArray(answer.value) ? answer.value : []
+  const [id, value] = Array.isArray(answer.value) ? answer.value : []
   const top = parseId(id)
-  return top === null ? NO_ANSWER : success({ top, batch: Number(batch ?? 0) })
+  if (top === null) return NO_ANSWER
+  const [batch = 0, logged = batch] = String(value ?? 0)
+    .split(' ')
+    .map(Number)
+  return success({ top, batch, logged })
 }
 
 function appendedOf(answer: Result<unknown, RedisFailure>): Result<Appended, RedisFailure> {

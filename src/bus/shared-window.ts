@@ -15,9 +15,11 @@ import {
 } from '../log/message-bus.ts'
 import type { LogMessage } from '../log/message-log.ts'
 import { memoryLog, type RingLog } from '../log/ring-log.ts'
-import { decodeBatch, type InternName } from './batch.ts'
+import { decodeBatch, type InternName, reportedItems } from './batch.ts'
 import { CutPlaces } from './cut-places.ts'
+import { MEMBERS_ORIGIN, type MemberChange, memberChangeOf, VOID } from './member-entry.ts'
 import { bytesOfAll, RecentBatches } from './recent-batches.ts'
+import { RecentKeys } from './recent-keys.ts'
 import {
   type BatchEntry,
   compareCursors,
@@ -27,7 +29,8 @@ import {
 
 /** Items of this node, as they were published. */
 export interface OwnItems {
-  readonly items: readonly LogItem[]
+  /** Null if they are as the entry has them. */
+  readonly items: readonly LogItem[] | null
   readonly publications: readonly (Publication | null)[]
 }
 
@@ -39,6 +42,12 @@ export interface SharedWindowOptions {
   readonly intern: InternName
   /** Removes a batch of this node from those that are not in the log yet; null if it is not one. */
   readonly takeOwn: (entry: BatchEntry) => OwnItems | null
+  /** Called when the items do not tell any more who follows whom: it is as Redis has it. */
+  readonly onFollowsLost?: (() => void) | undefined
+  /** Called for each change of the nodes that are there, in the order of the log. */
+  readonly onMemberChange: (change: MemberChange) => void
+  /** What streams settle of an item that another node asks for. */
+  readonly publicationOf: (origin: string, cursor: Cursor) => Publication
 }
 
 /** A part that this node has read and the log has lost: it is being added again. */
@@ -65,6 +74,8 @@ export interface WindowCounts {
 
 export class SharedWindow {
   readonly counts: WindowCounts = { forks: 0, gaps: 0, foreign: 0, doubled: 0 }
+  /** Of messages, for a Redis that has lost them. */
+  readonly keys: RecentKeys
   readonly #options: SharedWindowOptions
   readonly #epochs = new Epochs(NOWHERE)
   readonly #recent: RecentBatches
@@ -84,6 +95,7 @@ export class SharedWindow {
   constructor(options: SharedWindowOptions) {
     const { bytes, limits } = options
     this.#options = options
+    this.keys = new RecentKeys(limits.keysAgainMax)
     this.#recent = new RecentBatches(limits.recentBytesMax)
     this.#cuts = new CutPlaces(bytes, limits.cutEveryBytes)
     this.#ring = this.#newRing(0)
@@ -160,6 +172,10 @@ export class SharedWindow {
     return this.#epochs.has(cursor) ? cursor.number : null
   }
 
+  cursorOf(number: number): Cursor {
+    return this.#epochs.cursorOf(number)
+  }
+
   /** Hot path: once a batch. */
   apply(entry: StreamEntry): void {
     if (compareCursors(entry.at, this.#readAfter) <= 0) {
@@ -174,10 +190,12 @@ export class SharedWindow {
   }
 
   #applyBatch(entry: BatchEntry): void {
-    const { at, origin, batch, count, again } = entry
+    const { at, count, again } = entry
+    const change = memberChangeOf(entry)
     const own = this.#options.takeOwn(entry)
-    const items = own === null ? this.#decoded(entry) : this.#named(own.items)
+    const items = change === null ? this.#itemsOf(entry, own) : [VOID]
     if (items === null || items.length !== count) {
+      for (const publication of own?.publications ?? []) publication?.onRefused('unknown')
       this.counts.foreign++
       return
     }
@@ -186,21 +204,27 @@ export class SharedWindow {
     if (!isNext) {
       // What lies between was cut off before it was read here; perhaps a new epoch, too.
       if (at.epoch !== epoch) this.#leave(NOTHING)
+      else this.keys.onGap()
       this.#restart({ epoch: at.epoch, number: at.number - 1 })
     }
     const last = at.number + count - 1
     this.#readAfter = { epoch: at.epoch, number: last }
     this.#clock.seconds = entry.seconds
+    this.#noteKey(items, entry)
     appendAll(this.#ring, items)
     this.#epochs.advance(last)
     if (again !== null && again.number === at.number) this.#epochs.extend(again, count)
     this.#recent.push(entry)
     this.#cuts.add(at, this.#options.limits.entryBytes + entry.head.length + entry.body.length)
-    const isNew = this.#note(origin, batch)
-    const isLive = this.#isLive && this.#tail === null && isNew
-    if (!isNew && this.#tail === null) this.counts.doubled++
-    this.#hand(items, at, own, isLive)
+    const isNew = this.#note(entry.origin, entry.batch)
+    if (change === null) this.#hand(items, entry, own, isNew)
+    else this.#options.onMemberChange(change)
     if (this.#tail !== null) this.#settleTail(this.#tail, entry)
+  }
+
+  #itemsOf(entry: BatchEntry, own: OwnItems | null): readonly LogItem[] | null {
+    const items = own?.items ?? null
+    return items === null ? this.#decoded(entry) : this.#named(items)
   }
 
   #decoded({ head, body, isText }: BatchEntry): LogItem[] | null {
@@ -223,6 +247,14 @@ export class SharedWindow {
     })
   }
 
+  /** What has a key is a batch of its own. */
+  #noteKey(items: readonly LogItem[], { at, seconds, count }: BatchEntry): void {
+    this.keys.onEntry(seconds)
+    const [item] = items
+    if (count > 1 || item === undefined || item === BARRIER || !('bytes' in item)) return
+    if (item.key !== null) this.keys.push(item, item.key, at, seconds)
+  }
+
   /** Is the batch one that was not read before? Remembers it. */
   #note(origin: string, batch: number): boolean {
     this.#batches.set(origin, batch)
@@ -237,27 +269,41 @@ export class SharedWindow {
     return true
   }
 
-  #hand(items: readonly LogItem[], at: Cursor, own: OwnItems | null, isLive: boolean): void {
+  #hand(
+    items: readonly LogItem[],
+    { at, origin, head }: BatchEntry,
+    own: OwnItems | null,
+    isNew: boolean,
+  ): void {
+    const isLive = this.#isLive && this.#tail === null && isNew
+    if (!isNew && this.#tail === null) this.counts.doubled++
     const { listener } = this.#options
+    const reported = own === null && isLive ? reportedItems(head) : NO_ITEMS
     for (let index = 0; index < items.length; index++) {
       const cursor = { epoch: at.epoch, number: at.number + index }
-      const publication = own?.publications[index] ?? null
-      if (isLive) listener.onItem(items[index] as LogItem, cursor, publication)
+      const publication = reported.includes(index)
+        ? this.#options.publicationOf(origin, cursor)
+        : (own?.publications[index] ?? null)
+      const item = items[index] as LogItem
       publication?.onAccepted(cursor, isLive)
+      if (isLive || (this.#isLive && isChange(item))) listener.onItem(item, cursor, publication)
     }
   }
 
-  #applyFork({ at, base, batches }: ForkEntry): void {
+  #applyFork({ at, base, batches, isAnew }: ForkEntry): void {
     this.counts.forks++
+    if (isAnew && this.#isLive) this.#options.onFollowsLost?.()
     const { epoch, number } = this.cursor
     const isOfThisLog = epoch !== 0 && this.#epochs.has(base)
     if (!isOfThisLog || !this.#ring.truncate(base.number)) {
       // Of a node that knew nothing of any log, all others know that they may miss something.
       if (base.epoch === 0) this.#recent.clear()
       this.#leave(batches)
+      if (base.epoch === 0) this.keys.onNewStart()
       this.#restart(at)
       return
     }
+    this.keys.truncate(base.number)
     this.#epochs.fork(base, at.epoch)
     if (number > base.number) this.#beginTail({ epoch, number }, base.number)
   }
@@ -279,7 +325,7 @@ export class SharedWindow {
       ended: earlier?.ended ?? Promise.withResolvers<void>(),
     }
     // From the newest one on: the first of each origin counts.
-    for (const { origin, batch } of taken.toReversed()) this.#batches.set(origin, batch - 1)
+    for (const { origin, previous } of taken.toReversed()) this.#batches.set(origin, previous)
   }
 
   /** What is held back, streams have not had: they are told of a gap once all is there. */
@@ -287,6 +333,10 @@ export class SharedWindow {
     const [first] = tail.pending
     const isFirst = first !== undefined && first.origin === origin && first.batch === batch
     if (!isFirst || first.at.number !== at.number || first.count !== count) tail.isSame = false
+    this.#takeFromTail(tail, origin, batch)
+  }
+
+  #takeFromTail(tail: Tail, origin: string, batch: number): void {
     tail.pending = tail.pending.filter((one) => one.origin !== origin || one.batch !== batch)
     if (tail.pending.length > 0) return
     this.#tail = null
@@ -294,7 +344,16 @@ export class SharedWindow {
     if (!tail.isSame) this.#tellGap({ after: tail.after, resume: this.cursor })
   }
 
+  /** A batch of the tail will not be there again: another one has the key of its message. */
+  forgo({ origin, batch }: BatchEntry): void {
+    const tail = this.#tail
+    if (tail?.pending.some((one) => one.origin === origin && one.batch === batch) !== true) return
+    tail.isSame = false
+    this.#takeFromTail(tail, origin, batch)
+  }
+
   #applyLost(at: Cursor): void {
+    this.keys.onNewStart()
     this.#restart(at)
     this.#isTailLost = false
     this.#orphans = []
@@ -307,13 +366,15 @@ export class SharedWindow {
 
   /** The log has gone another way than this node: it has these batches, and perhaps others. */
   #leave(batches: ReadonlyMap<string, number>): void {
+    this.keys.clear()
     this.#keepOrphans(this.#recent.takeAll())
     this.#batches = new Map(batches)
   }
 
   /** Of one branch after the other, without a look at the log in between: no more than is kept. */
   #keepOrphans(entries: readonly BatchEntry[]): void {
-    this.#orphans.push(...entries)
+    // Of the members, Redis and the nodes themselves know more than an entry of then.
+    this.#orphans.push(...entries.filter(({ origin }) => origin !== MEMBERS_ORIGIN))
     if (bytesOfAll(this.#orphans) <= this.#options.limits.recentBytesMax) return
     this.#orphans = []
     this.#isTailLost = true
@@ -335,6 +396,7 @@ export class SharedWindow {
   #tellGap(gap: BusGap): void {
     if (!this.#isLive) return
     this.counts.gaps++
+    this.#options.onFollowsLost?.()
     this.#options.listener.onGap(gap)
   }
 
@@ -345,6 +407,7 @@ export class SharedWindow {
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map()
+const NO_ITEMS: readonly number[] = []
 
 const NOWHERE: Cursor = { epoch: 0, number: 0 }
 
@@ -355,6 +418,10 @@ interface EntryClock extends Clock {
 
 function entryMs(this: EntryClock): number {
   return this.seconds * 1_000
+}
+
+function isChange(item: LogItem): boolean {
+  return item !== BARRIER && 'follows' in item
 }
 
 function isOfNumbers(item: LogItem): boolean {

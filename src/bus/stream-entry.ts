@@ -19,6 +19,8 @@ export interface BatchEntry {
   readonly isText: boolean
   /** Where it stood before a part of the log was lost and added again; null if it did not. */
   readonly again: Cursor | null
+  /** The batch of its origin before it in the log: those between are in no log. 0 for none. */
+  readonly previous: number
 }
 
 /** From here on the log has another epoch. */
@@ -29,6 +31,8 @@ export interface ForkEntry {
   readonly base: Cursor
   /** If Redis had lost everything: the last batch of each origin before it. */
   readonly batches: ReadonlyMap<string, number>
+  /** Had it lost everything, or what was there was not ours? */
+  readonly isAnew: boolean
 }
 
 /** Something was lost for good that somebody has been told is in the log; nobody knows for whom. */
@@ -48,6 +52,11 @@ export type StreamEntry = BatchEntry | ForkEntry | LostEntry | ForeignEntry
 /** 48 bits, as a cursor has. */
 const PART_MAX = 2 ** 48 - 1
 const ORIGIN = /^[0-9a-f]{16}$/
+
+/** Is it what a start of a node has as its own? */
+export function isOrigin(value: unknown): value is string {
+  return typeof value === 'string' && ORIGIN.test(value)
+}
 
 /** Reads an id of the stream, `<epoch>-<number>`; null for any other text. */
 export function parseId(text: unknown): Cursor | null {
@@ -76,20 +85,32 @@ function wholeOf(text: unknown): number {
 }
 
 /**
- * Reads the answer to `XREAD` of one stream. Hot path: once a batch.
+ * What the answer to `XREAD` has of one stream, as Redis has it.
+ *
+ * @returns null for what is no such answer
+ */
+export function entriesOf(answer: unknown, key: string): readonly unknown[] | null {
+  if (answer === null) return []
+  if (typeof answer !== 'object' || Array.isArray(answer)) return null
+  // Redis names only streams that have something new.
+  const list = (answer as Record<string, unknown>)[key] ?? []
+  return Array.isArray(list) ? list : null
+}
+
+/**
+ * Reads the entries of the log in the answer to `XREAD`. Hot path: once a batch.
  *
  * @returns null for what is no such answer
  */
 export function parseEntries(answer: unknown, key: string): StreamEntry[] | null {
-  if (answer === null) return []
-  if (typeof answer !== 'object' || !(key in answer)) return null
-  const list = (answer as Record<string, unknown>)[key]
-  if (!Array.isArray(list)) return null
+  const list = entriesOf(answer, key)
+  if (list === null) return null
   const entries: StreamEntry[] = []
   for (const item of list) {
-    const at = Array.isArray(item) ? parseId(item[0]) : null
+    const [id, fields] = Array.isArray(item) ? item : []
+    const at = parseId(id)
     if (at === null) return null
-    entries.push(entryOf(at, item[1]))
+    entries.push(entryOf(at, fields))
   }
   return entries
 }
@@ -102,7 +123,8 @@ function entryOf(at: Cursor, fields: unknown): StreamEntry {
   if (texts[0] === 'fork') {
     const base = parseId(texts[1])
     if (base === null || base.number !== at.number) return foreign
-    return { kind: 'fork', at, base, batches: batchesOf(texts[5] ?? '') }
+    const [, , , , , batches = ''] = texts
+    return { kind: 'fork', at, base, batches: batchesOf(batches), isAnew: batches !== '' }
   }
   return batchOf(at, texts) ?? foreign
 }
@@ -112,7 +134,10 @@ function batchesOf(text: string): Map<string, number> {
   return new Map(Array.from(pairs, ([, origin = '', batch]) => [origin, Number(batch)]))
 }
 
-/** `o <origin> n <batch> c <count> t <seconds> h <head> m|x <body> [a <id>]`, in this order. */
+/**
+ * `o <origin> n <batch> c <count> t <seconds> h <head> m|x <body> [a <id>] [p <batch>]`, in this
+ * order.
+ */
 function batchOf(at: Cursor, texts: readonly string[]): BatchEntry | null {
   const [o, origin = '', n, batchText, c, countText, t, secondsText, h, head, field, body] = texts
   if (o !== 'o' || n !== 'n' || c !== 'c' || t !== 't' || h !== 'h') return null
@@ -120,9 +145,34 @@ function batchOf(at: Cursor, texts: readonly string[]): BatchEntry | null {
   const batch = wholeOf(batchText)
   const count = wholeOf(countText)
   const seconds = wholeOf(secondsText)
-  if (!ORIGIN.test(origin) || batch < 1 || count < 1 || seconds < 0 || at.number < 1) return null
-  const again = texts.length > 12 ? parseId(texts[13]) : null
-  if (texts.length > 12 && (texts[12] !== 'a' || texts.length !== 14 || again === null)) return null
+  if (!isOrigin(origin) || batch < 1 || count < 1 || seconds < 0 || at.number < 1) return null
+  const more = texts.length > 12 ? moreOf(texts.slice(12), batch) : NO_MORE
+  if (more === null) return null
   const isText = field === 'm'
-  return { kind: 'batch', at, origin, batch, count, seconds, head, body, isText, again }
+  const { again } = more
+  const previous = more.previous ?? batch - 1
+  return { kind: 'batch', at, origin, batch, count, seconds, head, body, isText, again, previous }
+}
+
+interface MoreOfBatch {
+  again: Cursor | null
+  previous: number | null
+}
+
+const NO_MORE: MoreOfBatch = { again: null, previous: null }
+
+function moreOf(texts: readonly string[], batch: number): MoreOfBatch | null {
+  const more = { ...NO_MORE }
+  let at = 0
+  if (texts[at] === 'a') {
+    more.again = parseId(texts[at + 1])
+    if (more.again === null) return null
+    at += 2
+  }
+  if (texts[at] === 'p') {
+    more.previous = wholeOf(texts[at + 1])
+    if (more.previous < 0 || more.previous >= batch) return null
+    at += 2
+  }
+  return at === texts.length ? more : null
 }

@@ -13,6 +13,7 @@ import type { ControlAuth } from './auth.ts'
 import { type FeedRoutesOptions, feedRoutes } from './feed.ts'
 import { type MessageRoutesOptions, messageRoutes, publishDirectly } from './messages.ts'
 import { metricsRoutes } from './metrics.ts'
+import type { OtherServers } from './other-servers.ts'
 import type { StatsSource } from './stats.ts'
 import { type SubjectRoutesOptions, subjectRoutes } from './subjects.ts'
 import { type SubscriptionRoutesOptions, subscriptionRoutes } from './subscriptions.ts'
@@ -27,6 +28,7 @@ export interface ControlOptions {
   readonly tickets: TicketRoutesOptions
   readonly feed: FeedRoutesOptions
   readonly stats: StatsSource
+  readonly others: OtherServers
   readonly settings: Settings<'userIdMax'>
   /** The pages of the dashboard, made once for each app that describes or serves them. */
   readonly dashboard: () => AnyElysia
@@ -88,7 +90,7 @@ function routesOf(options: ControlOptions) {
     .use(subscriptionRoutes(options.subscriptions))
     .use(ticketRoutes(options.tickets))
     .use(feedRoutes(options.feed))
-    .use(metricsRoutes(options.stats))
+    .use(metricsRoutes(options.stats, options.others))
     .use(options.dashboard())
 }
 

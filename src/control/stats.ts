@@ -2,10 +2,12 @@
 // and documentation. Nothing here is on a hot path.
 
 import { type Static, type TInteger, Type } from '@sinclair/typebox'
+import { BusFigures } from '../bus/bus-figures.ts'
 import { build } from '../core/build.ts'
 import type { Clock } from '../core/clock.ts'
 import { cpuSeconds, type LoopWatch } from '../core/loop.ts'
 import { NodeFigures } from '../erlang/node-figures.ts'
+import type { Dispatcher } from '../hub/dispatcher.ts'
 import type { HostFigures, WorkerFigures } from '../hub/figures.ts'
 import type { HistoryFigures } from '../hub/history.ts'
 import { CLOSES, REFUSALS, type RefusalReason, totalOf } from '../hub/refusals.ts'
@@ -40,8 +42,8 @@ export const ServerState = Type.Union(
   ],
   {
     description:
-      'Whether new streams may be sent here, and if not, why: disconnected from the Erlang node that ' +
-      'it requires, unwritable with a database that takes no changes.',
+      'Whether new streams may be sent here, and if not, why: disconnected from the Erlang node or ' +
+      'the Redis that it requires, unwritable with a database that takes no changes.',
   },
 )
 export type ServerState = Static<typeof ServerState>
@@ -97,7 +99,7 @@ const History = Type.Object(
     }),
     place: Type.Object(
       {
-        kind: Type.Union([Type.Literal('file'), Type.Literal('memory')]),
+        kind: Type.Union([Type.Literal('file'), Type.Literal('memory'), Type.Literal('bus')]),
         reason: Type.Union([Type.String(), Type.Null()], {
           description: 'Why it is in memory although it should be in a file; else null.',
         }),
@@ -193,6 +195,9 @@ export const Stats = Type.Object({
   erlang: Type.Union([NodeFigures, Type.Null()], {
     description: 'This server as an Erlang node; null if it is none.',
   }),
+  bus: Type.Union([BusFigures, Type.Null()], {
+    description: 'What this server shares with others through Redis; null for one of its own.',
+  }),
   process: Type.Object({
     pid: Type.Integer(),
     residentBytes: Count('Resident memory.'),
@@ -217,6 +222,8 @@ export interface StatsSource {
   readonly feed: () => FeedFigures | null
   /** Where messages come in. */
   readonly inputs: readonly Input[]
+  /** Lookups of the followers of subjects. */
+  readonly lookups: Pick<Dispatcher, 'lookups' | 'followersFound'>
   /** This process's own loop. */
   readonly loop: Pick<LoopWatch, 'lateMs' | 'figures'>
   /** Workers that have not responded for a while. */
@@ -227,6 +234,7 @@ export interface StatsSource {
   readonly logLinesDropped: () => number
   readonly state: () => ServerState
   readonly erlang: () => NodeFigures | null
+  readonly bus: () => BusFigures | null
 }
 
 export async function gatherStats(source: StatsSource): Promise<Stats> {
@@ -266,6 +274,7 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
     feed: source.feed(),
     workers: workers.map(workerStats),
     erlang: source.erlang(),
+    bus: source.bus(),
     process: {
       pid: process.pid,
       residentBytes: process.memoryUsage.rss(),

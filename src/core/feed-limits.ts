@@ -20,6 +20,4 @@ export const feedLimits = {
   gatherMs: 5,
   /** Random bytes of the ids of all connections of a run: no two servers have the same. */
   runBytes: 6,
-  /** Characters of the name of a node, as of a user. */
-  nodeLengthMax: 64,
 } as const

@@ -1,6 +1,5 @@
 // Names of users, subjects and events, and the patterns of subjects that a token may read.
 
-import { feedLimits } from './feed-limits.ts'
 import { keyLimits } from './history-limits.ts'
 import { identityLimits } from './identity-limits.ts'
 import { messageLimits } from './limits.ts'
@@ -18,13 +17,6 @@ export const NAME_CHARACTERS = 'letters, digits and . _ : @ -'
 
 /** What a name of a user or subject is, as it is said to people. */
 export const NAME_RULE = `a name of up to ${identityLimits.nameLengthMax} ${NAME_CHARACTERS}`
-
-const NODE = new RegExp(patternOf(feedLimits.nodeLengthMax))
-
-/** Is it a name for a node, by its own option? */
-export function isNodeName(text: string): boolean {
-  return NODE.test(text)
-}
 
 /** Events that comet itself tells clients of, by server-sent events. No message may have them. */
 export const OWN_EVENTS: readonly string[] = ['start', 'gap', 'end']

@@ -41,6 +41,7 @@ export const CONFIG: ServerConfig = {
   drainGraceMs: 0,
   drainMs: 0,
   erlang: null,
+  bus: null,
 }
 
 /** Clients need a token that one of these keys has signed. */

@@ -92,6 +92,8 @@ export interface StreamKind {
   readonly input: StreamInput | null
   /** Can their clients come back behind their last message? */
   readonly hasCursor: boolean
+  /** Can they be told of a gap while their streams are open? */
+  readonly tellsGaps: boolean
   /**
    * The bytes before all messages, valid until the next call.
    *

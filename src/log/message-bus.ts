@@ -30,19 +30,21 @@ export type LogWindow = Pick<
 /**
  * Why an item is not in the log. `full` and `closed`: at once. `unavailable`: it has waited for as
  * long as it may, and was not sent. `unknown`: it was sent, and may still come. `conflict`: its key
- * was another message.
+ * was another message. `limit`: a user would follow more than is allowed.
  */
-export type PublishRefusal = 'full' | 'closed' | 'unavailable' | 'unknown' | 'conflict'
+export type PublishRefusal = 'full' | 'closed' | 'unavailable' | 'unknown' | 'conflict' | 'limit'
 
 /**
  * What becomes of an item that was published here. The bus calls one of the first three, once; who
  * listens to it answers for the streams that an item was handed to.
  */
 export interface Publication {
+  /** Are all nodes to report what became of it? Then each is handed a publication with it. */
+  readonly isForAllNodes?: boolean
   /**
    * It is in the log, and every node will have it.
    *
-   * @param isHanded whether it was handed to the streams of this node before this call; if not,
+   * @param isHanded whether it is handed to the streams of this node right after this call; if not,
    *   they are told of a gap
    */
   onAccepted(cursor: Cursor, isHanded: boolean): void
@@ -69,15 +71,19 @@ export interface BusGap {
  */
 export interface BusListener {
   /**
-   * Hot path: once an item.
+   * Hot path: once an item. A change of who follows whom may come again, after others, and counts
+   * again: a part of the log was lost and added again.
    *
-   * @param publication null for an item of another node
+   * @param publication null for an item of another node, unless that node asks for a report:
+   *   then its streams settle it as one of this node
    */
   onItem(item: LogItem, cursor: Cursor, publication: Publication | null): void
   onGap(gap: BusGap): void
 }
 
 export interface MessageBus {
+  /** Do other nodes publish here, too, so that it takes time, and may fail later? */
+  readonly isShared: boolean
   /** What is kept of the log here; another object after each gap. */
   readonly window: LogWindow
   /** Up to where the streams of this node have had everything. */
@@ -87,6 +93,8 @@ export interface MessageBus {
    * after it, as of another log, or of a part that was lost.
    */
   numberOf(cursor: Cursor): number | null
+  /** The cursor of a number of the window. */
+  cursorOf(number: number): Cursor
   /**
    * What is to be awaited, if anything, before a stream resumes here: while a part of the log is
    * added again that the streams of this node have had, nobody knows where it will stand.

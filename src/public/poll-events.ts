@@ -18,6 +18,7 @@ export function pollEvents(collapsing: Pick<CollapsingCursor, 'live'>): Transpor
   }
   return {
     hasCursor: true,
+    tellsGaps: false,
     headers: {
       ...POLL_HEADERS,
       ...STREAM_HEADERS,

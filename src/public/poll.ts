@@ -83,6 +83,7 @@ export class Polls implements Wire {
       wire: this,
       input: null,
       hasCursor: true,
+      tellsGaps: false,
       opening: () => NO_BYTES,
       begin: (slot, beginning) => this.#begin(slot, beginning),
       encode: (frame) => jsonLines.encode(frame, false),

@@ -3,8 +3,10 @@
 
 import type { Cursor } from '../core/cursor.ts'
 import type { Frame } from '../hub/frame.ts'
+import type { Resumption } from '../hub/resumption.ts'
 import type { StreamBeginning, StreamFrom } from '../hub/stream.ts'
 import type { GapReason } from '../log/message-log.ts'
+import type { Link } from './link.ts'
 import { readFrame, TO_PARENT, TO_WORKER, writeFrame } from './protocol.ts'
 import { longNumberAt, type RecordBytes, type RecordWriter } from './records.ts'
 
@@ -94,6 +96,27 @@ export function writeBeginning(
     out.setUint32(lengthAt, out.length - lengthAt - 4, true)
   }
   out.end()
+}
+
+/**
+ * The parent's side, in one turn: what the stream has missed, its place in the outlet, and then
+ * what comes next.
+ *
+ * @param isGone whether the worker has ended, should the answer take time
+ */
+export function answerBegin(
+  link: Pick<Link, 'out' | 'flushSoon'>,
+  { slot, user, subjects, from }: BeginRequest,
+  resumption: Pick<Resumption, 'begin' | 'settledFor'>,
+  isGone: () => boolean,
+): void {
+  const begin = () => {
+    writeBeginning(link.out, slot, resumption.begin(user, subjects, from))
+    link.flushSoon()
+  }
+  const settled = resumption.settledFor(from)
+  if (settled === null) begin()
+  else settled.then(() => isGone() || begin())
 }
 
 const BEGINNING_BYTES = 52

@@ -33,10 +33,10 @@ import type { Resumption } from '../hub/resumption.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
 import type { StreamEnd } from '../hub/stream.ts'
 import type { UserPresence } from '../hub/stream-table.ts'
-import type { Tickets } from '../identity/tickets.ts'
+import type { TicketIssuer } from '../identity/tickets.ts'
 import { openFiles } from '../os/descriptors.ts'
 import { isCrowd } from '../os/process.ts'
-import { readBeginRequest, writeBeginning } from './beginnings.ts'
+import { answerBegin, readBeginRequest } from './beginnings.ts'
 import { Gathering } from './gather.ts'
 import { jsonOf, type Link } from './link.ts'
 import { Presence } from './presence.ts'
@@ -67,8 +67,8 @@ export interface SupervisorOptions {
   readonly refreshKeys: () => Promise<void>
   readonly revoked: StreamLimiterOptions['revoked']
   readonly names: StreamLimiterOptions['names']
-  readonly tickets: Pick<Tickets, 'redeem'>
-  readonly resumption: Pick<Resumption, 'begin' | 'cursor'>
+  readonly tickets: Pick<TicketIssuer, 'redeem'>
+  readonly resumption: Pick<Resumption, 'begin' | 'cursor' | 'settledFor'>
   readonly feed: ConnectionOwner | null
   readonly log: Log
   readonly clock: Clock
@@ -144,7 +144,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
     const { streamsMax } = settings.current
     return {
       ...settings.current,
-      ...{ controlTokens: [], erlang: null },
+      ...{ controlTokens: [], erlang: null, bus: null },
       streamsMax: streamsMax === null ? null : Math.max(1, Math.floor(streamsMax / count)),
     }
   }
@@ -403,19 +403,21 @@ export class Supervisor implements StreamHost, WorkerOwner {
     else if (record.kind === TO_PARENT.isRevoked)
       reply(worker, record, this.#limiter.isRevoked(jsonOf<RevocableToken>(record, 4)))
     else if (record.kind === TO_PARENT.redeem)
-      reply(worker, record, this.#options.tickets.redeem(jsonOf<string>(record, 4)))
-    else if (record.kind === TO_PARENT.refreshKeys) this.#refreshKeys(worker, record)
+      this.#replyLater(worker, record, this.#options.tickets.redeem(jsonOf<string>(record, 4)))
+    else if (record.kind === TO_PARENT.refreshKeys)
+      this.#replyLater(worker, record, this.#options.refreshKeys())
     else if (record.kind === TO_PARENT.drained) this.#onDrained(worker, jsonOf(record))
     else throw new Error(`a worker sent a record of kind ${record.kind}`)
   }
 
-  /** In one turn: what the stream has missed, its place in the outlet, and then what comes next. */
-  #begin({ number, link }: WorkerProcess, record: RecordBytes): void {
-    const { slot, user, sinceUs, subjects, from } = readBeginRequest(record)
+  #begin(worker: WorkerProcess, record: RecordBytes): void {
+    const request = readBeginRequest(record)
+    const { link, number } = worker
+    const { slot, user, sinceUs } = request
     this.#connections.onOpened(number, slot, user, sinceUs)
-    if (link === null) return
-    writeBeginning(link.out, slot, this.#options.resumption.begin(user, subjects, from))
-    link.flushSoon()
+    // The process may be another one by the time of the answer.
+    const isGone = () => worker.link !== link
+    if (link !== null) answerBegin(link, request, this.#options.resumption, isGone)
   }
 
   /** In one turn: from its answer on the worker gets what is published about the subjects. */
@@ -424,12 +426,12 @@ export class Supervisor implements StreamHost, WorkerOwner {
     answerSubjects(link, jsonOf(record), this.#options, (id) => this.#followed.add(id, number))
   }
 
-  async #refreshKeys(worker: WorkerProcess, { view }: RecordBytes): Promise<void> {
+  /** Answers once that is known, unless the process is another one by then. */
+  async #replyLater(worker: WorkerProcess, { view }: RecordBytes, value: Promise<unknown>) {
     const request = view.getUint32(0, true)
     const { link } = worker
-    await this.#options.refreshKeys()
-    // The process may be another one by now, which has asked for nothing.
-    if (link === worker.link) link?.reply(request, null)
+    const settled = await value
+    if (link === worker.link) link?.reply(request, settled ?? null)
   }
 
   #onDrained(worker: WorkerProcess, { cut }: Drained): void {
