@@ -53,8 +53,8 @@ export class BusSession {
   #knownLogged = 0
   /** Batches without an answer. */
   #underWay = 0
-  /** The last own batch that was sent since then. Redis need not know any before the first one. */
-  #lastSent: number | null = null
+  /** Is the next batch the first one since then? Redis need not know any before it. */
+  #isFirst = true
   /** Had the last answer all entries that there were then? */
   #isAtTop = false
   /** How many were not read when Redis was asked for the last time; null if it was not. */
@@ -118,7 +118,8 @@ export class BusSession {
     while (this.#underWay < limits.batchesUnderWayMax) {
       const batch = queue.nextBatch()
       if (batch === null) return
-      this.#addNew(batch)
+      // Behind the first one, all before it were sent on this connection.
+      void this.#addOwn(batch, this.#isFirst ? queue.lastLogged : batch.batch - 1)
     }
   }
 
@@ -270,7 +271,7 @@ export class BusSession {
       await this.#tellLost()
       return
     }
-    this.#lastSent = null
+    this.#isFirst = true
     for (const [at, entry] of lost.entries()) {
       await this.#roomAfter(this.#addAgain(entry, at < orphans.length))
       if (this.#resending !== resending || this.#phase !== 'resending') return
@@ -319,23 +320,18 @@ export class BusSession {
     const resolution = answer?.resolution ?? null
     const { window } = this.#options
     if (resolution === 'nothing') window.forgo(entry)
-    if (isOrphan && (resolution === 'order' || resolution === 'gone')) window.giveUp()
+    const isWithout = resolution === 'order' || (isOrphan && resolution === 'gone')
+    // One before it is missing, and nobody here has it.
+    if (isWithout) window.giveUp()
     else if (isOrphan && entry === window.orphans.at(-1) && isIn(resolution)) window.clearOrphans()
-  }
-
-  /** One that comes behind all others. Hot path: once a batch. */
-  #addNew(own: OwnBatch): void {
-    const before = own.batch - 1
-    const isNext = this.#lastSent === before
-    void this.#addOwn(own, isNext ? before : this.#options.queue.previousOf(own))
   }
 
   /** @param previous those up to it are in the log, or were sent since it was looked at */
   async #addOwn(own: OwnBatch, previous: number): Promise<void> {
     const { batch, content, condition } = own
     const { origin } = this.#options
-    const mayBeFirst = this.#lastSent === null
-    this.#lastSent = batch
+    const mayBeFirst = this.#isFirst
+    this.#isFirst = false
     if (condition === null && previous === batch - 1) {
       await this.#append({ origin, batch, content, mayBeFirst })
       return

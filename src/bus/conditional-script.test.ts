@@ -118,6 +118,9 @@ describe.skipIf(!HAS_REDIS)('a message with a key', () => {
   test('changes nothing in an older epoch, or in a log that is gone', async () => {
     const { cluster, epoch } = await newCluster()
     expect(await cluster.resolve(epoch - 1, 1, keyed('a'), FIRST)).toBe('fenced')
+    await cluster.resolve(epoch, 1, keyed('a'), RIGHT_FIRST)
+    expect(await cluster.resolve(epoch - 1, 1, keyed('a'), FIRST)).toBe('fenced')
+    await cluster.command('DEL', keyOf(cluster))
     await cluster.command('DEL', `${cluster.prefix}log`)
     expect(await cluster.resolve(epoch, 1, keyed('a'), FIRST)).toBe('gone')
     expect(await cluster.command('EXISTS', keyOf(cluster))).toBe(0)
@@ -257,5 +260,8 @@ describe.skipIf(!HAS_REDIS)('changes of who follows whom', () => {
     expect(await cluster.resolve(epoch, 4, items, { ...again, previous: 1 })).toBe('seen')
     expect(await cluster.resolve(epoch, 5, [change(1, 2)], again)).toBe('added')
     expect((await cluster.heads()).at(-1)).toBe('b')
+    // Its own node has asked before, when there was nothing to change.
+    expect(await cluster.resolve(epoch, 6, [change(7, 7, false)])).toBe(`repeated ${epoch}-6`)
+    expect(await cluster.resolve(epoch, 6, [change(7, 7, false)], again)).toBe('nothing')
   })
 })

@@ -114,12 +114,6 @@ export class PublishQueue {
     return [...this.#resolved, ...sent.filter(({ isSettled }) => !isSettled)]
   }
 
-  /** The last batch before another that was not resolved to nothing, as far as this node knows. */
-  previousOf({ batch }: OwnBatch): number {
-    const before = this.sent.findLast((own) => own.batch < batch)
-    return Math.max(this.#lastLogged, before?.batch ?? 0)
-  }
-
   /** Hot path: once an item. */
   push(item: LogItem, publication: Publication | null): Result<void, 'full'> {
     if (item !== BARRIER && 'follows' in item) {

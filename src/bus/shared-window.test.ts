@@ -297,6 +297,17 @@ describe('who follows whom', () => {
     expect(node.texts).toEqual(['one', 'two', 'gap', 'nine'])
     expect(node.lost).toBe(2)
   })
+
+  test('is not known when a replica takes over that has what Redis had lost', () => {
+    const node = new Node([...START, fork(at(9, 2), at(5, 2), [[A, 1]])])
+    node.apply(batch(at(9, 3), A, 2, 'three'))
+    expect(node.lost).toBe(1)
+    node.apply(fork(at(11, 2), at(5, 2)))
+    expect(node.lost).toBe(2)
+    node.apply(again(at(11, 3), batch(at(9, 3), A, 2, 'three')), fork(at(13, 3), at(11, 3)))
+    expect(node.lost).toBe(2)
+    expect(node.texts).toEqual(['one', 'two', 'three'])
+  })
 })
 
 describe('the keys of messages that a node knows', () => {

@@ -86,6 +86,8 @@ export class SharedWindow {
   readonly #clock: EntryClock = { seconds: 0, nowMs: entryMs, elapsedMs: entryMs }
   #ring: RingLog
   #readAfter = NOWHERE
+  /** Where Redis had lost everything the last time. */
+  #anewAt = NOWHERE
   /** Are there streams that are to hear of it? */
   #isLive = false
   #tail: Tail | null = null
@@ -292,7 +294,10 @@ export class SharedWindow {
 
   #applyFork({ at, base, batches, isAnew }: ForkEntry): void {
     this.counts.forks++
-    if (isAnew && this.#isLive) this.#options.onFollowsLost?.()
+    // Redis has lost the sets, or has those again that it had lost.
+    const isOther = isAnew || compareCursors(base, this.#anewAt) < 0
+    if (isOther && this.#isLive) this.#options.onFollowsLost?.()
+    if (isAnew) this.#anewAt = at
     const { epoch, number } = this.cursor
     const isOfThisLog = epoch !== 0 && this.#epochs.has(base)
     if (!isOfThisLog || !this.#ring.truncate(base.number)) {
