@@ -253,8 +253,8 @@ export class RedisBus implements MessageBus, RedisCommands {
     return this.#window.cursorOf(number)
   }
 
-  settled(): Promise<void> | null {
-    return this.#window.settled()
+  settled(behind?: Cursor): Promise<void> | null {
+    return this.#window.settled(behind)
   }
 
   /** What is published in one turn of the loop goes together, at the end of the turn. */

@@ -155,6 +155,21 @@ describe('what a node makes of the log', () => {
     }
   })
 
+  test('a stream that was further on another node waits for this one', async () => {
+    const node = new Node(START)
+    expect([node.window.settled(at(5, 2)), node.window.settled(at(5, 1))]).toEqual([null, null])
+    for (const [behind, entry] of [
+      [at(5, 3), batch(at(5, 3), A, 2, 'three')],
+      [at(9, 3), fork(at(9, 3), at(5, 3))],
+    ] as const) {
+      const settled = node.window.settled(behind)
+      expect(node.back(behind)).toBe('unknown')
+      node.apply(entry)
+      await settled
+      expect([node.window.settled(behind), node.back(behind)]).toEqual([null, []])
+    }
+  })
+
   test('a second fork while a tail comes again keeps what has not come', () => {
     const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2)), again(at(9, 3), T1)])
     node.apply(fork(at(11, 2), at(9, 2)))

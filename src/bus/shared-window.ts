@@ -11,6 +11,7 @@ import {
   type BusGap,
   type BusListener,
   type LogItem,
+  type MessageBus,
   type Publication,
 } from '../log/message-bus.ts'
 import type { LogMessage } from '../log/message-log.ts'
@@ -91,6 +92,8 @@ export class SharedWindow {
   /** Are there streams that are to hear of it? */
   #isLive = false
   #tail: Tail | null = null
+  /** Settled with the next entry; null while nobody waits for it. */
+  #more: PromiseWithResolvers<void> | null = null
   #isTailLost = false
   #orphans: BatchEntry[] = []
 
@@ -142,8 +145,11 @@ export class SharedWindow {
     this.#isLive = true
   }
 
-  settled(): Promise<void> | null {
-    return this.#tail === null ? null : this.#tail.ended.promise
+  settled(behind?: Cursor): ReturnType<MessageBus['settled']> {
+    if (this.#tail !== null) return this.#tail.ended.promise
+    if (behind === undefined || compareCursors(behind, this.cursor) <= 0) return null
+    this.#more ??= Promise.withResolvers()
+    return this.#more.promise
   }
 
   /** Is all that this node has read in the log, or told to be lost? */
@@ -189,6 +195,8 @@ export class SharedWindow {
     else if (entry.kind === 'fork') this.#applyFork(entry)
     else if (entry.kind === 'lost') this.#applyLost(entry.at)
     else this.counts.foreign++
+    this.#more?.resolve()
+    this.#more = null
   }
 
   #applyBatch(entry: BatchEntry): void {
