@@ -21,9 +21,20 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   workers: ['core', 'os', 'http', 'log', 'hub', 'identity'],
   public: ['core', 'os', 'http', 'hub', 'identity', 'workers', 'browser'],
   erlang: ['core', 'os', 'hub'],
-  control: ['core', 'os', 'http', 'log', 'hub', 'identity', 'subscriptions', 'workers', 'erlang'],
+  control: [
+    'core',
+    'os',
+    'http',
+    'log',
+    'bus',
+    'hub',
+    'identity',
+    'subscriptions',
+    'workers',
+    'erlang',
+  ],
   // Its page, which is in it, runs in a browser and imports only what does so too.
-  dashboard: ['core', 'os', 'report', 'browser', 'hub', 'workers', 'erlang', 'control'],
+  dashboard: ['core', 'os', 'report', 'browser', 'bus', 'hub', 'workers', 'erlang', 'control'],
   server: [
     'core',
     'os',

@@ -8,7 +8,8 @@ import { RawClient } from './raw-client.ts'
 /** One line. */
 export interface Told {
   readonly id?: string
-  readonly event?: 'connected' | 'disconnected'
+  readonly event?: 'connected' | 'disconnected' | 'present'
+  readonly snapshot?: string
   readonly user?: number | string
   readonly connection?: string
   readonly node?: string
@@ -63,7 +64,23 @@ export class FeedClient implements Disposable {
   }
 
   get events(): Told[] {
-    return this.told.filter(({ event }) => event !== undefined)
+    return this.told.filter(({ event }) => event !== undefined && event !== 'present')
+  }
+
+  /** Is it told of all who were connected? */
+  get isComplete(): boolean {
+    return this.told.some(({ snapshot }) => snapshot === 'complete')
+  }
+
+  /** The connections that are open by all that it was told since the last gap, with their users. */
+  get connections(): ReadonlyMap<string, number | string> {
+    const open = new Map<string, number | string>()
+    for (const { event, connection = '', user = 0, gap } of this.told) {
+      if (gap !== undefined) open.clear()
+      else if (event === 'disconnected') open.delete(connection)
+      else if (event !== undefined) open.set(connection, user)
+    }
+    return open
   }
 
   /** The same in short: user, and `connected` or why not. */

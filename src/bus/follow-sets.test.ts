@@ -48,7 +48,7 @@ describe.skipIf(!HAS_REDIS)('the sets of who follows whom', () => {
   test('are read by user, beside keys of others and with names', async () => {
     await add('1', '2', '3')
     await add('alice', 'news', '7', 'room:42')
-    await redis.command('SADD', `other:follows:1`, '9')
+    await redis.command('SADD', 'other:f:1', '9')
     await redis.command('SET', `${KEYS}2`, 'is no set')
     await redis.command('XADD', `${PREFIX}log`, '1-1', 'a', 'b')
     expect(await allRead()).toEqual({ '1': ['2', '3'], '2': [], alice: ['7', 'news', 'room:42'] })

@@ -41,6 +41,12 @@ const FEED_QUERY: readonly Parameter[] = [
     description: 'An `id` that the feed has told, or `oldest`; without it the next event is first.',
   },
   {
+    ...{ name: 'snapshot', in: 'query', schema: { type: 'boolean', default: false } },
+    description:
+      'Tell who is connected, too: first, or with an id only after a gap. All of them are told once ' +
+      'a line has `"snapshot":"complete"`.',
+  },
+  {
     ...{ name: 'Last-Event-ID', in: 'header', schema: { type: 'string' } },
     description: 'The same, of a client that comes back by itself; counts more.',
   },

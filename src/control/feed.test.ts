@@ -8,16 +8,18 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { feedLimits } from '../core/feed-limits.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import { listening } from '../http/listener.fixture.ts'
-import { Feed } from '../hub/feed.ts'
+import { Feed, type HeldConnection } from '../hub/feed.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
-import type { FeedSource } from '../log/feed-source.ts'
+import type { FeedSource, PresentConnections } from '../log/feed-source.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { feedRoutes } from './feed.ts'
-import { FeedReaders } from './feed-readers.ts'
+import { FeedReaders } from './feed-figures.ts'
 
 interface Line {
   readonly id?: string
   readonly event?: string
+  readonly user?: number
+  readonly snapshot?: string
   readonly gap?: { readonly after: string; readonly resume: string; readonly reason: string }
   readonly end?: string
 }
@@ -32,13 +34,19 @@ function portFor({ bytes = 2 ** 24, clock = systemClock, source = (of) => of }: 
   const names = new NameTable({ seed: 1 })
   const feed = new Feed({ bytes, epoch: 1, run: 'abc', node: 'here', names })
   const readers = new FeedReaders()
-  const options = { feed: source(feed), readers, settings: settingsOf(), clock }
+  const connected: HeldConnection[] = []
+  const present: PresentConnections = (place, countMax) => {
+    const next = place + countMax < connected.length ? place + countMax : null
+    return feed.present({ connections: connected.slice(place, place + countMax), next })
+  }
+  const options = { feed: source(feed), present, readers, settings: settingsOf(), clock }
   const port = listening({ clock, fetch: feedRoutes(options).fetch })
   let users = 0
   return {
-    ...{ feed, readers },
+    ...{ feed, readers, connected },
     add: (count: number) => {
-      for (let each = 0; each < count; each++) feed.opened(++users, 0, 1_000 * users)
+      for (let each = 0; each < count; each++)
+        feed.opened({ user: ++users, process: 0, sinceUs: 1_000 * users })
     },
     follow: (query = '') => {
       const request = `GET /feed${query} HTTP/1.1\r\nHost: localhost\r\n\r\n`
@@ -138,6 +146,76 @@ test('a window that is read at once keeps nobody else waiting for more than a pa
   isOver = true
   expect(eventIds(linesOf(client))).toEqual(idsFrom(1, VERY_MANY))
   expect(turns).toBeGreaterThan(VERY_MANY / feedLimits.eventsPerPage)
+})
+
+describe('a reader that wants to know who is connected', () => {
+  const CONNECTED = 5 * feedLimits.eventsPerPage + 1
+
+  /** With so many who are connected, and no events. */
+  function portWith() {
+    const port = portFor({ bytes: 4_096 })
+    for (let user = 1; user <= CONNECTED; user++) {
+      port.connected.push({ user, process: 0, sinceUs: user })
+    }
+    return port
+  }
+
+  const isComplete = ({ snapshot }: Line) => snapshot === 'complete'
+  const presentIn = (lines: readonly Line[]) =>
+    lines.flatMap(({ event, user }) => (event === 'present' ? user : []))
+  const all = Array.from({ length: CONNECTED }, (_, at) => at + 1)
+
+  test('is told of all of them, and then that these were all', async () => {
+    await using port = portWith()
+    port.add(3)
+    using client = await port.follow('?snapshot=true')
+    await until('it is complete', () => linesOf(client).some(isComplete))
+    const lines = linesOf(client)
+    expect(lines[0]).toEqual({ id: idOf(3) })
+    expect(presentIn(lines)).toEqual(all)
+    expect(lines.at(-1)).toEqual({ id: idOf(3), snapshot: 'complete' })
+    port.add(1)
+    await until('the next event', () => eventIds(linesOf(client)).includes(idOf(4)))
+    expect(linesOf(client).filter(isComplete)).toHaveLength(1)
+  })
+
+  test('is told of what happens meanwhile, in time, though the window is small', async () => {
+    await using port = portWith()
+    let isOver = false
+    const adding = (async () => {
+      for (; !isOver; await new Promise(setImmediate)) port.add(100)
+    })()
+    using client = await port.follow('?snapshot=true')
+    await until('it is complete', () => linesOf(client).some(isComplete))
+    isOver = true
+    await adding
+    const lines = linesOf(client).slice(0, linesOf(client).findIndex(isComplete))
+    expect(presentIn(lines)).toEqual(all)
+    expect(lines.filter(({ gap }) => gap !== undefined)).toEqual([])
+    // More than the window has.
+    expect(eventIds(lines).length).toBeGreaterThan(4_096 / 20)
+  })
+
+  test('and comes back is told of them only if there is a gap', async () => {
+    await using port = portWith()
+    port.add(3)
+    using back = await port.follow(`?snapshot=true&after=${idOf(1)}`)
+    await until('it has the rest', () => eventIds(linesOf(back)).length === 2)
+    port.add(1)
+    await until('it has the next one', () => eventIds(linesOf(back)).length === 3)
+    expect(presentIn(linesOf(back))).toEqual([])
+    using lost = await port.follow(`?snapshot=true&after=000000000002-000000000001`)
+    await until('it is complete', () => linesOf(lost).some(isComplete))
+    expect(linesOf(lost)[0]?.gap?.reason).toBe('unknown')
+    expect(presentIn(linesOf(lost))).toEqual(all)
+  })
+
+  test.each(['yes', '', '1'])('says so by true or false, and not by %p', async (value) => {
+    await using port = portWith()
+    using client = await port.follow(`?snapshot=${value}`)
+    expect((await client.headed()).status).toBe(400)
+    expect(port.readers.open).toBe(0)
+  })
 })
 
 describe('a source that answers later', () => {

@@ -2,6 +2,7 @@
 // and documentation. Nothing here is on a hot path.
 
 import { type Static, type TInteger, Type } from '@sinclair/typebox'
+import { BusFigures } from '../bus/bus-figures.ts'
 import { build } from '../core/build.ts'
 import type { Clock } from '../core/clock.ts'
 import { cpuSeconds, type LoopWatch } from '../core/loop.ts'
@@ -16,7 +17,7 @@ import type { FeedGapReason } from '../log/feed-source.ts'
 import type { GapReason } from '../log/message-log.ts'
 import type { NameTable } from '../subscriptions/name-table.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
-import type { FeedFigures } from './feed-readers.ts'
+import type { FeedFigures } from './feed-figures.ts'
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
@@ -41,8 +42,8 @@ export const ServerState = Type.Union(
   ],
   {
     description:
-      'Whether new streams may be sent here, and if not, why: disconnected from the Erlang node that ' +
-      'it requires, unwritable with a database that takes no changes.',
+      'Whether new streams may be sent here, and if not, why: disconnected from the Erlang node or ' +
+      'the Redis that it requires, unwritable with a database that takes no changes.',
   },
 )
 export type ServerState = Static<typeof ServerState>
@@ -194,6 +195,9 @@ export const Stats = Type.Object({
   erlang: Type.Union([NodeFigures, Type.Null()], {
     description: 'This server as an Erlang node; null if it is none.',
   }),
+  bus: Type.Union([BusFigures, Type.Null()], {
+    description: 'What this server shares with others through Redis; null for one of its own.',
+  }),
   process: Type.Object({
     pid: Type.Integer(),
     residentBytes: Count('Resident memory.'),
@@ -230,6 +234,7 @@ export interface StatsSource {
   readonly logLinesDropped: () => number
   readonly state: () => ServerState
   readonly erlang: () => NodeFigures | null
+  readonly bus: () => BusFigures | null
 }
 
 export async function gatherStats(source: StatsSource): Promise<Stats> {
@@ -269,6 +274,7 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
     feed: source.feed(),
     workers: workers.map(workerStats),
     erlang: source.erlang(),
+    bus: source.bus(),
     process: {
       pid: process.pid,
       residentBytes: process.memoryUsage.rss(),

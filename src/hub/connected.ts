@@ -41,6 +41,16 @@ export class Connected {
     return this.#table.usersAfter(after, count)
   }
 
+  /** The slots of open streams behind this one, in order, `countMax` at most. */
+  slotsBehind(slot: number, countMax: number): number[] {
+    const slots: number[] = []
+    let next = this.#table.nextOpen(slot)
+    for (; next !== 0 && slots.length < countMax; next = this.#table.nextOpen(next)) {
+      slots.push(next)
+    }
+    return slots
+  }
+
   /** The slots of a user's open streams. */
   slotsOf(user: number): number[] {
     return this.#table.slotsOf(user)

@@ -31,14 +31,14 @@ function allOf(feed: Feed, from = feed.start, eventsMax = 1_000): ConnectionEven
 }
 
 function open(feed: Feed, user: number, sinceUs = 1_000): void {
-  feed.opened(user, 0, sinceUs)
+  feed.opened({ user, process: 0, sinceUs })
 }
 
 describe('an event', () => {
   test('says what it was told, up to the highest of all', () => {
     const feed = feedFor()
     const sinceUs = 2 ** 51 - 1
-    feed.opened(2 ** 31 - 1, 65_535, sinceUs)
+    feed.opened({ user: 2 ** 31 - 1, process: 65_535, sinceUs })
     const closed = { user: 1, process: 2, sinceUs: 1_234_567 }
     feed.closed(closed, 'slow', true, 2 ** 42 + 7.9)
     feed.closed(closed, 'lost', false, 2_000)

@@ -10,6 +10,7 @@ import type {
   FeedGapReason,
   FeedPage,
   FeedSource,
+  PresentPage,
 } from '../log/feed-source.ts'
 import { isHandle, type NameTable } from '../subscriptions/name-table.ts'
 import { CLOSES, type CloseReason } from './refusals.ts'
@@ -49,20 +50,25 @@ const HIGH = 2 ** 32
 
 /** What is told of the connections of this node. Hot paths: once a connection each. */
 export interface ConnectionOwner {
-  /**
-   * @param process that holds it: its number among those of this run; modulo 65,536
-   * @param sinceUs when it was opened, in microseconds since 1970; no other one of its process was
-   *   opened then
-   */
-  opened(user: number, process: number, sinceUs: number): void
+  opened(connection: HeldConnection): void
   /** @param isOnline has the user other connections? */
-  closed(connection: ClosedConnection, reason: FeedReason, isOnline: boolean, nowMs: number): void
+  closed(connection: HeldConnection, reason: FeedReason, isOnline: boolean, nowMs: number): void
 }
 
-export interface ClosedConnection {
+export interface HeldConnection {
   readonly user: number
+  /** That holds it: its number among those of this run, up to 65,535. */
   readonly process: number
+  /** When it was opened, in microseconds since 1970; no other one of its process was opened
+   * then. */
   readonly sinceUs: number
+}
+
+/** Connections that are open, in no order. */
+export interface HeldPage {
+  readonly connections: readonly HeldConnection[]
+  /** Where the others are; null if these were all. */
+  readonly next: number | null
 }
 
 export interface FeedOptions {
@@ -73,7 +79,7 @@ export interface FeedOptions {
   /** What no other run of any node has. */
   readonly run: string
   readonly node: string
-  readonly names: Pick<NameTable, 'writeName'>
+  readonly names: Pick<NameTable, 'writeName' | 'subjectOf'>
 }
 
 export class Feed implements ConnectionOwner, FeedSource {
@@ -120,22 +126,17 @@ export class Feed implements ConnectionOwner, FeedSource {
     return { epoch: this.#options.epoch, number }
   }
 
-  opened(user: number, process: number, sinceUs: number): void {
-    this.#append(user, IS_ONLINE, process, sinceUs, sinceUs / 1_000)
+  opened(connection: HeldConnection): void {
+    this.#append(connection, IS_ONLINE, connection.sinceUs / 1_000)
   }
 
-  closed(
-    { user, process, sinceUs }: ClosedConnection,
-    reason: FeedReason,
-    isOnline: boolean,
-    nowMs: number,
-  ): void {
+  closed(connection: HeldConnection, reason: FeedReason, isOnline: boolean, nowMs: number): void {
     // The clocks of two processes may differ.
-    const atMs = Math.max(nowMs, sinceUs / 1_000)
-    this.#append(user, NUMBERS[reason] | (isOnline ? IS_ONLINE : 0), process, sinceUs, atMs)
+    const atMs = Math.max(nowMs, connection.sinceUs / 1_000)
+    this.#append(connection, NUMBERS[reason] | (isOnline ? IS_ONLINE : 0), atMs)
   }
 
-  #append(user: number, what: number, process: number, sinceUs: number, atMs: number): void {
+  #append({ user, process, sinceUs }: HeldConnection, what: number, atMs: number): void {
     const length = isHandle(user) ? this.#options.names.writeName(user, this.#name) : 0
     const words = this.#words
     const at = this.#next * WORDS
@@ -253,6 +254,20 @@ export class Feed implements ConnectionOwner, FeedSource {
       name += String.fromCharCode(this.#bytes[start + (at % NAME_BYTES)] as number)
     }
     return name
+  }
+
+  /** Connections that are open, as readers are told of them. */
+  present({ connections, next }: HeldPage): PresentPage {
+    const { run, node, names } = this.#options
+    return {
+      connections: connections.map(({ user, process, sinceUs }) => ({
+        user: names.subjectOf(user),
+        connection: connectionId(run, process, sinceUs),
+        node,
+        sinceMs: Math.floor(sinceUs / 1_000),
+      })),
+      next,
+    }
   }
 
   /** Where the words of a place are, by its number. */

@@ -4,18 +4,23 @@
 import type { Cursor } from '../core/cursor.ts'
 import type { Subject } from '../core/user.ts'
 
-/** A connection of a user was opened, or is closed. */
-export interface ConnectionEvent {
-  /** Who has had this event, is here. */
-  readonly cursor: Cursor
+/** A connection that is open. */
+export interface OpenConnection {
   readonly user: Subject
   /** No other connection has it, of any process, node or run. */
   readonly connection: string
   readonly node: string
+  /** When it was opened, in milliseconds since 1970. */
+  readonly sinceMs: number
+}
+
+/** A connection of a user was opened, or is closed. */
+export interface ConnectionEvent extends OpenConnection {
+  /** Who has had this event, is here. */
+  readonly cursor: Cursor
   /** Has the user a connection with this node now? */
   readonly online: boolean
-  /** When it was opened, and when this was seen, in milliseconds since 1970. */
-  readonly sinceMs: number
+  /** When this was seen, in milliseconds since 1970. */
   readonly atMs: number
   /** Why it ended; null of one that was opened. */
   readonly reason: string | null
@@ -40,6 +45,24 @@ export interface FeedPage {
   /** Where it goes on. */
   readonly cursor: Cursor
 }
+
+/** Connections that are open, in no order. */
+export interface PresentPage {
+  readonly connections: readonly OpenConnection[]
+  /** Where the others are; null if these were all. */
+  readonly next: number | null
+}
+
+/**
+ * Who is connected, page by page. A connection that is open all the while is in one of the pages;
+ * of one that was opened or closed meanwhile, the feed tells behind where it was before the first.
+ *
+ * @param place 0 for the first page
+ */
+export type PresentConnections = (
+  place: number,
+  countMax: number,
+) => PresentPage | Promise<PresentPage>
 
 /**
  * Each event is there at least once, and those of one user in their order. A feed that begins anew

@@ -71,7 +71,8 @@ export interface BusGap {
  */
 export interface BusListener {
   /**
-   * Hot path: once an item.
+   * Hot path: once an item. A change of who follows whom may come again, after others, and counts
+   * again: a part of the log was lost and added again.
    *
    * @param publication null for an item of another node, unless that node asks for a report:
    *   then its streams settle it as one of this node
@@ -95,10 +96,13 @@ export interface MessageBus {
   /** The cursor of a number of the window. */
   cursorOf(number: number): Cursor
   /**
-   * What is to be awaited, if anything, before a stream resumes here: while a part of the log is
-   * added again that the streams of this node have had, nobody knows where it will stand.
+   * What is to be awaited, if anything, before a stream resumes here, and then to be asked again:
+   * while a part of the log is added again that the streams of this node have had, nobody knows
+   * where it will stand; and of a place that another node has read, this one may be behind.
+   *
+   * @param behind where the stream is to go on, if it says so
    */
-  settled(): Promise<void> | null
+  settled(behind?: Cursor): Promise<void> | null
   /** Takes an item, and calls back later or at once; or refuses it. Hot path: once an item. */
   publish(item: LogItem, publication: Publication | null): Result<void, 'full' | 'closed'>
   /** Refuses what has no place in the log yet. */

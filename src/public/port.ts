@@ -14,7 +14,7 @@ import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { type DrainPace, endEvenly } from '../hub/drain.ts'
-import type { ConnectionOwner } from '../hub/feed.ts'
+import type { ConnectionOwner, HeldConnection, HeldPage } from '../hub/feed.ts'
 import {
   type HostFigures,
   type StreamFigures,
@@ -148,9 +148,7 @@ export class PublicPort implements StreamHost {
   }
 
   #onOpen(slot: number): void {
-    const { streams } = this
-    const sinceUs = streams.connected.openedAtUs(slot)
-    this.#options.feed?.opened(streams.userOf(slot), THIS_PROCESS, sinceUs)
+    this.#options.feed?.opened(this.#connectionOf(slot))
   }
 
   #onEnd(user: number, reason: CloseReason, slot: number): void {
@@ -165,9 +163,14 @@ export class PublicPort implements StreamHost {
   #tellClosed(user: number, reason: CloseReason, slot: number): void {
     const { feed, clock } = this.#options
     if (feed === null) return
-    const { connected } = this.streams
-    const closed = { user, process: THIS_PROCESS, sinceUs: connected.openedAtUs(slot) }
-    feed.closed(closed, reason, connected.isOnline(user), clock.nowMs())
+    const isOnline = this.streams.connected.isOnline(user)
+    feed.closed(this.#connectionOf(slot), reason, isOnline, clock.nowMs())
+  }
+
+  #connectionOf(slot: number): HeldConnection {
+    const { streams } = this
+    const sinceUs = streams.connected.openedAtUs(slot)
+    return { user: streams.userOf(slot), process: THIS_PROCESS, sinceUs }
   }
 
   /** Called once, by {@link openPublicPort}. */
@@ -249,6 +252,12 @@ export class PublicPort implements StreamHost {
 
   usersAfter(after: number, count: number): Uint32Array {
     return this.streams.connected.usersAfter(after, count)
+  }
+
+  connectionsFrom(place: number, countMax: number): HeldPage {
+    const slots = this.streams.connected.slotsBehind(place, countMax)
+    const next = slots.length < countMax ? null : (slots.at(-1) ?? null)
+    return { connections: slots.map((slot) => this.#connectionOf(slot)), next }
   }
 
   endStreams(user: number, end: StreamEnd): Promise<EndedStreams> {

@@ -1,9 +1,10 @@
 // Where messages come in, opened together or not at all: the control port, and the Erlang node if
 // this server is one.
 
+import { busFigures } from '../bus/bus-figures.ts'
 import { controlPort } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'
-import { FeedReaders, feedFigures } from '../control/feed-readers.ts'
+import { FeedReaders, feedFigures } from '../control/feed-figures.ts'
 import { noOthers, type OtherServers } from '../control/other-servers.ts'
 import { gatherStats, type ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
@@ -28,6 +29,7 @@ import { sweepNames } from '../hub/name-sweep.ts'
 import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
 import { nodeNameIn, type Settings } from '../hub/settings.ts'
+import type { PresentConnections } from '../log/feed-source.ts'
 import { AskedServers, answerOthers } from './asked-servers.ts'
 import type { Messages } from './messages.ts'
 
@@ -200,6 +202,7 @@ function samplerOf(
     logLinesDropped: () => log.dropped,
     silentWorkers: () => host.silentWorkers,
     erlang: () => node?.figures() ?? null,
+    bus: () => (messages.shared === null ? null : busFigures({ ...messages.shared, clock })),
   })
 }
 
@@ -214,9 +217,15 @@ function stateOf(
   const isNodeRequired = settings.current.erlang?.required === true
   if (isNodeRequired && node?.isConnected === false) return 'disconnected'
   const isBusRequired = settings.current.bus?.isRequired === true
-  return isBusRequired && messages.shared?.redis.figures.isReady === false
-    ? 'disconnected'
-    : 'ready'
+  return isBusRequired && messages.shared?.redis.isReady === false ? 'disconnected' : 'ready'
+}
+
+/** Who is connected, as readers of the feed are told. */
+function presentOf(host: StreamHost, feed: Feed | null): PresentConnections {
+  return (place, countMax) => {
+    if (feed === null) throw new Error('there is no feed')
+    return feed.present(host.connectionsFrom(place, countMax))
+  }
 }
 
 function openControlPort(
@@ -251,7 +260,7 @@ function openControlPort(
     others,
     subjects: { host, names, followers: subscriptions, settings },
     tickets: { tickets: messages.tickets, settings },
-    feed: { feed, readers, settings, clock },
+    feed: { feed, present: presentOf(host, feed), readers, settings, clock },
     stats: sampler.source,
     dashboard: () =>
       dashboardRoutes({

@@ -3,6 +3,7 @@
 
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { finish } from '../core/steps.ts'
 import { FollowIndex } from './follow-index.ts'
 import { FollowLists } from './follow-lists.ts'
 import { inOrder } from './model.fixture.ts'
@@ -12,7 +13,7 @@ const newNames = (namesMax?: number) =>
   new NameTable({ seed: 1, ...(namesMax === undefined ? {} : { namesMax }) })
 
 async function indexOf(lists: FollowLists): Promise<FollowIndex> {
-  return new FollowIndex({ lists: await lists.sorted(), findsSubjects: true })
+  return finish(FollowIndex.ofSubjects(await lists.sorted()))
 }
 
 const user = fc.oneof(

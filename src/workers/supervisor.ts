@@ -11,7 +11,7 @@ import { OK, type Result, refused, success } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import { type DrainPace, shareOf } from '../hub/drain.ts'
-import type { ConnectionOwner } from '../hub/feed.ts'
+import type { ConnectionOwner, HeldPage } from '../hub/feed.ts'
 import {
   addTotals,
   addUsage,
@@ -272,6 +272,10 @@ export class Supervisor implements StreamHost, WorkerOwner {
 
   usersAfter(after: number, count: number): Uint32Array {
     return this.#presence.usersAfter(after, count)
+  }
+
+  connectionsFrom(place: number, countMax: number): HeldPage {
+    return this.#connections.connectionsFrom(place, countMax)
   }
 
   /** All workers are asked: one may have a stream that it has not reported. */

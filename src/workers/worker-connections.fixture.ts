@@ -15,7 +15,7 @@ export class ReportedStreams {
   readonly #connections = new WorkerConnections({
     ...{ workers: 1, presence: new Presence(1), clock: systemClock },
     feed: {
-      opened: (user) => this.told.push(['opened', user]),
+      opened: ({ user }) => this.told.push(['opened', user]),
       closed: ({ user }, reason) => this.told.push(['closed', user, reason]),
     },
   })

@@ -80,6 +80,14 @@ test('each process of a worker has connections of its own, also in the same micr
   expect(new Set(opened.map(({ connection }) => connection)).size).toBe(6)
 })
 
+test('a connection is the same in the feed and among those that are open, after any restarts', () => {
+  const { open, connections, feed, events } = connectionsFor()
+  for (let life = 0; life < 70_000; life++) connections.onDown(0)
+  open(0, 1, 7, 1_000)
+  const [present] = feed.present(connections.connectionsFrom(0, 10)).connections
+  expect(events().at(-1)?.connection).toBe(present?.connection as string)
+})
+
 interface Held {
   readonly slot: number
   readonly user: number
@@ -131,6 +139,68 @@ test('the feed and the users who are connected agree, whoever comes and goes', (
       const there = new Set(held.flat().map(({ user }) => user))
       expect([...users].toSorted()).toEqual([...there].toSorted())
       expect([...presence.usersAfter(0, 100)]).toEqual([...there].toSorted())
+    }),
+  )
+})
+
+test('pages of open connections and the feed behind the first of them agree', () => {
+  const worker = fc.integer({ min: 0, max: WORKERS - 1 })
+  const happens = fc.oneof(
+    { weight: 5, arbitrary: fc.record({ worker, come: fc.integer({ min: 1, max: 6 }) }) },
+    { weight: 4, arbitrary: fc.record({ worker, go: fc.nat() }) },
+    { weight: 1, arbitrary: fc.record({ worker, down: fc.constant(true) }) },
+    { weight: 4, arbitrary: fc.constant('page' as const) },
+  )
+  const sequence = fc.array(happens, { maxLength: 60, size: 'max' })
+  fc.assert(
+    fc.property(sequence, sequence, fc.integer({ min: 1, max: 4 }), (before, after, countMax) => {
+      const { feed, open, close, connections } = connectionsFor()
+      const slots: Set<number>[] = Array.from({ length: WORKERS }, () => new Set())
+      let sinceUs = 0
+      const happen = (what: Exclude<(typeof before)[number], 'page'>) => {
+        const held = slots[what.worker] as Set<number>
+        if ('come' in what) {
+          let slot = 1
+          while (held.has(slot)) slot++
+          held.add(slot)
+          open(what.worker, slot, what.come, ++sinceUs)
+        } else if ('go' in what) {
+          const slot = [...held][what.go % Math.max(1, held.size)]
+          if (slot === undefined) return
+          held.delete(slot)
+          close(what.worker, [slot], 'client')
+        } else {
+          held.clear()
+          connections.onDown(what.worker)
+        }
+      }
+      const pageFrom = (place: number) => feed.present(connections.connectionsFrom(place, countMax))
+      for (const what of before) if (what !== 'page') happen(what)
+      const { cursor } = feed
+      const told = new Set<string>()
+      let place: number | null = 0
+      const readPage = () => {
+        if (place === null) return
+        const page = pageFrom(place)
+        expect(page.connections.length).toBeLessThanOrEqual(countMax)
+        for (const { connection } of page.connections) told.add(connection)
+        place = page.next
+      }
+      for (const what of after) {
+        if (what === 'page') readPage()
+        else happen(what)
+      }
+      while (place !== null) readPage()
+      for (const { connection, reason } of feed.read(cursor, 100_000).events) {
+        if (reason === null) told.add(connection)
+        else told.delete(connection)
+      }
+      const now = feed.present(connections.connectionsFrom(0, 1_000))
+      expect(now.next).toBeNull()
+      expect(now.connections).toHaveLength(slots.reduce((sum, { size }) => sum + size, 0))
+      expect([...told].toSorted()).toEqual(
+        now.connections.map(({ connection }) => connection).toSorted(),
+      )
     }),
   )
 })

@@ -4,7 +4,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import { grown } from '../core/typed-array.ts'
-import type { ConnectionOwner } from '../hub/feed.ts'
+import type { ConnectionOwner, HeldConnection, HeldPage } from '../hub/feed.ts'
 import { CLOSES, type CloseReason } from '../hub/refusals.ts'
 import type { Presence } from './presence.ts'
 import { longNumberAt, type RecordWriter } from './records.ts'
@@ -17,8 +17,10 @@ const NUMBERS = Object.fromEntries(REASONS.map((reason, at) => [reason, at])) as
 >
 /** A slot has 24 bits: a process has no more descriptors. */
 const SLOT_BITS = 24
-const SLOT_MASK = 2 ** SLOT_BITS - 1
+const SLOTS = 2 ** SLOT_BITS
+const SLOT_MASK = SLOTS - 1
 const OPENED_BYTES = 16
+const PROCESSES_MAX = 65_535
 
 /** Of a record of streams that were opened. Hot path: once a stream. */
 export function writeOpened(out: RecordWriter, slot: number, user: number, sinceUs: number): void {
@@ -81,7 +83,13 @@ export class WorkerConnections {
     this.#presence = presence
     this.#feed = feed
     this.#clock = clock
-    this.#held = Array.from({ length: workers }, () => new HeldStreams(++this.#processes))
+    this.#held = Array.from({ length: workers }, () => new HeldStreams(this.#nextProcess()))
+  }
+
+  /** The feed has 16 bits for it; after so many restarts another one is meant by the time. */
+  #nextProcess(): number {
+    this.#processes = (this.#processes % PROCESSES_MAX) + 1
+    return this.#processes
   }
 
   /** One stream was opened. Hot path. */
@@ -89,7 +97,7 @@ export class WorkerConnections {
     const held = this.#of(worker)
     held.open(slot, user, sinceUs)
     this.#presence.add(user, worker)
-    this.#feed?.opened(user, held.process, sinceUs)
+    this.#feed?.opened({ user, process: held.process, sinceUs })
   }
 
   /** @param record what {@link writeOpened} has written, once or more */
@@ -123,7 +131,7 @@ export class WorkerConnections {
     const nowMs = this.#clock.nowMs()
     const held = this.#of(worker)
     const { process, user: users, sinceUs } = held
-    held.process = ++this.#processes
+    held.process = this.#nextProcess()
     for (const [slot, user] of users.entries()) {
       if (user === 0) continue
       users[slot] = 0
@@ -131,6 +139,23 @@ export class WorkerConnections {
       this.#feed?.closed(connection, 'lost', this.#presence.find(user) > 0, nowMs)
     }
     return streams
+  }
+
+  /** See {@link StreamHost}: a place is a worker and a slot, behind which the others are. */
+  connectionsFrom(place: number, countMax: number): HeldPage {
+    const connections: HeldConnection[] = []
+    let slot = place & SLOT_MASK
+    for (let worker = Math.floor(place / SLOTS); worker < this.#held.length; worker++) {
+      const { process, user: users, sinceUs } = this.#of(worker)
+      while (++slot < users.length) {
+        const user = users[slot] as number
+        if (user === 0) continue
+        connections.push({ user, process, sinceUs: sinceUs[slot] as number })
+        if (connections.length === countMax) return { connections, next: worker * SLOTS + slot }
+      }
+      slot = 0
+    }
+    return { connections, next: null }
   }
 
   #of(worker: number): HeldStreams {

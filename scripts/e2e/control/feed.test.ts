@@ -167,6 +167,31 @@ describe.each([[[]], [['--workers', '2']]])('the feed, %p', (args) => {
     for (const client of clients.values()) client.terminate()
   })
 
+  test('tells first who is connected, if it is asked to, and then who comes and goes', async () => {
+    await using server = await serve([...args, '--node-name', 'here'])
+    const clients = await Promise.all(upFrom(1, 400).map((user) => open(server, user)))
+    const coming = (async () => {
+      for (let user = 401; user <= 600; user++) {
+        clients[user - 401]?.terminate()
+        clients.push(await open(server, user))
+      }
+    })()
+    using feed = await FeedClient.open(server, 'snapshot=true')
+    await waitFor('all who are connected', () => feed.isComplete)
+    await coming
+    await waitFor('the others', () => feed.connections.size === 400)
+    using again = await FeedClient.open(server, 'snapshot=true')
+    await waitFor('all who are connected', () => again.isComplete)
+    expect([...feed.connections].toSorted()).toEqual([...again.connections].toSorted())
+    expect([...again.connections.values()].toSorted()).toEqual(upFrom(201, 400).toSorted())
+    const [, present] = again.told
+    expect(present).toEqual({
+      ...{ event: 'present', user: expect.any(Number), connection: expect.any(String) },
+      ...{ node: 'here', online: true, since: expect.any(String) },
+    })
+    for (const client of clients) client.terminate()
+  })
+
   test('tells a gap once the window has lost what was next, and goes on', async () => {
     await using server = await serve([...args, '--feed', '4KiB'])
     using before = await FeedClient.open(server)
@@ -240,9 +265,11 @@ describe.each([[[]], [['--workers', '2']]])('the feed, %p', (args) => {
       await server.end('SIGKILL')
     }
     await using again = await serve([...args, ...database])
-    using feed = await FeedClient.open(again, `after=${cursor}`)
+    using earlier = await open(again, 'bob')
+    using feed = await FeedClient.open(again, `snapshot=true&after=${cursor}`)
     expect(feed.gap).toMatchObject({ after: cursor, reason: 'unknown' })
-    expect(await usersOf(again)).toEqual([])
+    await waitFor('who is connected', () => feed.isComplete)
+    expect([[...feed.connections.values()], earlier.end]).toEqual([['bob'], null])
     using _ = await open(again, 'alice')
     await feed.has('alice connected')
     expect(feed.events.length).toBe(1)

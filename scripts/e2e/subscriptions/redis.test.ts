@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:tes
 import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, run, serve } from '../../support/comet.ts'
 import { folderOfTests } from '../../support/folder.ts'
+import { LogStream } from '../../support/log-stream.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 import { HAS_REDIS, RedisServer } from '../../support/redis.ts'
 
@@ -72,6 +73,33 @@ describe.skipIf(!HAS_REDIS)('who follows whom in Redis', () => {
     for (const server of [one, other]) {
       await waitFor('all to be there', async () => (await held(server)) === 3_000)
     }
+  })
+
+  test('counts as it was in its place between messages, for who comes back to another server', async () => {
+    await using one = await serveShared()
+    await using other = await serveShared()
+    const follow = async (server: CometServer, subject: string, method: string) => {
+      const { status } = await server.ask(`/users/alice/subscriptions/${subject}`, { method })
+      expect(status).toBe(200)
+    }
+    const publish = (subject: string, body: string) => one.publish({ subject, body })
+    // The same for a stream that is open all the time.
+    using open = await LogStream.open(one, 'alice', 'json')
+    using first = await LogStream.open(other, 'alice', 'json')
+    first.client.terminate()
+    await publish('news', 'before')
+    await follow(other, 'news', 'PUT')
+    await waitFor('it to be heard', async () => (await held(one)) === 1)
+    await publish('news', 'while')
+    await follow(one, 'news', 'DELETE')
+    await follow(one, 'sports', 'PUT')
+    await publish('news', 'after')
+    await publish('sports', 'last')
+    await open.has('last')
+    using again = await LogStream.open(other, 'alice', 'json', `after=${first.cursor}`)
+    await again.has('last')
+    expect(again.messages).toEqual(['while', 'last'])
+    expect([open.messages, again.gap]).toEqual([['while', 'last'], undefined])
   })
 
   test('of a file reaches servers that run, and is added to what there is', async () => {
