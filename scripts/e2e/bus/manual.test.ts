@@ -240,6 +240,33 @@ describe.skipIf(!HAS_REDIS)('while Redis is away', () => {
 })
 
 describe.skipIf(!HAS_REDIS)('two nodes', () => {
+  test('keep their messages when Redis has no file and restarts, and lose who follows whom', async () => {
+    await using redis = await RedisServer.start()
+    const { one, other } = await two(redis)
+    await using _one = one
+    await using _other = other
+    await using early = await RawClient.request(other.publicPort, 'GET /stream/alice HTTP/1.1')
+    const id = /"id":"([0-9a-f-]+)"/.exec(await early.received('"id"'))?.[1] ?? ''
+    await one.ask('/users/alice/subscriptions/7', { method: 'PUT' })
+    await publish(one, 'kept', 'a')
+    await early.received('kept')
+    const followed = async () => (await other.ask('/users/alice/subscriptions')).text()
+    expect(await followed()).toContain('[7]')
+    await redis.restart()
+    await waitFor('what is followed to be read again', async () => {
+      return (await followed()).includes('[]')
+    })
+    expect((await publish(one, 'later', 'b')).status).toBe(200)
+    await early.received('later')
+    for (const node of [one, other]) {
+      const line = `GET /stream/alice?after=${id} HTTP/1.1`
+      await using back = await RawClient.request(node.publicPort, line)
+      const text = await back.received('"body":"later"')
+      expect(text.match(/"body":"\w+"/g)).toEqual(['"body":"kept"', '"body":"later"'])
+      expect(text).not.toContain('"gap"')
+    }
+  })
+
   test('name the one that does not answer, and limit streams each for itself', async () => {
     await using redis = await RedisServer.start()
     const { one, other } = await two(redis, ['--max-streams-per-address', '1'])
