@@ -3,12 +3,14 @@
 
 import { systemClock } from '../src/core/clock.ts'
 import { historyLimits } from '../src/core/history-limits.ts'
+import { Dispatcher } from '../src/hub/dispatcher.ts'
 import { LocalOutlet } from '../src/hub/outlet.ts'
 import { PublicationKeys } from '../src/hub/publication-keys.ts'
 import { Router } from '../src/hub/router.ts'
 import { settingsOf } from '../src/hub/settings.fixture.ts'
 import { StreamStore } from '../src/hub/store.ts'
 import { type StreamKind, UNLIMITED } from '../src/hub/stream.ts'
+import { LocalBus } from '../src/log/local-bus.ts'
 import { memoryLog } from '../src/log/ring-log.ts'
 import { FollowIndex } from '../src/subscriptions/follow-index.ts'
 import { NameTable } from '../src/subscriptions/name-table.ts'
@@ -36,6 +38,7 @@ const counting: StreamKind = {
   },
   input: null,
   hasCursor: false,
+  tellsGaps: false,
   opening: () => new Uint8Array(0),
   encode: ({ bytes }) => bytes,
   heartbeat: new Uint8Array(0),
@@ -83,11 +86,14 @@ function microsPerMessage(fanOut: number): number {
     subscriber: 2 + at * Math.floor((users - 2) / fanOut),
   }))
   const log = memoryLog({ bytes: historyLimits.bytesDefault, clock: systemClock })
+  const outlet = new LocalOutlet(streams)
+  const followers = new FollowIndex({ rows, subjects: 1, pairs: fanOut })
+  const dispatcher = new Dispatcher({ followers })
+  dispatcher.open(outlet)
   const router = new Router({
-    outlet: new LocalOutlet(streams),
-    followers: new FollowIndex({ rows, subjects: 1, pairs: fanOut }),
+    outlet,
     names: new NameTable({ seed: 1 }),
-    log,
+    bus: new LocalBus(log, dispatcher),
     keys: new PublicationKeys({ log, clock: systemClock }),
     settings,
   })

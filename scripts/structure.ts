@@ -15,15 +15,26 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   subscriptions: ['core', 'os'],
   hub: ['core', 'os', 'log', 'subscriptions'],
   // It brings entries in the order of all machines; what they are for, the hub knows.
-  bus: ['core', 'os', 'log'],
+  bus: ['core', 'os', 'log', 'hub', 'subscriptions', 'identity'],
   http: ['core', 'os', 'hub'],
   identity: ['core', 'os', 'http', 'hub', 'cli'],
   workers: ['core', 'os', 'http', 'log', 'hub', 'identity'],
   public: ['core', 'os', 'http', 'hub', 'identity', 'workers', 'browser'],
   erlang: ['core', 'os', 'hub'],
-  control: ['core', 'os', 'http', 'log', 'hub', 'identity', 'subscriptions', 'workers', 'erlang'],
+  control: [
+    'core',
+    'os',
+    'http',
+    'log',
+    'bus',
+    'hub',
+    'identity',
+    'subscriptions',
+    'workers',
+    'erlang',
+  ],
   // Its page, which is in it, runs in a browser and imports only what does so too.
-  dashboard: ['core', 'os', 'report', 'browser', 'hub', 'workers', 'erlang', 'control'],
+  dashboard: ['core', 'os', 'report', 'browser', 'bus', 'hub', 'workers', 'erlang', 'control'],
   server: [
     'core',
     'os',
@@ -45,8 +56,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   flood: ['core', 'os', 'report', 'cli', 'doctor'],
   // The search for the highest rate receives its messages by what flood is made of.
   gen: ['core', 'os', 'cli', 'flood'],
-  friends: ['core', 'os', 'subscriptions', 'cli'],
-  doctor: ['core', 'os', 'cli'],
+  friends: ['core', 'os', 'subscriptions', 'bus', 'cli'],
+  doctor: ['core', 'os', 'bus', 'cli'],
   client: ['core', 'os', 'cli'],
   token: ['core', 'os', 'hub', 'identity', 'cli'],
   cli: ['core', 'os'],
@@ -67,7 +78,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
 /** The framework stays at the edge, so that the rest outlives it. */
 const MAY_IMPORT_ELYSIA =
-  /^src\/(control\/(app|messages|users|subjects|subscriptions|tickets|metrics)|dashboard\/routes)\.ts$/
+  /^src\/(control\/(app|messages|users|subjects|subscriptions|tickets|metrics|feed)|dashboard\/routes)\.ts$/
 
 const TOO_LARGE_FOR_WORKERS =
   /^(elysia|@elysia\/.*|@sinclair\/typebox|node:(crypto|net|tty|dns|dns\/promises|stream|http|https|tls))$/

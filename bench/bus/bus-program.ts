@@ -4,11 +4,11 @@
 //   bun bench/bus/bus-program.ts URL PREFIX
 
 import { createInterface } from 'node:readline'
-import { parseRedisUrl } from '../../src/bus/redis-address.ts'
 import { RedisBus } from '../../src/bus/redis-bus.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { historyLimits } from '../../src/core/history-limits.ts'
 import { randomFrom } from '../../src/core/random.ts'
+import { parseRedisUrl } from '../../src/core/redis-address.ts'
 import type { LogItem, Publication } from '../../src/log/message-bus.ts'
 
 const SUBJECTS = 1_000_000
@@ -42,6 +42,7 @@ let last = 0
 const nowMs = systemClock.nowMs
 
 const startedMs = performance.now()
+const origin = crypto.randomUUID().replaceAll('-', '').slice(0, 16)
 const bus = new RedisBus({
   address: address.value,
   prefix,
@@ -50,10 +51,14 @@ const bus = new RedisBus({
   intern: () => null,
   clock: systemClock,
   random: Math.random,
-  origin: crypto.randomUUID().replaceAll('-', '').slice(0, 16),
+  origin,
+  node: { name: `node ${process.pid}`, address: 'none', version: 'bench', startedMs: nowMs() },
 })
 await bus.ready
-print({ readyMs: performance.now() - startedMs, entries: bus.window.last - bus.window.oldest + 1 })
+const readyMs = performance.now() - startedMs
+// Numbers have no holes once all nodes have joined.
+while (bus.members.get(origin) === null) await new Promise((resolve) => setTimeout(resolve, 1))
+print({ readyMs, entries: bus.window.last - bus.window.oldest + 1 })
 
 function onItem(item: LogItem, { number }: { number: number }): void {
   figures.heard++

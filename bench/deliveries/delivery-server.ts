@@ -7,6 +7,7 @@ import { systemClock } from '../../src/core/clock.ts'
 import { historyLimits } from '../../src/core/history-limits.ts'
 import { streamLimits } from '../../src/core/limits.ts'
 import { type Listener, listen } from '../../src/http/listener.ts'
+import { Dispatcher } from '../../src/hub/dispatcher.ts'
 import { LocalRegistry } from '../../src/hub/local-registry.ts'
 import { LocalOutlet } from '../../src/hub/outlet.ts'
 import { PublicationKeys } from '../../src/hub/publication-keys.ts'
@@ -15,6 +16,7 @@ import { Router } from '../../src/hub/router.ts'
 import { settingsOf } from '../../src/hub/settings.fixture.ts'
 import { StreamStore } from '../../src/hub/store.ts'
 import { UNLIMITED } from '../../src/hub/stream.ts'
+import { LocalBus } from '../../src/log/local-bus.ts'
 import { memoryLog } from '../../src/log/ring-log.ts'
 import type { RequestedStream } from '../../src/public/admission.ts'
 import { publicApp, publicRejection } from '../../src/public/app.ts'
@@ -36,13 +38,15 @@ const streams = new StreamStore({ settings, clock: systemClock })
 const outlet = new LocalOutlet(streams)
 const followers = new FollowIndex()
 const messages = memoryLog({ bytes: historyLimits.bytesDefault, clock: systemClock })
-const resumption = new Resumption({ log: messages, subscriptions: followers })
+const dispatcher = new Dispatcher({ followers })
+dispatcher.open(outlet)
+const bus = new LocalBus(messages, dispatcher)
+const resumption = new Resumption({ bus, subscriptions: followers })
 const names = new NameTable({ seed: 1 })
 const router = new Router({
   outlet,
-  log: messages,
+  bus,
   keys: new PublicationKeys({ log: messages, clock: systemClock }),
-  followers,
   names,
   settings,
 })

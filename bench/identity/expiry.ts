@@ -94,6 +94,7 @@ function closingAtOnce(store: StreamStore): StreamKind {
     },
     input: null,
     hasCursor: false,
+    tellsGaps: false,
     opening: () => new Uint8Array(0),
     encode: unexpected,
     heartbeat: new Uint8Array(0),

@@ -9,7 +9,7 @@ import { isEvent, isKey, isName } from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { userIdOf } from '../core/user.ts'
 import { NOBODY } from '../log/heads.ts'
-import { BARRIER, type LogItem } from '../log/message-bus.ts'
+import { BARRIER, type LogItem, type Publication } from '../log/message-bus.ts'
 import type { FollowChange, LogMessage, NamedUser } from '../log/message-log.ts'
 
 export interface EncodedBatch {
@@ -31,20 +31,27 @@ export type InternName = (name: string) => number | null
 /*
  * An item of the head: a letter, and then what follows it here; items are parted by blanks.
  *
- *   a, A   a text or JSON about a subject: target,bytes[,eEVENT][,kBYTES OF THE KEY]
+ *   a, A   a text or JSON about a subject: target,bytes[,eEVENT][,kBYTES OF THE KEY][,r]
  *   t, T   the same to one user
  *   e, E   the same to everyone, without a target
  *   f, u   a user follows a subject, or does so no longer: user,subject
  *   b      a barrier
  *
  * A target is a number or a name, none of which is all digits. The key of a message stands in the
- * body before its bytes.
+ * body before its bytes. An r asks all nodes to report what became of it.
  */
 
 const decoder = new TextDecoder()
 
-/** Hot path: once a batch, and in it once a message. */
-export function encodeBatch(items: readonly LogItem[]): EncodedBatch {
+/**
+ * Hot path: once a batch, and in it once a message.
+ *
+ * @param publications of the items, in their order
+ */
+export function encodeBatch(
+  items: readonly LogItem[],
+  publications: readonly (Publication | null)[] = [],
+): EncodedBatch {
   let head = ''
   let length = 0
   for (let at = 0; at < items.length; at++) {
@@ -63,6 +70,7 @@ export function encodeBatch(items: readonly LogItem[]): EncodedBatch {
         head += `,k${keyBytes}`
         length += keyBytes
       }
+      if (publications[at]?.isForAllNodes === true) head += REPORTED
     }
   }
   const body = bodyOf(items, length)
@@ -75,6 +83,20 @@ export function encodeBatch(items: readonly LogItem[]): EncodedBatch {
     byteCount: busLimits.entryBytes + head.length + (isText ? length : Math.ceil(length / 3) * 4),
   }
 }
+
+const REPORTED = ',r'
+
+/** Which items of a batch ask all nodes for a report, by its head. Hot path: once a batch. */
+export function reportedItems(head: string): readonly number[] {
+  if (!head.includes(REPORTED)) return NO_ITEMS
+  const found: number[] = []
+  for (const [at, part] of head.split(' ').entries()) {
+    if (/^[ate]/i.test(part) && part.endsWith(REPORTED)) found.push(at)
+  }
+  return found
+}
+
+const NO_ITEMS: readonly number[] = []
 
 function headOf({ bytes, isAbout, isJson, target, name }: LogMessage): string {
   if (isAbout) return `${isJson ? 'A' : 'a'}${name ?? target},${bytes.length}`
@@ -213,7 +235,7 @@ class ItemReader {
   }
 
   #others(text: string): Pick<LogMessage, 'event' | 'key'> | null {
-    const keyed = /^(?:e([^,]+))?(?:(?:^|,)k([1-9]\d{0,2}))?$/.exec(text)
+    const keyed = /^(?:e([^,]+))?(?:(?:^|,)k([1-9]\d{0,2}))?(?:(?:^|,)r)?$/.exec(text)
     if (keyed === null || text === '') return null
     const [, event = null, keyLength] = keyed
     if (event !== null && !isEvent(event)) return null

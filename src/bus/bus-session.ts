@@ -2,14 +2,18 @@
 // this node. Before it adds anything, it has read everything that was there.
 
 import type { BusLimits } from '../core/bus-limits.ts'
+import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { type Result, success } from '../core/result.ts'
 import type { AppendRequest, ConditionalRequest } from './append-request.ts'
 import type { BusKeys } from './bus-keys.ts'
+import type { BusMeter } from './bus-meter.ts'
 import { conditionOfEntry } from './condition.ts'
 import type { BatchResolution, Resolved } from './conditional-script.ts'
+import { type InboxEntry, parseInbox } from './inbox-entry.ts'
+import type { Membership } from './membership.ts'
 import type { OwnBatch, PublishQueue } from './publish-queue.ts'
-import type { RedisFailure } from './redis-connection.ts'
+import type { Argument, RedisFailure } from './redis-connection.ts'
 import type { RedisSession } from './redis-link.ts'
 import { BusScripts } from './scripts.ts'
 import type { SharedWindow } from './shared-window.ts'
@@ -22,9 +26,14 @@ export interface BusSessionOptions {
   readonly limits: BusLimits
   readonly window: SharedWindow
   readonly queue: PublishQueue
+  readonly clock: Clock
+  readonly membership: Membership
+  /** Called with what other nodes have sent. */
+  readonly onInbox: (entries: readonly InboxEntry[]) => void
   /** Called each time that everything is read and batches can be added. */
   readonly onReady: () => void
-  readonly onAdded: () => void
+  /** Counts what was read and added. */
+  readonly meter: BusMeter
 }
 
 /**
@@ -46,8 +55,18 @@ export class BusSession {
   #underWay = 0
   /** Is the next batch the first one since then? Redis need not know any before it. */
   #isFirst = true
+  /** Had the last answer all entries that there were then? */
+  #isAtTop = false
+  /** How many were not read when Redis was asked for the last time; null if it was not. */
+  #behind: number | null = null
+  /** When it was asked. */
+  #askedMs = Number.NEGATIVE_INFINITY
   /** Looks at the log since a batch was added. */
   #looks = 0
+  /** Up to which entry the inbox was read. */
+  #inboxAfter = '0-0'
+  /** When the log had something last. */
+  #heardMs: number
   /** Changes of the window that were acted upon. */
   #changes = 0
   /** Which resending is the newest one: it alone goes on. */
@@ -55,10 +74,22 @@ export class BusSession {
 
   constructor(options: BusSessionOptions) {
     this.#options = options
+    this.#heardMs = options.clock.elapsedMs()
   }
 
   get isReady(): boolean {
     return this.#phase === 'ready'
+  }
+
+  /** Messages and changes that are in the log and were not read here; null if nobody knows. */
+  get behind(): number | null {
+    if (this.#isAtTop) return 0
+    return this.#phase === 'reading' ? this.#distanceTo(this.#target) : this.#behind
+  }
+
+  #distanceTo(top: Cursor | null): number | null {
+    const { readAfter } = this.#options.window
+    return top?.epoch === readAfter.epoch ? Math.max(0, top.number - readAfter.number) : null
   }
 
   /** Settles when the connections are lost, or not usable. */
@@ -70,8 +101,14 @@ export class BusSession {
       return
     }
     this.#scripts = loaded.value
+    await this.#options.membership.start()
     await this.#look()
     while (!connections.reader.isClosed) await this.#read()
+    this.#options.membership.stop()
+  }
+
+  send(command: string, args: readonly Argument[]): Promise<Result<unknown, RedisFailure>> {
+    return this.#options.connections.writer.send(command, args)
   }
 
   /** Adds what waits, if it may be added now. */
@@ -87,23 +124,60 @@ export class BusSession {
   }
 
   async #read(): Promise<void> {
-    const { connections, keys, limits, window } = this.#options
+    const { connections, keys, limits, window, origin, membership } = this.#options
     const { readEntries, readBlockMs } = limits
+    const inbox = keys.inboxOf(origin)
     const limitsOfRead = ['COUNT', String(readEntries), 'BLOCK', String(readBlockMs)]
-    const args = [...limitsOfRead, 'STREAMS', keys.log, idText(window.readAfter)]
+    const places = [keys.log, inbox, idText(window.readAfter), this.#inboxAfter]
+    const args = [...limitsOfRead, 'STREAMS', ...places]
     const answer = await connections.reader.send('XREAD', args, readBlockMs)
     if (!answer.ok) {
       connections.end(answer.why.text)
       return
     }
     const entries = parseEntries(answer.value, keys.log)
-    if (entries === null) {
+    const received = parseInbox(answer.value, inbox)
+    if (entries === null || received === null) {
       connections.end('Redis has answered XREAD with something else.')
       return
     }
+    this.#options.meter.read += entries.length
+    this.#isAtTop = entries.length < readEntries
+    if (this.#isAtTop) this.#behind = null
+    else if (this.#phase === 'ready') this.#measure()
     for (const entry of entries) window.apply(entry)
-    if (entries.length === 0) await this.#onSilence()
-    else this.#onRead()
+    membership.onRead()
+    // After the log: it may be about what has just been read.
+    this.#inboxAfter = received.last ?? this.#inboxAfter
+    if (received.entries.length > 0) this.#options.onInbox(received.entries)
+    if (entries.length > 0) {
+      this.#heardMs = this.#options.clock.elapsedMs()
+      this.#onRead()
+    } else if (answer.value === null || this.#hasHeardNothing()) await this.#onSilence()
+  }
+
+  /** Also while the inbox always has something. */
+  #hasHeardNothing(): boolean {
+    const nowMs = this.#options.clock.elapsedMs()
+    if (nowMs - this.#heardMs < this.#options.limits.readBlockMs) return false
+    this.#heardMs = nowMs
+    return true
+  }
+
+  /** Asks how far the log goes, for the figures, now and then. */
+  #measure(): void {
+    const { clock, limits } = this.#options
+    const nowMs = clock.elapsedMs()
+    if (nowMs - this.#askedMs < limits.topEveryMs) return
+    this.#askedMs = nowMs
+    void this.#askTop()
+  }
+
+  async #askTop(): Promise<void> {
+    const { window, origin, connections } = this.#options
+    const hello = await this.#scripts?.hello(origin, window)
+    if (hello?.ok === false) connections.end(hello.why.text)
+    else this.#behind = hello === undefined ? null : this.#distanceTo(hello.value.top)
   }
 
   #onRead(): void {
@@ -124,7 +198,7 @@ export class BusSession {
 
   /** Redis waits for ever, and without an error, behind an entry that it does not have any more. */
   async #onSilence(): Promise<void> {
-    const { window, origin, connections } = this.#options
+    const { window } = this.#options
     const isIdle = this.#underWay === 0
     if (this.#phase === 'ready' && isIdle && window.tail.length > 0) {
       window.giveUp()
@@ -133,8 +207,7 @@ export class BusSession {
       // What was there a moment ago is not there any more.
       if (isIdle && this.#target !== null) this.#lookAgain()
     } else {
-      const hello = await this.#scripts?.hello(origin, window)
-      if (hello?.ok === false) connections.end(hello.why.text)
+      await this.#askTop()
     }
   }
 
@@ -212,6 +285,9 @@ export class BusSession {
     }
     // None was refused, as far as they are answered; the others are in their order, too.
     this.#phase = 'ready'
+    // What was in it may be gone, and its entries may begin anew.
+    this.#inboxAfter = '0-0'
+    this.#options.membership.onReady()
     this.#options.onReady()
     this.#tellRepeated()
     this.flush()
@@ -299,7 +375,7 @@ export class BusSession {
     }
     if (isIn(answer.value)) {
       this.#looks = 0
-      this.#options.onAdded()
+      this.#options.meter.added++
     } else {
       // Redis has refused it, and will refuse those behind it. They are all sent again, later.
       this.#phase = 'reading'

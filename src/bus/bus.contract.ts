@@ -53,22 +53,26 @@ export function busContract({ open, nodes: count }: BusContractOptions): void {
     expect(node.listener.texts).toEqual(texts)
   })
 
-  withNodes('a publisher is told where its message is, after its streams had it', async (nodes) => {
-    const [node] = nodes as [TestNode]
-    const order: string[] = []
-    const { promise, resolve } = Promise.withResolvers<void>()
-    node.bus.publish(about(1, 'a text'), {
-      ...NOT_DELIVERED,
-      onAccepted: ({ number }, isHanded) => {
-        order.push(...node.listener.texts, `accepted as ${number}`, `handed: ${isHanded}`)
-        resolve()
-      },
-      onRepeated: () => order.push('repeated'),
-      onRefused: (why) => order.push(why),
-    })
-    await promise
-    expect(order).toEqual(['a text', `accepted as ${node.bus.cursor.number}`, 'handed: true'])
-  })
+  withNodes(
+    'a publisher is told where its message is, right before its streams have it',
+    async (nodes) => {
+      const [node] = nodes as [TestNode]
+      const order: string[] = []
+      const { promise, resolve } = Promise.withResolvers<void>()
+      node.bus.publish(about(1, 'a text'), {
+        ...NOT_DELIVERED,
+        onAccepted: ({ number }, isHanded) => {
+          order.push(...node.listener.texts, `accepted as ${number}`, `handed: ${isHanded}`)
+          resolve()
+        },
+        onRepeated: () => order.push('repeated'),
+        onRefused: (why) => order.push(why),
+      })
+      await promise
+      expect(order).toEqual([`accepted as ${node.bus.cursor.number}`, 'handed: true'])
+      expect(node.listener.texts).toEqual(['a text'])
+    },
+  )
 
   withNodes('numbers are those of the window, one after the other', async (nodes) => {
     const before = nodes.map((node) => node.bus.cursor.number)

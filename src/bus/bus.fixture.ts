@@ -1,7 +1,13 @@
 // Nodes of tests on one Redis: each one has a bus, keeps all that its streams would get, and what
 // its publishers are told.
 
-import { type BusLimits, busLimits, type RedisLimits } from '../core/bus-limits.ts'
+import {
+  type BusLimits,
+  busLimits,
+  type NodeLimits,
+  nodeLimits,
+  type RedisLimits,
+} from '../core/bus-limits.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { until } from '../core/time.fixture.ts'
@@ -15,9 +21,12 @@ import type {
   PublishRefusal,
 } from '../log/message-bus.ts'
 import type { FollowChange, LogMessage } from '../log/message-log.ts'
+import type { FollowPair } from '../subscriptions/shared.ts'
 import { FollowGraph, followsIn, type LoadFollows } from './follow-graph.fixture.ts'
+import type { Member } from './member-entry.ts'
+import type { MemberListener } from './members.ts'
 import { addressOf, SHORT_LIMITS } from './redis.fixture.ts'
-import { type FollowPair, RedisBus } from './redis-bus.ts'
+import { RedisBus } from './redis-bus.ts'
 
 /** What a stream that follows everything gets; changes of who follows whom are for the node. */
 export type Heard = { readonly text: string; readonly cursor: Cursor } | { readonly gap: BusGap }
@@ -33,15 +42,22 @@ export class Listener implements BusListener {
   /** Where that is which was handed to the streams here first. */
   readonly handed = new Map<string, Cursor>()
   readonly repeated = new Set<string>()
+  /** What its streams do with a message that somebody wants to know of. */
+  settle: (publication: Publication, text: string) => void = () => undefined
   readonly #onChange: (change: FollowChange) => void
 
   constructor(onChange: (change: FollowChange) => void = () => undefined) {
     this.#onChange = onChange
   }
 
-  onItem(item: LogItem, cursor: Cursor): void {
-    if (item !== 'barrier' && 'follows' in item) this.#onChange(item)
-    else this.heard.push({ text: textOf(item), cursor })
+  onItem(item: LogItem, cursor: Cursor, publication: Publication | null): void {
+    if (item !== 'barrier' && 'follows' in item) {
+      this.#onChange(item)
+      return
+    }
+    const text = textOf(item)
+    this.heard.push({ text, cursor })
+    if (publication !== null) this.settle(publication, text)
   }
 
   onGap(gap: BusGap): void {
@@ -139,23 +155,50 @@ export interface RedisNodeOptions {
   readonly historyBytes?: number
   readonly limits?: Partial<BusLimits>
   readonly redisLimits?: Partial<RedisLimits>
+  readonly nodeLimits?: Partial<NodeLimits>
+  readonly name?: string
   readonly clock?: Clock
   readonly origin?: string
   /** Reads the sets of who follows whom; by default from the same address. */
   readonly load?: LoadFollows
 }
 
+/** What a node knows of others, in the order in which it was told. */
+export class MemberRecorder implements MemberListener {
+  /** `name joined`, `name stopped`, `name died`. */
+  readonly told: string[] = []
+  onChange: () => void = () => undefined
+
+  onJoin({ name }: Member): void {
+    this.told.push(`${name} joined`)
+    this.onChange()
+  }
+
+  onLeave({ name }: Member, isDead: boolean): void {
+    this.told.push(`${name} ${isDead ? 'died' : 'stopped'}`)
+    this.onChange()
+  }
+}
+
 export class RedisNode extends TestNode {
   readonly redis: RedisBus
+  readonly origin: string
+  readonly recorder: MemberRecorder
   readonly graph: FollowGraph
   /** Reads the sets of who follows whom. */
   readonly load: LoadFollows
 
-  private constructor(redis: RedisBus, listener: Listener, graph: FollowGraph, load: LoadFollows) {
+  private constructor(
+    redis: RedisBus,
+    listener: Listener,
+    parts: Pick<RedisNode, 'origin' | 'recorder' | 'graph' | 'load'>,
+  ) {
     super(redis, listener)
     this.redis = redis
-    this.graph = graph
-    this.load = load
+    this.origin = parts.origin
+    this.recorder = parts.recorder
+    this.graph = parts.graph
+    this.load = parts.load
   }
 
   /** Pairs are `<user> <subject>`, of numbers. */
@@ -164,11 +207,13 @@ export class RedisNode extends TestNode {
   }
 
   static open(url: string, options: RedisNodeOptions = {}): RedisNode {
-    const { prefix = 'comet:' } = options
+    const { prefix = 'comet:', origin = randomOrigin() } = options
     const ofUrl = () => followsIn((name, ...args) => commandOf(url, name, args), prefix)
     const { load = ofUrl } = options
     const graph = new FollowGraph(load)
     const listener = new Listener((change) => graph.onChange(change))
+    const recorder = new MemberRecorder()
+    const name = options.name ?? origin
     const bus = new RedisBus({
       address: addressOf(url),
       prefix,
@@ -178,15 +223,18 @@ export class RedisNode extends TestNode {
       intern: () => null,
       clock: options.clock ?? systemClock,
       random: Math.random,
-      origin: options.origin ?? randomOrigin(),
+      origin,
+      node: { name, address: '127.0.0.1:8001', version: '0.0.0', startedMs: Date.now() },
+      memberListener: recorder,
       limits: { ...busLimits, readBlockMs: 100, ...options.limits },
       redisLimits: { ...SHORT_LIMITS, ...options.redisLimits },
+      nodeLimits: { ...nodeLimits, ...options.nodeLimits },
     })
     graph.readAll = () => bus.readAll()
-    return new RedisNode(bus, listener, graph, load)
+    return new RedisNode(bus, listener, { origin, recorder, graph, load })
   }
 
-  /** One that can be published to, and resumed at. */
+  /** One that can be published to, and resumed at; it has joined. */
   static async start(url: string, options: RedisNodeOptions = {}): Promise<RedisNode> {
     const node = RedisNode.open(url, options)
     await node.isReady()
@@ -195,6 +243,12 @@ export class RedisNode extends TestNode {
 
   async isReady(): Promise<void> {
     await until('the node is ready', () => this.redis.figures.isReady)
+    await until('it has joined', () => this.redis.members.get(this.origin) !== null)
+  }
+
+  /** Names of the nodes that are there as far as this one knows, sorted. */
+  get members(): string[] {
+    return this.redis.members.all.map(({ name }) => name).toSorted()
   }
 
   async isAway(): Promise<void> {

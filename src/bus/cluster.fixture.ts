@@ -3,7 +3,7 @@
 import { expect } from 'bun:test'
 import { until } from '../core/time.fixture.ts'
 import { wrongAccounts, wrongFollows } from './accounts.fixture.ts'
-import { RedisNode } from './bus.fixture.ts'
+import { RedisNode, type RedisNodeOptions } from './bus.fixture.ts'
 
 /** Turns in which all nodes publish a message with the same key. */
 const TURNS_PER_KEY = 4
@@ -77,11 +77,30 @@ export async function settled(nodes: readonly RedisNode[]): Promise<void> {
   })
 }
 
+/** Waits until all of these nodes, and no others, are members to all of them, and the same ones. */
+export async function sameMembers(nodes: readonly RedisNode[]): Promise<void> {
+  const origins = nodes.map(({ origin }) => origin).toSorted()
+  await until('all know the same members', () => {
+    const [first] = nodes
+    const all = first?.redis.members.all ?? []
+    if (all.map(({ origin }) => origin).join() !== origins.join()) return false
+    return nodes.every(({ redis }) => Bun.deepEquals(redis.members.all, all))
+  })
+}
+
 export class Nodes implements AsyncDisposable {
   readonly all: RedisNode[]
 
   static async start(...urls: readonly string[]): Promise<Nodes> {
-    return new Nodes(await Promise.all(urls.map((url) => RedisNode.start(url))))
+    return await Nodes.startWith({}, ...urls)
+  }
+
+  static async startWith(options: RedisNodeOptions, ...urls: readonly string[]): Promise<Nodes> {
+    const names = ['left', 'middle', 'right']
+    const starts = urls.map((url, at) =>
+      RedisNode.start(url, { name: names[at] ?? '', ...options }),
+    )
+    return new Nodes(await Promise.all(starts))
   }
 
   private constructor(all: RedisNode[]) {

@@ -4,6 +4,7 @@
 import type { Cursor } from '../core/cursor.ts'
 import type { Result } from '../core/result.ts'
 import type { FollowChange } from '../log/message-log.ts'
+import { busKeys } from './bus-keys.ts'
 
 /** The sets in Redis, as `<user> <subject>`. */
 export type LoadFollows = () => Promise<ReadonlySet<string>>
@@ -77,7 +78,7 @@ export async function followsIn(
   command: (name: string, ...args: string[]) => Promise<unknown>,
   prefix = 'comet:',
 ): Promise<Set<string>> {
-  const beginning = `${prefix}follows:`
+  const beginning = busKeys(prefix).followsOf('')
   const keys = (await command('KEYS', `${beginning}*`)) as string[]
   const pairs = new Set<string>()
   for (const key of keys) {

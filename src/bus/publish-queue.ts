@@ -9,6 +9,7 @@ import { OK, type Result, refused } from '../core/result.ts'
 import { BARRIER, type LogItem, type Publication, type PublishRefusal } from '../log/message-bus.ts'
 import type { FollowChange } from '../log/message-log.ts'
 import { byteCountOf, type EncodedBatch, encodeBatch } from './batch.ts'
+import type { BusMeter } from './bus-meter.ts'
 import { type BatchCondition, conditionOf, hasCondition } from './condition.ts'
 import type { BatchResolution, Resolved } from './conditional-script.ts'
 import { FollowsPublication } from './follows-publication.ts'
@@ -39,6 +40,8 @@ export interface OwnBatch {
   readonly condition: BatchCondition | null
   readonly byteCount: number
   readonly sinceMs: number
+  /** When it was sent first. */
+  readonly sentMs: number
   /** Null once the publishers were told that nobody knows. */
   publications: readonly (Publication | null)[] | null
   /** The epoch in which Redis was asked what becomes of it, if it has a condition. */
@@ -53,6 +56,8 @@ export interface PublishQueueOptions {
   readonly origin: string
   readonly limits: BusLimits
   readonly clock: Clock
+  /** Counts refusals, and measures how long batches take. */
+  readonly meter: BusMeter
 }
 
 export class PublishQueue {
@@ -81,6 +86,12 @@ export class PublishQueue {
 
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** How long the oldest of them has been here; 0 if there is none. */
+  get oldestAgeMs(): number {
+    const sinceMs = (this.#resolved[0] ?? this.#sent.at(0) ?? this.#waiting.at(0))?.sinceMs
+    return sinceMs === undefined ? 0 : this.#options.clock.elapsedMs() - sinceMs
   }
 
   get hasWaiting(): boolean {
@@ -123,9 +134,12 @@ export class PublishQueue {
     bytes: number,
     isAlone: boolean,
   ): Result<void, 'full'> {
-    const { limits, clock } = this.#options
-    if (this.#messages + count > limits.queueMessagesMax) return refused('full')
-    if (this.#bytes + bytes > limits.queueBytesMax) return refused('full')
+    const { limits, clock, meter } = this.#options
+    const isTooMany = this.#messages + count > limits.queueMessagesMax
+    if (isTooMany || this.#bytes + bytes > limits.queueBytesMax) {
+      meter.countRefused('full', 1)
+      return refused('full')
+    }
     this.#messages += count
     this.#bytes += bytes
     this.#waiting.push({ item, publication, sinceMs: clock.elapsedMs(), isAlone })
@@ -167,9 +181,11 @@ export class PublishQueue {
   #send(
     own: Pick<OwnBatch, 'items' | 'publications' | 'condition' | 'byteCount' | 'sinceMs'>,
   ): OwnBatch {
-    const content = encodeBatch(own.items)
+    const content = encodeBatch(own.items, own.publications ?? [])
     const batch = this.#nextBatch++
-    const sent: OwnBatch = { ...own, batch, content, askedIn: 0, repeated: null, isSettled: false }
+    const sentMs = this.#options.clock.elapsedMs()
+    const state = { askedIn: 0, repeated: null, isSettled: false }
+    const sent: OwnBatch = { ...own, batch, content, sentMs, ...state }
     this.#sent.push(sent)
     return sent
   }
@@ -184,6 +200,8 @@ export class PublishQueue {
         ? this.#sent.at(0)
         : this.#resolved.find(({ batch }) => batch === entry.batch)
     if (own === undefined) return null
+    const { clock, meter } = this.#options
+    meter.roundTripSeconds.record((clock.elapsedMs() - own.sentMs) / 1_000)
     this.#settle(own)
     const publications = own.publications ?? []
     if (own.condition?.kind === 'follows') {
@@ -194,7 +212,7 @@ export class PublishQueue {
     }
     if (own.content.head === entry.head) return { items: own.items, publications }
     // Somebody has changed it in Redis; what it is now is what all nodes get.
-    refuse(publications, 'unknown')
+    this.#refuse(publications, 'unknown')
     return null
   }
 
@@ -236,7 +254,7 @@ export class PublishQueue {
       for (const publication of this.#settle(own)) publication?.onAccepted(cursor, false)
     } else {
       const why = REFUSALS[resolution]
-      if (why !== undefined) refuse(this.#settle(own), why)
+      if (why !== undefined) this.#refuse(this.#settle(own), why)
     }
   }
 
@@ -271,20 +289,20 @@ export class PublishQueue {
       this.#dropFirst('unavailable')
     }
     for (const own of this.#resolved) {
-      if (own.sinceMs <= oldestMs) refuse(this.#settle(own), 'unknown')
+      if (own.sinceMs <= oldestMs) this.#refuse(this.#settle(own), 'unknown')
     }
     for (let at = 0; at < this.#sent.length; at++) {
       const own = this.#sent.at(at) as OwnBatch
       if (own.sinceMs > oldestMs) return
       if (own.isSettled) continue
-      refuse(own.publications ?? [], 'unknown')
+      this.#refuse(own.publications ?? [], 'unknown')
       own.publications = null
     }
   }
 
   /** Refuses all of it, for the last time. */
   close(): void {
-    for (const own of this.sent) refuse(this.#settle(own), 'unknown')
+    for (const own of this.sent) this.#refuse(this.#settle(own), 'unknown')
     while (this.hasWaiting) this.#dropFirst('unavailable')
   }
 
@@ -294,7 +312,7 @@ export class PublishQueue {
     const { item, publication } = first
     this.#messages -= countOf(item)
     this.#bytes -= byteCountOfWaiting(item)
-    publication?.onRefused(why)
+    this.#refuse([publication], why)
   }
 
   /** It has its outcome. Answers who is to be told; nobody if it had one before. */
@@ -306,6 +324,11 @@ export class PublishQueue {
     if (this.#resolved.length > 0) this.#resolved = this.#resolved.filter((one) => one !== own)
     this.#dropSettled()
     return own.publications ?? []
+  }
+
+  #refuse(publications: readonly (Publication | null)[], why: PublishRefusal): void {
+    this.#options.meter.countRefused(why, publications.length)
+    for (const publication of publications) publication?.onRefused(why)
   }
 
   #dropSettled(): void {
@@ -333,8 +356,4 @@ function countOf(item: LogItem | FollowRequest): number {
 function byteCountOfWaiting(item: LogItem | FollowRequest): number {
   if (item === BARRIER || !('changes' in item)) return byteCountOf(item)
   return item.changes.reduce((sum, change) => sum + byteCountOf(change), 0)
-}
-
-function refuse(publications: readonly (Publication | null)[], why: PublishRefusal): void {
-  for (const publication of publications) publication?.onRefused(why)
 }

@@ -6,14 +6,18 @@ import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
 import { type RandomBelow, randomFrom } from '../core/random.ts'
 import { wrongAccounts, wrongFollows } from './accounts.fixture.ts'
 import { RedisNode } from './bus.fixture.ts'
-import { settled } from './cluster.fixture.ts'
+import { sameMembers, settled } from './cluster.fixture.ts'
 import { followsIn } from './follow-graph.fixture.ts'
 import { Servers } from './servers.fixture.ts'
 
 const NODES = 3
 
-/** So that an outage that nobody tells of is found out in a moment. */
-const LIMITS = { limits: { readBlockMs: 20 }, redisLimits: { answerMsMax: 150, graceMs: 30 } }
+/** So that an outage that nobody tells of is found out in a moment, and nodes die of it. */
+const LIMITS = {
+  limits: { readBlockMs: 20 },
+  redisLimits: { answerMsMax: 150, graceMs: 30 },
+  nodeLimits: { beatEveryMs: 10, aliveMs: 30, judgeAfterMs: 50 },
+}
 
 export interface RandomRun {
   /** What is wrong; empty if nothing is. */
@@ -25,6 +29,8 @@ export interface RandomRun {
   readonly changed: number
   readonly gaps: number
   readonly forks: number
+  /** Times that a node was taken for dead by another one. */
+  readonly deaths: number
 }
 
 export class RandomFaults implements AsyncDisposable {
@@ -70,6 +76,7 @@ export class RandomFaults implements AsyncDisposable {
     for (let step = 0; step < steps; step++) await this.#step()
     await this.#heal()
     await settled(this.#nodes)
+    await sameMembers(this.#nodes)
     await Promise.all(this.#following)
     const figures = this.#nodes.map(({ redis }) => redis.figures)
     const [{ load }] = this.#nodes as readonly [RedisNode]
@@ -84,6 +91,9 @@ export class RandomFaults implements AsyncDisposable {
       }, 0),
       gaps: figures.reduce((sum, { gaps }) => sum + gaps, 0),
       forks: Math.max(...figures.map(({ forks }) => forks)),
+      deaths: this.#nodes.reduce((sum, { recorder }) => {
+        return sum + recorder.told.filter((text) => text.endsWith('died')).length
+      }, 0),
     }
   }
 

@@ -30,6 +30,7 @@ describe.skipIf(!HAS_REDIS)('a node that joins', () => {
     await left.accepted('0 299')
     const [, , third] = left.listener.heard
     await using right = await RedisNode.start(redis.url)
+    await settled([left, right])
     // There is nobody yet who could hear it.
     expect(right.listener.heard).toEqual([])
     expect(right.bus.cursor).toEqual(left.bus.cursor)
@@ -52,6 +53,7 @@ describe.skipIf(!HAS_REDIS)('a node that joins', () => {
     left.publish('0 200')
     await left.accepted('0 200')
     await using right = await RedisNode.start(redis.url, options)
+    await settled([left, right])
     expect(right.bus.cursor).toEqual(left.bus.cursor)
     expect(right.listener.gaps).toBe(0)
     expect(right.bus.numberOf(start)).toBeNull()

@@ -5,9 +5,9 @@ import type { RedisLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { Queue } from '../core/queue.ts'
+import { clientUrl, type RedisAddress, redisName } from '../core/redis-address.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
-import { clientUrl, type RedisAddress, redisName } from './redis-address.ts'
 import { INFO_SECTIONS, parseInfo, type RedisInfo, whyUnusable } from './redis-info.ts'
 
 /**
@@ -23,6 +23,8 @@ export interface RedisConnectionOptions {
   readonly address: RedisAddress
   readonly clock: Clock
   readonly limits: RedisLimits
+  /** Says why a server is not what is wanted; if absent, why the bus cannot use it. */
+  readonly whyRefused?: (info: RedisInfo, versionMin: number) => string | null
 }
 
 /** Bun takes bytes, too, which its types do not say. */
@@ -48,7 +50,7 @@ export class RedisConnection {
    * server is away look the same to Bun's client.
    */
   static async open(options: RedisConnectionOptions): Promise<Result<RedisConnection>> {
-    const { address, limits } = options
+    const { address, limits, whyRefused = whyUnusable } = options
     const name = redisName(address)
     const client = new Bun.RedisClient(clientUrl(address), {
       autoReconnect: false,
@@ -63,7 +65,7 @@ export class RedisConnection {
     }
     if (opened === undefined) return failed(`${name} gave no answer in ${limits.openMsMax} ms.`)
     if (!opened.ok) return failed(`${name} cannot be used. ${opened.why}`)
-    const why = whyUnusable(opened.value, limits.versionMin)
+    const why = whyRefused(opened.value, limits.versionMin)
     if (why !== null) return failed(`${name} cannot be used. ${why}`)
     return success(new RedisConnection(client, opened.value, options))
   }

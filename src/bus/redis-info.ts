@@ -14,19 +14,27 @@ export interface RedisInfo {
   /** What goes when memory is short; `noeviction` is right for the bus. */
   readonly evictionPolicy: string
   readonly usedBytes: number
+  /** Memory that it may use; null for any. */
+  readonly limitBytes: number | null
 }
 
 /** The sections that {@link parseInfo} reads. */
 export const INFO_SECTIONS: readonly string[] = ['server', 'replication', 'persistence', 'memory']
 
-/** Reads the answer to `INFO`, which may be anything. */
-export function parseInfo(answer: unknown): Result<RedisInfo> {
-  if (typeof answer !== 'string') return refused('It does not say what it is.')
+/** The lines of an answer to `INFO`, by their names. */
+export function infoFields(answer: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>()
   for (const line of answer.split('\r\n')) {
     const colon = line.indexOf(':')
     if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1))
   }
+  return fields
+}
+
+/** Reads the answer to `INFO`, which may be anything. */
+export function parseInfo(answer: unknown): Result<RedisInfo> {
+  if (typeof answer !== 'string') return refused('It does not say what it is.')
+  const fields = infoFields(answer)
   const valkey = fields.get('valkey_version')
   const version = valkey ?? fields.get('redis_version')
   const runId = fields.get('run_id')
@@ -45,8 +53,15 @@ export function parseInfo(answer: unknown): Result<RedisInfo> {
     isLoading: fields.get('loading') === '1',
     isDurable: fields.get('aof_enabled') === '1',
     evictionPolicy: fields.get('maxmemory_policy') ?? 'unknown',
-    usedBytes: Number(fields.get('used_memory') ?? 0),
+    usedBytes: bytesOf(fields.get('used_memory')) ?? 0,
+    limitBytes: bytesOf(fields.get('maxmemory')),
   })
+}
+
+/** Null for 0, which stands for no limit, and for what is no number. */
+function bytesOf(digits: string | undefined): number | null {
+  const bytes = Number(digits)
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : null
 }
 
 /** Why the bus cannot use it now; null if it can. */

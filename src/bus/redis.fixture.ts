@@ -2,7 +2,7 @@
 
 import { type RedisLimits, redisLimits } from '../core/bus-limits.ts'
 import { systemClock } from '../core/clock.ts'
-import { parseRedisUrl, type RedisAddress } from './redis-address.ts'
+import { parseRedisUrl, type RedisAddress } from '../core/redis-address.ts'
 import { RedisConnection } from './redis-connection.ts'
 
 /** A machine that is busy takes a hundred milliseconds now and then. */

@@ -164,6 +164,20 @@ export interface LogReaderState {
   readonly keys: { readonly lines: string; readonly since: string }
 }
 
+/** Answers by what they are called. */
+export async function loadScripts<Name extends string>(
+  connection: RedisConnection,
+  texts: Readonly<Record<Name, string>>,
+): Promise<Result<Record<Name, string>, RedisFailure>> {
+  const hashes: Partial<Record<Name, string>> = {}
+  for (const name of Object.keys(texts) as Name[]) {
+    const loaded = await connection.send('SCRIPT', ['LOAD', texts[name]])
+    if (!loaded.ok) return loaded
+    hashes[name] = String(loaded.value)
+  }
+  return success(hashes as Record<Name, string>)
+}
+
 /** The scripts on one connection, which has them for as long as it lives. */
 export class BusScripts {
   readonly #connection: RedisConnection
@@ -176,14 +190,9 @@ export class BusScripts {
     keys: BusKeys,
     originSeconds: number,
   ): Promise<Result<BusScripts, RedisFailure>> {
-    const hashes: Record<string, string> = {}
-    for (const [name, text] of Object.entries(SCRIPTS)) {
-      const loaded = await connection.send('SCRIPT', ['LOAD', text])
-      if (!loaded.ok) return loaded
-      hashes[name] = String(loaded.value)
-    }
-    const all = hashes as Record<keyof typeof SCRIPTS, string>
-    return success(new BusScripts(connection, keys, all, originSeconds))
+    const loaded = await loadScripts(connection, SCRIPTS)
+    if (!loaded.ok) return loaded
+    return success(new BusScripts(connection, keys, loaded.value, originSeconds))
   }
 
   private constructor(

@@ -8,6 +8,7 @@ import { about, missed, reader, user } from '../log/log.fixture.ts'
 import type { FollowChange } from '../log/message-log.ts'
 import { encodeBatch } from './batch.ts'
 import { Listener } from './bus.fixture.ts'
+import { descriptionText, MEMBERS_ORIGIN, type MemberChange } from './member-entry.ts'
 import { RecentKeys } from './recent-keys.ts'
 import { SharedWindow } from './shared-window.ts'
 import type { BatchEntry, ForkEntry, StreamEntry } from './stream-entry.ts'
@@ -45,6 +46,7 @@ class Node {
   readonly listener: Listener
   lost = 0
   readonly changed: FollowChange[] = []
+  readonly changes: MemberChange[] = []
   readonly window: SharedWindow
 
   constructor(entries: readonly StreamEntry[] = [], bytes = 64 * 1024, recentBytesMax = 10_000) {
@@ -55,6 +57,10 @@ class Node {
       listener: this.listener,
       intern: () => null,
       takeOwn: () => null,
+      onMemberChange: (change) => this.changes.push(change),
+      publicationOf: () => {
+        throw new Error('nobody asks')
+      },
       onFollowsLost: () => this.lost++,
     })
     this.window.goLive()
@@ -149,6 +155,21 @@ describe('what a node makes of the log', () => {
     }
   })
 
+  test('a stream that was further on another node waits for this one', async () => {
+    const node = new Node(START)
+    expect([node.window.settled(at(5, 2)), node.window.settled(at(5, 1))]).toEqual([null, null])
+    for (const [behind, entry] of [
+      [at(5, 3), batch(at(5, 3), A, 2, 'three')],
+      [at(9, 3), fork(at(9, 3), at(5, 3))],
+    ] as const) {
+      const settled = node.window.settled(behind)
+      expect(node.back(behind)).toBe('unknown')
+      node.apply(entry)
+      await settled
+      expect([node.window.settled(behind), node.back(behind)]).toEqual([null, []])
+    }
+  })
+
   test('a second fork while a tail comes again keeps what has not come', () => {
     const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2)), again(at(9, 3), T1)])
     node.apply(fork(at(11, 2), at(9, 2)))
@@ -200,6 +221,34 @@ describe('what a node makes of the log', () => {
     expect(node.window.counts.foreign).toBe(2)
     expect(node.window.readAfter).toEqual(at(5, 3))
     expect(node.window.cursor).toEqual(at(5, 2))
+  })
+
+  test('a node that joins has a number, and is nothing to streams', () => {
+    const joined = { ...batch(at(5, 3), MEMBERS_ORIGIN, 1), count: 1, head: `j${A},1` }
+    const body = descriptionText({ name: 'a', address: 'a:1', version: '1', startedMs: 1 })
+    const next = batch(at(5, 4), A, 2, 'four')
+    const node = new Node([...START, { ...joined, body }, next])
+    expect(node.texts).toEqual(['one', 'two', 'four'])
+    expect(node.back(at(5, 2))).toEqual(['four'])
+    expect(node.back(at(5, 3))).toEqual(['four'])
+    expect(node.changes).toMatchObject([{ kind: 'join', version: 1, member: { origin: A } }])
+    expect([...node.window.batches]).toEqual([
+      [A, 2],
+      [MEMBERS_ORIGIN, 1],
+    ])
+    // Lost by a failover, it comes again in its place, like all others.
+    node.apply(fork(at(9, 2), at(5, 2)))
+    expect(node.window.tail).toHaveLength(2)
+    node.apply(again(at(9, 3), { ...joined, body }), again(at(9, 4), next))
+    expect(node.texts).toEqual(['one', 'two', 'four'])
+    expect(node.back(at(5, 3))).toEqual(['four'])
+    expect(node.window.isWhole).toBe(true)
+  })
+
+  test('a node that joined in a part that is lost for good is not added again', () => {
+    const left = { ...batch(at(5, 3), MEMBERS_ORIGIN, 1), count: 1, head: `l${A},1`, body: 'dead' }
+    const node = new Node([...START, left, fork(at(9, 7), at(5, 7))])
+    expect(node.window.orphans.map(({ origin }) => origin)).toEqual([A])
   })
 
   test('a batch that comes a second time is in the window, and not with streams', () => {

@@ -5,18 +5,18 @@ import type { BusLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { Epochs } from '../log/epochs.ts'
-import { appendItem } from '../log/local-bus.ts'
 import {
   BARRIER,
   type BusGap,
   type BusListener,
   type LogItem,
+  type MessageBus,
   type Publication,
 } from '../log/message-bus.ts'
-import type { LogMessage } from '../log/message-log.ts'
 import { memoryLog, type RingLog } from '../log/ring-log.ts'
-import { decodeBatch, type InternName } from './batch.ts'
+import { decodeBatch, type InternName, reportedItems } from './batch.ts'
 import { CutPlaces } from './cut-places.ts'
+import { MEMBERS_ORIGIN, type MemberChange, memberChangeOf, VOID } from './member-entry.ts'
 import { bytesOfAll, RecentBatches } from './recent-batches.ts'
 import { RecentKeys } from './recent-keys.ts'
 import {
@@ -25,6 +25,7 @@ import {
   type ForkEntry,
   type StreamEntry,
 } from './stream-entry.ts'
+import { appendAll, isChange, named } from './window-items.ts'
 
 /** Items of this node, as they were published. */
 export interface OwnItems {
@@ -43,6 +44,10 @@ export interface SharedWindowOptions {
   readonly takeOwn: (entry: BatchEntry) => OwnItems | null
   /** Called when the items do not tell any more who follows whom: it is as Redis has it. */
   readonly onFollowsLost?: (() => void) | undefined
+  /** Called for each change of the nodes that are there, in the order of the log. */
+  readonly onMemberChange: (change: MemberChange) => void
+  /** What streams settle of an item that another node asks for. */
+  readonly publicationOf: (origin: string, cursor: Cursor) => Publication
 }
 
 /** A part that this node has read and the log has lost: it is being added again. */
@@ -86,6 +91,8 @@ export class SharedWindow {
   /** Are there streams that are to hear of it? */
   #isLive = false
   #tail: Tail | null = null
+  /** Settled with the next entry; null while nobody waits for it. */
+  #more: PromiseWithResolvers<void> | null = null
   #isTailLost = false
   #orphans: BatchEntry[] = []
 
@@ -137,8 +144,11 @@ export class SharedWindow {
     this.#isLive = true
   }
 
-  settled(): Promise<void> | null {
-    return this.#tail === null ? null : this.#tail.ended.promise
+  settled(behind?: Cursor): ReturnType<MessageBus['settled']> {
+    if (this.#tail !== null) return this.#tail.ended.promise
+    if (behind === undefined || compareCursors(behind, this.cursor) <= 0) return null
+    this.#more ??= Promise.withResolvers()
+    return this.#more.promise
   }
 
   /** Is all that this node has read in the log, or told to be lost? */
@@ -169,6 +179,10 @@ export class SharedWindow {
     return this.#epochs.has(cursor) ? cursor.number : null
   }
 
+  cursorOf(number: number): Cursor {
+    return this.#epochs.cursorOf(number)
+  }
+
   /** Hot path: once a batch. */
   apply(entry: StreamEntry): void {
     if (compareCursors(entry.at, this.#readAfter) <= 0) {
@@ -180,13 +194,15 @@ export class SharedWindow {
     else if (entry.kind === 'fork') this.#applyFork(entry)
     else if (entry.kind === 'lost') this.#applyLost(entry.at)
     else this.counts.foreign++
+    this.#more?.resolve()
+    this.#more = null
   }
 
   #applyBatch(entry: BatchEntry): void {
-    const { at, origin, batch, count, again } = entry
+    const { at, count, again } = entry
+    const change = memberChangeOf(entry)
     const own = this.#options.takeOwn(entry)
-    const ownItems = own?.items ?? null
-    const items = ownItems === null ? this.#decoded(entry) : this.#named(ownItems)
+    const items = change === null ? this.#itemsOf(entry, own) : [VOID]
     if (items === null || items.length !== count) {
       for (const publication of own?.publications ?? []) publication?.onRefused('unknown')
       this.counts.foreign++
@@ -209,31 +225,20 @@ export class SharedWindow {
     if (again !== null && again.number === at.number) this.#epochs.extend(again, count)
     this.#recent.push(entry)
     this.#cuts.add(at, this.#options.limits.entryBytes + entry.head.length + entry.body.length)
-    const isNew = this.#note(origin, batch)
-    const isLive = this.#isLive && this.#tail === null && isNew
-    if (!isNew && this.#tail === null) this.counts.doubled++
-    this.#hand(items, at, own, isLive)
+    const isNew = this.#note(entry.origin, entry.batch)
+    if (change === null) this.#hand(items, entry, own, isNew)
+    else this.#options.onMemberChange(change)
     if (this.#tail !== null) this.#settleTail(this.#tail, entry)
+  }
+
+  #itemsOf(entry: BatchEntry, own: OwnItems | null): readonly LogItem[] | null {
+    const items = own?.items ?? null
+    return items === null ? this.#decoded(entry) : named(items, this.#options.intern)
   }
 
   #decoded({ head, body, isText }: BatchEntry): LogItem[] | null {
     const decoded = decodeBatch(head, body, isText, this.#options.intern, this.#options.limits)
     return decoded.ok ? decoded.value : null
-  }
-
-  /** A name may have got another handle while its item was under way. */
-  #named(items: readonly LogItem[]): readonly LogItem[] {
-    if (items.every(isOfNumbers)) return items
-    const { intern } = this.#options
-    return items.map((item) => {
-      if (item === BARRIER) return item
-      if ('follows' in item) {
-        const { user, subject } = item
-        return { ...item, user: renamed(user, intern), subject: renamed(subject, intern) }
-      }
-      const target = item.name === null ? item.target : (intern(item.name) ?? item.target)
-      return target === item.target ? item : { ...item, target }
-    })
   }
 
   /** What has a key is a batch of its own. */
@@ -258,14 +263,24 @@ export class SharedWindow {
     return true
   }
 
-  #hand(items: readonly LogItem[], at: Cursor, own: OwnItems | null, isLive: boolean): void {
+  #hand(
+    items: readonly LogItem[],
+    { at, origin, head }: BatchEntry,
+    own: OwnItems | null,
+    isNew: boolean,
+  ): void {
+    const isLive = this.#isLive && this.#tail === null && isNew
+    if (!isNew && this.#tail === null) this.counts.doubled++
     const { listener } = this.#options
+    const reported = own === null && isLive ? reportedItems(head) : NO_ITEMS
     for (let index = 0; index < items.length; index++) {
       const cursor = { epoch: at.epoch, number: at.number + index }
-      const publication = own?.publications[index] ?? null
+      const publication = reported.includes(index)
+        ? this.#options.publicationOf(origin, cursor)
+        : (own?.publications[index] ?? null)
       const item = items[index] as LogItem
-      if (isLive || (this.#isLive && isChange(item))) listener.onItem(item, cursor, publication)
       publication?.onAccepted(cursor, isLive)
+      if (isLive || (this.#isLive && isChange(item))) listener.onItem(item, cursor, publication)
     }
   }
 
@@ -355,7 +370,8 @@ export class SharedWindow {
 
   /** Of one branch after the other, without a look at the log in between: no more than is kept. */
   #keepOrphans(entries: readonly BatchEntry[]): void {
-    this.#orphans.push(...entries)
+    // Of the members, Redis and the nodes themselves know more than an entry of then.
+    this.#orphans.push(...entries.filter(({ origin }) => origin !== MEMBERS_ORIGIN))
     if (bytesOfAll(this.#orphans) <= this.#options.limits.recentBytesMax) return
     this.#orphans = []
     this.#isTailLost = true
@@ -388,6 +404,7 @@ export class SharedWindow {
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map()
+const NO_ITEMS: readonly number[] = []
 
 const NOWHERE: Cursor = { epoch: 0, number: 0 }
 
@@ -398,32 +415,4 @@ interface EntryClock extends Clock {
 
 function entryMs(this: EntryClock): number {
   return this.seconds * 1_000
-}
-
-function isChange(item: LogItem): boolean {
-  return item !== BARRIER && 'follows' in item
-}
-
-function isOfNumbers(item: LogItem): boolean {
-  return item !== BARRIER && !('follows' in item) && item.name === null
-}
-
-function renamed<T extends { readonly id: number; readonly name: string | null }>(
-  user: T,
-  intern: InternName,
-): T {
-  return user.name === null ? user : { ...user, id: intern(user.name) ?? user.id }
-}
-
-/** Runs of messages together, which takes half the time. */
-function appendAll(log: RingLog, items: readonly LogItem[]): void {
-  if (items.every(isMessage)) {
-    log.appendAll(items)
-    return
-  }
-  for (const item of items) appendItem(log, item)
-}
-
-function isMessage(item: LogItem): item is LogMessage {
-  return item !== BARRIER && 'bytes' in item
 }

@@ -53,6 +53,11 @@ export type StreamEntry = BatchEntry | ForkEntry | LostEntry | ForeignEntry
 const PART_MAX = 2 ** 48 - 1
 const ORIGIN = /^[0-9a-f]{16}$/
 
+/** Is it what a start of a node has as its own? */
+export function isOrigin(value: unknown): value is string {
+  return typeof value === 'string' && ORIGIN.test(value)
+}
+
 /** Reads an id of the stream, `<epoch>-<number>`; null for any other text. */
 export function parseId(text: unknown): Cursor | null {
   if (typeof text !== 'string') return null
@@ -80,20 +85,32 @@ function wholeOf(text: unknown): number {
 }
 
 /**
- * Reads the answer to `XREAD` of one stream. Hot path: once a batch.
+ * What the answer to `XREAD` has of one stream, as Redis has it.
+ *
+ * @returns null for what is no such answer
+ */
+export function entriesOf(answer: unknown, key: string): readonly unknown[] | null {
+  if (answer === null) return []
+  if (typeof answer !== 'object' || Array.isArray(answer)) return null
+  // Redis names only streams that have something new.
+  const list = (answer as Record<string, unknown>)[key] ?? []
+  return Array.isArray(list) ? list : null
+}
+
+/**
+ * Reads the entries of the log in the answer to `XREAD`. Hot path: once a batch.
  *
  * @returns null for what is no such answer
  */
 export function parseEntries(answer: unknown, key: string): StreamEntry[] | null {
-  if (answer === null) return []
-  if (typeof answer !== 'object' || !(key in answer)) return null
-  const list = (answer as Record<string, unknown>)[key]
-  if (!Array.isArray(list)) return null
+  const list = entriesOf(answer, key)
+  if (list === null) return null
   const entries: StreamEntry[] = []
   for (const item of list) {
-    const at = Array.isArray(item) ? parseId(item[0]) : null
+    const [id, fields] = Array.isArray(item) ? item : []
+    const at = parseId(id)
     if (at === null) return null
-    entries.push(entryOf(at, item[1]))
+    entries.push(entryOf(at, fields))
   }
   return entries
 }
@@ -128,7 +145,7 @@ function batchOf(at: Cursor, texts: readonly string[]): BatchEntry | null {
   const batch = wholeOf(batchText)
   const count = wholeOf(countText)
   const seconds = wholeOf(secondsText)
-  if (!ORIGIN.test(origin) || batch < 1 || count < 1 || seconds < 0 || at.number < 1) return null
+  if (!isOrigin(origin) || batch < 1 || count < 1 || seconds < 0 || at.number < 1) return null
   const more = texts.length > 12 ? moreOf(texts.slice(12), batch) : NO_MORE
   if (more === null) return null
   const isText = field === 'm'

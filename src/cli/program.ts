@@ -63,6 +63,8 @@ function oneLine(text: string): string {
       .replace(/^error: /, '')
       // Excess arguments may be a secret whose option was left out.
       .replace(/(but got \d+): .*/s, '$1.')
+      // A URL that was refused may have a password, which a log would keep.
+      .replace(/(\w+:\/\/[^\s:/@]*):\S*@/g, '$1:…@')
       .replace(/\s*\n\s*/g, ' ')
   )
 }

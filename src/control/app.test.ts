@@ -40,7 +40,7 @@ function opened() {
     ...({ subscriptions: {}, users: {}, stats: {} } as unknown as ControlOptions),
     settings,
     messages: {
-      ...{ router, clock, settings },
+      ...{ router, routerForAll: router, clock, settings },
       ...{ isDraining: () => false, onRejected: () => undefined },
     },
     dashboard: () => new Elysia(),

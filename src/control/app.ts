@@ -10,8 +10,10 @@ import { answerByApp, responseOf } from '../http/web.ts'
 import type { Settings } from '../hub/settings.ts'
 import { controlRejection, INTERNAL_REFUSAL, refusal } from './answer.ts'
 import type { ControlAuth } from './auth.ts'
+import { type FeedRoutesOptions, feedRoutes } from './feed.ts'
 import { type MessageRoutesOptions, messageRoutes, publishDirectly } from './messages.ts'
 import { metricsRoutes } from './metrics.ts'
+import type { OtherServers } from './other-servers.ts'
 import type { StatsSource } from './stats.ts'
 import { type SubjectRoutesOptions, subjectRoutes } from './subjects.ts'
 import { type SubscriptionRoutesOptions, subscriptionRoutes } from './subscriptions.ts'
@@ -24,7 +26,9 @@ export interface ControlOptions {
   readonly users: UserRoutesOptions
   readonly subjects: SubjectRoutesOptions
   readonly tickets: TicketRoutesOptions
+  readonly feed: FeedRoutesOptions
   readonly stats: StatsSource
+  readonly others: OtherServers
   readonly settings: Settings<'userIdMax'>
   /** The pages of the dashboard, made once for each app that describes or serves them. */
   readonly dashboard: () => AnyElysia
@@ -85,7 +89,8 @@ function routesOf(options: ControlOptions) {
     .use(subjectRoutes(options.subjects))
     .use(subscriptionRoutes(options.subscriptions))
     .use(ticketRoutes(options.tickets))
-    .use(metricsRoutes(options.stats))
+    .use(feedRoutes(options.feed))
+    .use(metricsRoutes(options.stats, options.others))
     .use(options.dashboard())
 }
 

@@ -187,7 +187,7 @@ test('the limit holds for what comes in by another way meanwhile', async () => {
   const rules = { ...RULES, perUserMax: 3 }
   const body = async function* () {
     yield encoder.encode('1 2\n1 3\n')
-    for (const subject of [4, 5, 6]) subscribe(stores, rules, 1, subject)
+    for (const subject of [4, 5, 6]) await subscribe(stores, rules, 1, subject)
     yield encoder.encode('1 7\n')
   }
   await Array.fromAsync(changeMany(stores, rules, 'add', body()))
@@ -247,7 +247,7 @@ test('no user follows more than the limit, and none is refused below it', async 
       for (const [from, to] of before) {
         if (model.subjectsOf(from).length >= perUserMax) continue
         model.add([[from, to]])
-        store.add(Uint32Array.of(from, to))
+        await store.add(Uint32Array.of(from, to))
       }
       // The others follow one subject each, so that they have nothing to do with the limit.
       const others = new Set<number>()

@@ -14,8 +14,8 @@ import { ArrayLog, EPOCH } from '../hub/array-log.fixture.ts'
 import { LocalOutlet, type Outlet } from '../hub/outlet.ts'
 import { PublicationKeys } from '../hub/publication-keys.ts'
 import type { DeliveryAck } from '../hub/receipt.ts'
-import { FIRST_ID, routerOptions } from '../hub/router.fixture.ts'
-import { Router, type RouterOptions } from '../hub/router.ts'
+import { FIRST_ID, routerOptions, type TestRouterOptions } from '../hub/router.fixture.ts'
+import { Router } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { storeFor } from '../hub/stream.fixture.ts'
 import { messageRoutes, publishDirectly } from './messages.ts'
@@ -23,11 +23,16 @@ import { messageRoutes, publishDirectly } from './messages.ts'
 function opened(
   isDraining: boolean,
   outlet: Outlet = new LocalOutlet(storeFor()),
-  others: Partial<RouterOptions> = {},
+  others: TestRouterOptions = {},
 ) {
   const router = new Router(routerOptions(outlet, others))
   const options = {
-    ...{ router, clock: systemClock, settings: settingsOf({ bodyTimeoutMs: 60_000 }) },
+    ...{
+      router,
+      routerForAll: router,
+      clock: systemClock,
+      settings: settingsOf({ bodyTimeoutMs: 60_000 }),
+    },
     ...{ isDraining: () => isDraining, onRejected: () => undefined },
   }
   const app = messageRoutes(options)

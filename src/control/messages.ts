@@ -2,6 +2,7 @@
 
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
+import { busLimits } from '../core/bus-limits.ts'
 import { type ByteRange, rangeOf } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { ERRORS, errorBody, type Failure } from '../core/errors.ts'
@@ -23,6 +24,7 @@ import { documented, failures } from './documented.ts'
 import {
   BatchReceipt,
   beginOne,
+  failureIn,
   isArray,
   type PublishBytes,
   publishArray,
@@ -37,6 +39,8 @@ import { exchangeSource, Upload } from './upload.ts'
 
 export interface MessageRoutesOptions {
   readonly router: Router
+  /** The same for messages that all servers are to answer for. */
+  readonly routerForAll: Router
   readonly clock: Clock
   /** Is the server stopping? Then a publisher must look for another. */
   readonly isDraining: () => boolean
@@ -52,11 +56,18 @@ export interface MessageRoutesOptions {
  * @returns null for all other requests, which the routes take
  */
 export function publishDirectly(
-  options: MessageRoutesOptions,
+  here: MessageRoutesOptions,
   exchange: Exchange,
 ): void | Promise<void> | null {
-  const { method, path } = exchange.head
+  const { method, path, query } = exchange.head
   if (method !== 'POST') return null
+  const options = query === '' ? here : scopeOf(here, query)
+  if (options === null) {
+    const message = '"receipt" is "all", for the counts of all servers, or is left out.'
+    return isPublishing(exchange)
+      ? exchange.reply(refused(here, { code: 'invalid_query', message }))
+      : null
+  }
   if (path !== PATH && path !== PATH_WITH_SLASH) return publishToPath(options, exchange)
   const format = options.isDraining() ? 'other' : formatOf(exchange)
   if (format === 'other') return null
@@ -64,6 +75,17 @@ export function publishDirectly(
   if (bytes === null) return publishUpload(options, exchange, format)
   if (!isArray(bytes)) return publishWhole(options, exchange, bytes)
   return arrayReply(options, bytes, exchange).then((reply) => exchange.reply(reply))
+}
+
+/** Who is to answer for the messages; null if that cannot be read. */
+function scopeOf(options: MessageRoutesOptions, query: string): MessageRoutesOptions | null {
+  const wish = new URLSearchParams(query).get('receipt')
+  if (wish === null) return options
+  return wish === 'all' ? { ...options, router: options.routerForAll } : null
+}
+
+function isPublishing({ path }: Exchange): boolean {
+  return path === PATH || path === PATH_WITH_SLASH || TARGET_PATH.test(path)
 }
 
 /** The answer to a JSON array of messages. */
@@ -130,7 +152,10 @@ function answer(
     exchange.reply(refused(options, result.why))
     return
   }
-  result.value.whenSettled((receipt) => exchange.reply(receiptReply(receipt)))
+  result.value.whenSettled((receipt) => {
+    const failure = failureIn(receipt)
+    exchange.reply(failure === null ? receiptReply(receipt) : refused(options, failure))
+  })
 }
 
 /** Publishes what is still to come of a request. */
@@ -181,6 +206,9 @@ function refused({ onRejected, router }: MessageRoutesOptions, failure: Failure)
   onRejected(1)
   if (failure.code === 'too_many_keys') {
     return refusalReply(failure, { 'retry-after': String(router.keys.retryAfterSeconds) })
+  }
+  if (failure.code === 'bus_unavailable') {
+    return refusalReply(failure, { 'retry-after': String(busLimits.retryAfterSeconds) })
   }
   // The rest of the body is not going to be read.
   return refusalReply(failure, hasRest(failure) ? CLOSE : {})
@@ -262,6 +290,7 @@ function bodyDetail(summary: string) {
         ...(['body_timeout', 'message_too_large', 'request_too_large', 'message_empty'] as const),
         ...(['unsupported_media_type', 'draining', 'invalid_message'] as const),
         ...(['key_conflict', 'too_many_names', 'too_many_keys'] as const),
+        ...(['bus_unavailable', 'outcome_unknown'] as const),
       ),
     },
   }
@@ -305,6 +334,8 @@ const DETAIL = {
       'key_conflict',
       'too_many_names',
       'too_many_keys',
+      'bus_unavailable',
+      'outcome_unknown',
     ),
   },
 }

@@ -1,18 +1,25 @@
 // `GET /stats`, `/metrics`, `/livez` and `/readyz` on the control port.
 
-import { Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { Elysia, status } from 'elysia'
 import { figureLimits } from '../core/limits.ts'
 import { CONTENT_TYPES, formatFor } from './exposition.ts'
+import { MissingServers, missingOf, type OtherServers } from './other-servers.ts'
 import { gatherMetrics, processName } from './prometheus.ts'
 import { gatherStats, ServerState, Stats, type StatsSource } from './stats.ts'
 
-export function metricsRoutes(source: StatsSource) {
+export function metricsRoutes(source: StatsSource, others: OtherServers) {
   return new Elysia({ name: 'comet.metrics' })
-    .get('/stats', () => gatherStats(source), {
-      response: { 200: Stats },
-      detail: { summary: 'The figures of this server' },
-    })
+    .get(
+      '/stats',
+      ({ query }) => (isAll(query) ? gatherAll(source, others) : gatherStats(source)),
+      {
+        response: { 200: Type.Union([Stats, AllStats]) },
+        detail: {
+          summary: 'The figures of this server; with `?all`, of all that share a log with it',
+        },
+      },
+    )
     .get('/metrics', ({ request }) => answerMetrics(source, request), { detail: METRICS_DETAIL })
     .get(
       '/livez',
@@ -40,6 +47,37 @@ export function metricsRoutes(source: StatsSource) {
         detail: { summary: 'Does the server take new streams?' },
       },
     )
+}
+
+const AllStats = Type.Object({
+  servers: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      address: Type.String({ description: 'Of its control port.' }),
+      stats: Type.Object({}, { additionalProperties: true, description: 'As each has it alone.' }),
+    }),
+  ),
+  missing: MissingServers,
+})
+
+/** `?all`, however it is written. */
+function isAll(query: Readonly<Record<string, unknown>>): boolean {
+  return 'all' in query && query['all'] !== 'false'
+}
+
+async function gatherAll(
+  source: StatsSource,
+  others: OtherServers,
+): Promise<Static<typeof AllStats>> {
+  const [stats, { answers, missing }] = await Promise.all([
+    gatherStats(source),
+    others.ask('stats', null),
+  ])
+  const { name, address } = others
+  const servers = answers.map((one) => ({
+    ...{ name: one.name, address: one.address, stats: one.answer },
+  }))
+  return { servers: [{ name, address, stats }, ...servers], ...missingOf(missing) }
 }
 
 async function answerMetrics(source: StatsSource, { headers }: Request): Promise<Response> {

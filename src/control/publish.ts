@@ -16,6 +16,7 @@ import { Backpressure } from '../hub/backpressure.ts'
 import { checkBody } from '../hub/body.ts'
 import { newFrame } from '../hub/frame.ts'
 import { parseMessage } from '../hub/message.ts'
+import { failureOf } from '../hub/publish-failure.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import { NOBODY } from '../subscriptions/name-table.ts'
@@ -41,6 +42,14 @@ const Unknown = Type.Optional(
   }),
 )
 
+const Missing = Type.Optional(
+  Type.Array(Type.String(), {
+    description:
+      'Servers that did not say in time how many of their connections took it, where all of them ' +
+      'were asked with `?receipt=all`. Absent when there were none.',
+  }),
+)
+
 /** The answer to one message. */
 export const SingleReceipt = Type.Object({
   delivered: Type.Integer({
@@ -50,11 +59,12 @@ export const SingleReceipt = Type.Object({
   id: Type.String({ description: 'Where the message is in the log, as its receivers see it.' }),
   skipped: Skipped,
   unknown: Unknown,
+  missing: Missing,
   restored: Type.Optional(
     Type.Literal(true, {
       description:
-        'It was published with this key before the server was started anew. How many connections ' +
-        'took it is not known any more: `delivered` is 0. Otherwise absent.',
+        'It was published with this key before the server was started anew, or through another ' +
+        'server. How many connections took it is not known: `delivered` is 0. Otherwise absent.',
     }),
   ),
 })
@@ -69,12 +79,13 @@ export const BatchReceipt = Type.Object({
   ),
   skipped: Skipped,
   unknown: Unknown,
+  missing: Missing,
   restored: Type.Optional(
     Type.Integer({
       minimum: 1,
       description:
-        'Lines that were published with their keys before the server was started anew. How many ' +
-        'connections took these is not known any more. Absent when there were none.',
+        'Lines that were published with their keys before the server was started anew, or through ' +
+        'another server. How many connections took these is not known. Absent when there were none.',
     }),
   ),
   ...RejectedLines.properties,
@@ -108,7 +119,13 @@ export async function publishOne(
   if (!result.ok) return result
   const receipt = result.value
   await receipt.pendingBelow(0)
-  return success(countsOf(receipt))
+  const failure = failureIn(receipt)
+  return failure === null ? success(countsOf(receipt)) : refused(failure)
+}
+
+/** Why the one message of a receipt that has settled is not in the log; null if it is. */
+export function failureIn({ refusal }: Pick<Receipt, 'refusal'>): Failure | null {
+  return refusal === null ? null : failureOf(refusal)
 }
 
 /** Makes a message of bytes, and publishes it. */
@@ -179,14 +196,12 @@ export async function publishLines(
   body: Body | null,
   clock: Clock,
 ): Promise<BatchReceipt> {
-  const receipt = router.receipt()
-  const refused: RejectedLines = { rejected: [], rejectedCount: 0 }
-  let accepted = 0
+  const batch = new PublishedBatch(router)
+  const { receipt } = batch
   const lines = new LineSplitter(messageLimits.requestBytesMax, (line, number) => {
     if (line !== null && isBlank(line)) return
-    const result = line === null ? tooLarge('line') : publishBytes(router, line, receipt)
-    if (result.ok) accepted++
-    else rejectLine(refused, number, result.why)
+    if (line === null) batch.reject(number, tooLarge('line').why)
+    else batch.publish(number, (part) => publishBytes(router, line, part))
   })
   const backpressure = new Backpressure(router, clock)
   let hasBegun = false
@@ -201,8 +216,7 @@ export async function publishLines(
     }
   }
   if (body?.isGone !== true && body?.isLate !== true) lines.end()
-  await receipt.pendingBelow(0)
-  return { accepted, ...countsOfMany(receipt), ...refused }
+  return await batch.answer()
 }
 
 /**
@@ -221,21 +235,58 @@ export async function publishArray(
   if (!parseJson(json).ok) return failed('invalid_json', 'This is not JSON.')
   await router.ready()
   await router.sync()
-  const receipt = router.receipt()
-  const refused: RejectedLines = { rejected: [], rejectedCount: 0 }
+  const batch = new PublishedBatch(router)
   const backpressure = new Backpressure(router, clock)
-  let accepted = 0
   for (const [at, item] of rawItems(json).entries()) {
-    if (at % ITEMS_PER_LOOK === 0 && at > 0) await backpressure.next(receipt)
+    if (at % ITEMS_PER_LOOK === 0 && at > 0) await backpressure.next(batch.receipt)
     // It would not learn of the rest.
     if (body.isGone) break
     const message = parseMessage(item)
-    const result = message.ok ? router.publish(message.value, receipt) : message
-    if (result.ok) accepted++
-    else rejectLine(refused, at + 1, result.why)
+    if (!message.ok) batch.reject(at + 1, message.why)
+    else batch.publish(at + 1, (part) => router.publish(message.value, part))
   }
-  await receipt.pendingBelow(0)
-  return success({ accepted, ...countsOfMany(receipt), ...refused })
+  return success(await batch.answer())
+}
+
+/** The messages of one request, each with its line or place. */
+class PublishedBatch {
+  /** Of all of them. */
+  readonly receipt: Receipt
+  readonly #router: Router
+  readonly #rejected: RejectedLines = { rejected: [], rejectedCount: 0 }
+  #taken = 0
+
+  constructor(router: Router) {
+    this.#router = router
+    this.receipt = router.receipt()
+  }
+
+  reject(line: number, why: Failure): void {
+    rejectLine(this.#rejected, line, why)
+  }
+
+  /**
+   * Hot path: once a message. Where one can be refused after it was taken, each has a receipt of
+   * its own, which knows its line.
+   */
+  publish(line: number, publish: (receipt: Receipt) => Result<Receipt, Failure>): void {
+    const { receipt } = this
+    const part = this.#router.mayRefuseLater
+      ? receipt.part((why) => this.reject(line, failureOf(why)))
+      : receipt
+    const result = publish(part)
+    if (result.ok) this.#taken++
+    else this.reject(line, result.why)
+    if (part !== receipt) part.whenSettled(() => receipt.add(part))
+  }
+
+  /** Settles when all are accepted or refused, and their receivers counted. */
+  async answer(): Promise<BatchReceipt> {
+    const { receipt } = this
+    await receipt.pendingBelow(0)
+    const accepted = this.#taken - receipt.refused
+    return { accepted, ...countsOfMany(receipt), ...this.#rejected }
+  }
 }
 
 /** Items that are published between two looks at the clock. */
@@ -257,14 +308,15 @@ function isWhite(byte: number): boolean {
 
 /** What a publisher is told, once the receipt has settled. Hot path: once a request. */
 export function countsOf(receipt: Receipt): SingleReceipt {
-  const { delivered, skipped, unknown, restored } = receipt
+  const { delivered, skipped, unknown, restored, missing } = receipt
   const id = cursorText(receipt)
-  if (skipped + unknown + restored === 0) return { delivered, id }
+  if (skipped + unknown + restored + missing.length === 0) return { delivered, id }
   return {
     delivered,
     id,
     ...(skipped > 0 && { skipped }),
     ...(unknown > 0 && { unknown }),
+    ...(missing.length > 0 && { missing: [...missing] }),
     ...(restored > 0 && { restored: true }),
   }
 }
@@ -291,15 +343,15 @@ function publishBytes(
   // Of ASCII and of the right length, as it was read: nothing of it is to be checked again.
   const body = copyOf(bytes.bytes, bodyStart, bodyEnd)
   if (user !== 0) {
-    router.send(newFrame(body, isAbout, user), receipt)
-    return success(receipt)
+    const sent = router.send(newFrame(body, isAbout, user), receipt)
+    return sent.ok ? success(receipt) : sent
   }
   const known = router.names.findBytes(bytes.bytes, nameStart, nameEnd)
   const name = latin1Of(bytes.bytes, nameStart, nameEnd)
   const target = known === NOBODY ? router.names.intern(name) : known
   if (target === null) return refused(TOO_MANY_NAMES)
-  router.send(newFrame(body, isAbout, target, null, false, name), receipt)
-  return success(receipt)
+  const sent = router.send(newFrame(body, isAbout, target, null, false, name), receipt)
+  return sent.ok ? success(receipt) : sent
 }
 
 function publishJson(router: Router, bytes: ByteRange, receipt: Receipt): Result<Receipt, Failure> {

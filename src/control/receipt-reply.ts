@@ -10,8 +10,8 @@ import { countsOf } from './publish.ts'
 
 /** The body is valid until the next one. Hot path: once a request. */
 export function receiptReply(receipt: Receipt): Reply {
-  const { delivered, skipped, unknown, restored } = receipt
-  if (skipped + unknown + restored > 0) return jsonReply(countsOf(receipt))
+  const { delivered, skipped, unknown, restored, missing } = receipt
+  if (skipped + unknown + restored + missing.length > 0) return jsonReply(countsOf(receipt))
   const idStart = writeDecimal(bytes, BEFORE_COUNT.length, delivered) + BETWEEN.length
   bytes.set(BETWEEN, idStart - BETWEEN.length)
   writeCursor(bytes, idStart, receipt)

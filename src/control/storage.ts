@@ -7,15 +7,16 @@ import { storageLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import type { Result } from '../core/result.ts'
 import { storageTrouble } from '../subscriptions/database.ts'
-import type { Subscriptions } from '../subscriptions/subscriptions.ts'
+import type { StoredSubscriptions } from '../subscriptions/subscriptions.ts'
 
 export class Storage {
   isFailing = false
-  readonly #subscriptions: Pick<Subscriptions, 'tryWrite'>
+  readonly #database: Pick<StoredSubscriptions, 'tryWrite'> | null
   readonly #log: Log
 
-  constructor(subscriptions: Pick<Subscriptions, 'tryWrite'>, log: Log) {
-    this.#subscriptions = subscriptions
+  /** @param database null if there is none */
+  constructor(database: Pick<StoredSubscriptions, 'tryWrite'> | null, log: Log) {
+    this.#database = database
     this.#log = log
   }
 
@@ -33,7 +34,7 @@ export class Storage {
   }
 
   #retry(timer: Timer): void {
-    const error = this.#subscriptions.tryWrite()
+    const error = this.#database?.tryWrite() ?? null
     if (error !== null) {
       // That its disk takes nothing has been said, and is said again when a change is refused.
       if (storageTrouble(error) === null) this.#log.bug(error)
@@ -46,12 +47,12 @@ export class Storage {
 }
 
 /** A result that needs the database, which may refuse: a failure like any other, but logged. */
-export function stored<T>(
+export async function stored<T>(
   onStorageError: (error: SQLiteError) => void,
-  work: () => Result<T, Failure>,
-): Result<T, Failure> {
+  work: () => Result<T, Failure> | Promise<Result<T, Failure>>,
+): Promise<Result<T, Failure>> {
   try {
-    return work()
+    return await work()
   } catch (error) {
     if (!(error instanceof SQLiteError)) throw error
     onStorageError(error)

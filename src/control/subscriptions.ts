@@ -11,10 +11,16 @@ import { parseSubject } from '../core/user.ts'
 import { streamedResponse } from '../http/web.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { NameTable } from '../subscriptions/name-table.ts'
-import { type SubscriptionRules, subscribe } from '../subscriptions/subscribe.ts'
+import { type SubscriptionRules, subscribe, unsubscribe } from '../subscriptions/subscribe.ts'
 import type { PageOfUsers, Subscriptions } from '../subscriptions/subscriptions.ts'
 import { answerTo, isAborted } from './answer.ts'
-import { type BulkAction, type BulkProgress, BulkReceipt, changeMany } from './bulk.ts'
+import {
+  type BulkAction,
+  type BulkFailure,
+  type BulkProgress,
+  BulkReceipt,
+  changeMany,
+} from './bulk.ts'
 import { pageRequest, type Query, UserPage, userPage } from './page.ts'
 import { stored, takesNone } from './storage.ts'
 import { requestSource, Upload } from './upload.ts'
@@ -46,6 +52,7 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
     409: ErrorBody,
     422: ErrorBody,
     503: ErrorBody,
+    504: ErrorBody,
   }
   const bulk = (summary: string) => ({
     parse: 'none' as const,
@@ -57,7 +64,8 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
       responses: {
         200: { description: 'The receipt', content: RECEIPT },
         408: { description: 'body_timeout, and the receipt until then', content: RECEIPT },
-        503: { description: 'storage_failed', content: REFUSED },
+        503: { description: 'storage_failed, bus_unavailable', content: REFUSED },
+        504: { description: 'outcome_unknown, and the receipt until then', content: RECEIPT },
       },
     },
   })
@@ -118,24 +126,24 @@ const RECEIPT = {
 
 const REFUSED = { 'application/json': { schema: ErrorBody as object } }
 
-function changeOne(
+async function changeOne(
   options: SubscriptionRoutesOptions,
   action: BulkAction,
   id: string,
   subjectId: string,
-): Result<{ changed: boolean }, Failure> {
+): Promise<Result<{ changed: boolean }, Failure>> {
   const { subscriptions, names } = options
   const rules = rulesOf(options)
   const subscriber = parseSubject(id, rules.userIdMax)
   if (!subscriber.ok) return subscriber
   const subject = parseSubject(subjectId, rules.userIdMax)
   if (!subject.ok) return subject
-  if (action === 'remove') {
-    const pair = Uint32Array.of(names.idOf(subscriber.value), names.idOf(subject.value))
-    return success({ changed: subscriptions.remove(pair) > 0 })
-  }
-  const added = subscribe({ subscriptions, names }, rules, subscriber.value, subject.value)
-  return added.ok ? success({ changed: added.value }) : added
+  const stores = { subscriptions, names }
+  const changed =
+    action === 'add'
+      ? await subscribe(stores, rules, subscriber.value, subject.value)
+      : await unsubscribe(stores, subscriber.value, subject.value)
+  return changed.ok ? success({ changed: changed.value }) : changed
 }
 
 function rulesOf({ settings }: SubscriptionRoutesOptions): SubscriptionRules {
@@ -158,11 +166,11 @@ function page(
 }
 
 /** The answer to a result; what the database refuses is a failure like any other, but logged. */
-function answered<T extends object>(
+async function answered<T extends object>(
   { onStorageError }: SubscriptionRoutesOptions,
-  work: () => Result<T, Failure>,
-): Response {
-  return answerTo(stored(onStorageError, work))
+  work: () => Result<T, Failure> | Promise<Result<T, Failure>>,
+): Promise<Response> {
+  return answerTo(await stored(onStorageError, work))
 }
 
 /** Answers with the first item. For most changes that is the receipt, so the status tells all. */
@@ -226,12 +234,13 @@ function statusOf(item: Item): number {
 }
 
 async function nextOf(
-  changes: AsyncGenerator<BulkProgress | BulkReceipt>,
+  changes: AsyncGenerator<BulkProgress | BulkReceipt | BulkFailure>,
   upload: Upload,
   onStorageError: (error: SQLiteError) => void,
 ): Promise<Item> {
   try {
     const { value } = await changes.next()
+    if ('failure' in value) return stopped(value)
     return upload.isLate ? late(value) : value
   } catch (error) {
     if (error instanceof SQLiteError) {
@@ -251,6 +260,12 @@ const BROKEN_OFF = {
   code: 'body_unreadable',
   message: 'The request ended before its body did.',
 } as const
+
+/** What a change has come to that could not go on. */
+function stopped({ failure: { code, message }, receipt }: BulkFailure): Failed {
+  const text = `${message} The batches before stand, the rest was not tried.`
+  return { ...errorBody({ code, message: text }), ...receipt }
+}
 
 /** What a change whose lines came too slowly has come to. */
 function late(receipt: BulkReceipt): Failed {

@@ -10,7 +10,7 @@ import { isPattern } from '../core/name.ts'
 import { type Result, success } from '../core/result.ts'
 import { checkSubject } from '../core/user.ts'
 import type { Settings } from '../hub/settings.ts'
-import type { Tickets } from '../identity/tickets.ts'
+import type { TicketIssuer } from '../identity/tickets.ts'
 import { answerTo } from './answer.ts'
 
 const { patternsMax, ticketMs, ttlSecondsDefault, ttlSecondsMax } = identityLimits
@@ -45,17 +45,24 @@ const Ticket = Type.Object({
 })
 
 export interface TicketRoutesOptions {
-  readonly tickets: Pick<Tickets, 'issue'>
+  readonly tickets: Pick<TicketIssuer, 'issue'>
   readonly settings: Settings<'userIdMax'>
 }
 
 export function ticketRoutes(options: TicketRoutesOptions) {
   return new Elysia({ name: 'comet.tickets' }).post(
     '/tickets',
-    async ({ request }) => answerTo(issue(options, await request.text())),
+    async ({ request }) => answerTo(await issue(options, await request.text())),
     {
       parse: 'none',
-      response: { 200: Ticket, 400: ErrorBody, 404: ErrorBody, 422: ErrorBody, 503: ErrorBody },
+      response: {
+        200: Ticket,
+        400: ErrorBody,
+        404: ErrorBody,
+        422: ErrorBody,
+        503: ErrorBody,
+        504: ErrorBody,
+      },
       detail: {
         summary: 'Issue a one-time ticket for a client',
         requestBody: {
@@ -67,10 +74,10 @@ export function ticketRoutes(options: TicketRoutesOptions) {
   )
 }
 
-function issue(
+async function issue(
   { tickets, settings }: TicketRoutesOptions,
   json: string,
-): Result<Static<typeof Ticket>, Failure> {
+): Promise<Result<Static<typeof Ticket>, Failure>> {
   const body = bodyOf(json)
   if (!body.ok) return body
   const { user, read = [], ttl = ttlSecondsDefault } = body.value
@@ -79,10 +86,10 @@ function issue(
   if (!read.every(isPattern)) {
     return failed('invalid_ticket', 'A pattern of "read" is neither a number nor a name.')
   }
-  const issued = tickets.issue({ user: String(checked.value), read, ttlSeconds: ttl })
-  if (issued === null) return failed('too_many_tickets', 'Too many tickets wait to be used.')
-  const expires = new Date(issued.expiresAtSeconds * 1_000).toISOString()
-  return success({ ticket: issued.ticket, expires })
+  const issued = await tickets.issue({ user: String(checked.value), read, ttlSeconds: ttl })
+  if (!issued.ok) return issued
+  const { ticket, expiresAtSeconds } = issued.value
+  return success({ ticket, expires: new Date(expiresAtSeconds * 1_000).toISOString() })
 }
 
 function bodyOf(json: string): Result<Static<typeof TicketBody>, Failure> {

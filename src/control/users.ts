@@ -13,8 +13,9 @@ import type { StreamHost } from '../hub/host.ts'
 import { SubjectSchema } from '../hub/message.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { NameTable } from '../subscriptions/name-table.ts'
-import type { Revocations } from '../subscriptions/revocations.ts'
+import type { TokenRevocations } from '../subscriptions/revocations.ts'
 import { answerTo, refusal } from './answer.ts'
+import { MissingServers, missingOf, type OtherServers } from './other-servers.ts'
 import { pageRequest, type Query, UserPage, userPage } from './page.ts'
 import { stored } from './storage.ts'
 
@@ -24,6 +25,7 @@ const Presence = Type.Object({
   since: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
     description: 'When the oldest of them was opened; null if there is none.',
   }),
+  missing: MissingServers,
 })
 
 const Ended = Type.Object({
@@ -36,13 +38,15 @@ const Ended = Type.Object({
         'there were none.',
     }),
   ),
+  missing: MissingServers,
 })
 
 export interface UserRoutesOptions {
   /** Knows the streams of all processes. */
   readonly host: Pick<StreamHost, 'userPresence' | 'usersAfter' | 'endStreams'>
   readonly names: Pick<NameTable, 'idOf' | 'intern' | 'subjectOf'>
-  readonly revocations: Pick<Revocations, 'revoke'>
+  readonly others: Pick<OtherServers, 'ask'>
+  readonly revocations: Pick<TokenRevocations, 'revoke'>
   readonly settings: Settings<'userIdMax'>
   readonly clock: Clock
   /** Called when the database has refused a change. */
@@ -60,7 +64,7 @@ export function userRoutes(options: UserRoutesOptions) {
       },
       {
         response: { 200: Presence, ...responses },
-        detail: { summary: "A user's connections" },
+        detail: { summary: "A user's connections, to all servers that share a log" },
       },
     )
     .get('/users', ({ query }) => answerTo(page(options, query)), {
@@ -80,10 +84,19 @@ export function userRoutes(options: UserRoutesOptions) {
     )
 }
 
-async function presenceOf({ host, names }: UserRoutesOptions, user: Subject): Promise<Response> {
-  const { connections, sinceMs } = await host.userPresence(names.idOf(user))
-  const since = sinceMs === null ? null : new Date(sinceMs).toISOString()
-  return Response.json({ user, connections, since })
+async function presenceOf(
+  { host, names, others }: UserRoutesOptions,
+  user: Subject,
+): Promise<Response> {
+  const [here, { answers, missing }] = await Promise.all([
+    host.userPresence(names.idOf(user)),
+    others.ask('presence', { user }),
+  ])
+  const all = [here, ...answers.map(({ answer }) => answer)]
+  const connections = all.reduce((sum, one) => sum + one.connections, 0)
+  const sinceMs = Math.min(...all.map((one) => one.sinceMs ?? Number.POSITIVE_INFINITY))
+  const since = Number.isFinite(sinceMs) ? new Date(sinceMs).toISOString() : null
+  return Response.json({ user, connections, since, ...missingOf(missing) })
 }
 
 function page({ host, names }: UserRoutesOptions, query: Query) {
@@ -99,7 +112,7 @@ function page({ host, names }: UserRoutesOptions, query: Query) {
 
 /** The tokens first: a client that comes back at once must not be let in. */
 async function endStreams(
-  { host, names, revocations, settings, clock, onStorageError }: UserRoutesOptions,
+  { host, names, others, revocations, settings, clock, onStorageError }: UserRoutesOptions,
   id: string,
   query: Query,
 ): Promise<Result<Static<typeof Ended>, Failure>> {
@@ -113,11 +126,15 @@ async function endStreams(
   // A name that was never seen, too: there may be tokens for it.
   const user = names.intern(subject.value)
   if (user === null) return refused(TOO_MANY_NAMES)
-  const revoked = stored(onStorageError, () => {
-    revocations.revoke(user, clock.nowMs())
-    return success(undefined)
-  })
+  const atMs = Math.floor(clock.nowMs())
+  const revoked = await stored(onStorageError, () => revocations.revoke(user, atMs))
   if (!revoked.ok) return revoked
-  const { ended, unknown } = await host.endStreams(user, { reason: 'ended', note })
-  return success(unknown === 0 ? { ended } : { ended, unknown })
+  const [here, { answers, missing }] = await Promise.all([
+    host.endStreams(user, { reason: 'ended', note }),
+    others.ask('end', { user: subject.value, atMs, note }),
+  ])
+  const all = [here, ...answers.map(({ answer }) => answer)]
+  const ended = all.reduce((sum, one) => sum + one.ended, 0)
+  const unknown = all.reduce((sum, one) => sum + one.unknown, 0)
+  return success({ ended, ...(unknown > 0 && { unknown }), ...missingOf(missing) })
 }

@@ -13,15 +13,18 @@ describe('the table of errors', () => {
     expect(ERRORS[code].status).toBeWithin(400, 600)
   })
 
-  test('has server errors only for a bug, the database, a bound and a stop', () => {
+  test('has server errors only for a bug, the database, the bus, a bound and a stop', () => {
     const codes = CODES.filter((code) => ERRORS[code].status >= 500)
     expect(codes).toEqual([
       'internal',
       'storage_failed',
+      'bus_unavailable',
       'too_many_names',
       'too_many_keys',
       'too_many_tickets',
+      'too_many_readers',
       'draining',
+      'outcome_unknown',
     ])
   })
 })

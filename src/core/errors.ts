@@ -58,14 +58,20 @@ export const ERRORS = {
   internal: { status: 500 },
   /** The database rejected the change, and nothing has changed; the log says why. */
   storage_failed: { status: 503 },
+  /** Redis, which machines share, is away, or too much waits for it; nothing has changed. */
+  bus_unavailable: { status: 503 },
   /** As many names as there may be are in use. */
   too_many_names: { status: 503 },
   /** As many keys as are kept were used in five minutes; `Retry-After` says when there is room. */
   too_many_keys: { status: 503 },
   /** As many tickets as there may be wait to be used. */
   too_many_tickets: { status: 503 },
+  /** As many requests as may follow the feed of connections. */
+  too_many_readers: { status: 503 },
   /** The server is stopping and accepts nothing new. */
   draining: { status: 503 },
+  /** Redis, which machines share, was lost meanwhile: it may have been done, or not. */
+  outcome_unknown: { status: 504 },
 } as const satisfies Record<string, { status: number }>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -1,6 +1,8 @@
 // A hash table of whole numbers with open addressing and linear probing, in one typed array: of
 // millions of rows no object is made, and a row found is one cache line.
 
+import { LowestNumbers } from './lowest.ts'
+
 /** Default number of places of an empty table. */
 const FIRST_CAPACITY = 1024
 
@@ -78,18 +80,12 @@ export class IntegerTable {
    */
   keysAbove(key: number, count: number): Uint32Array {
     const { rows } = this
-    const found = new Uint32Array(4 * count)
-    let length = 0
-    let limit = Number.POSITIVE_INFINITY
+    const lowest = new LowestNumbers(count)
     for (let row = 0; row < rows.length; row += this.#width) {
       const one = rows[row] as number
-      if (one <= key || one >= limit) continue
-      found[length++] = one
-      if (length < found.length) continue
-      length = lowest(found, length, count)
-      if (length === count) limit = found[count - 1] as number
+      if (one > key) lowest.add(one)
     }
-    return found.subarray(0, lowest(found, length, count))
+    return lowest.take()
   }
 
   /** Takes a free row for a key. */
@@ -143,14 +139,4 @@ export class IntegerTable {
   #distance(from: number, to: number): number {
     return to >= from ? to - from : to - from + this.rows.length
   }
-}
-
-/** Sorts numbers, leaves each once and `count` of them at most. Answers how many they are. */
-function lowest(numbers: Uint32Array, length: number, count: number): number {
-  const sorted = numbers.subarray(0, length).sort()
-  let kept = 0
-  for (let at = 0; at < length && kept < count; at++) {
-    if (at === 0 || sorted[at] !== sorted[at - 1]) numbers[kept++] = sorted[at] as number
-  }
-  return kept
 }

@@ -240,6 +240,23 @@ export const doctorLimits = {
   connectionsMax: 1_000_000_000,
   /** Settings that the start of a server warns of, one line each; the doctor reports all. */
   warningsMax: 3,
+  /** Bytes of the first answers of a Redis, which take about 600, and characters that are shown of
+   * what it says. */
+  greetingBytesMax: 65_536,
+  shownLengthMax: 200,
+  /** Round trips to Redis that are measured: two are above the 99th percentile. */
+  roundTrips: 200,
+  /** Milliseconds of a round trip, half of them and nearly all: a message takes two until its
+   * publisher has an answer. */
+  roundTripMsMax: 5,
+  roundTripMsP99Max: 50,
+  /** Milliseconds that the clock of Redis may differ: ages of messages are by both. */
+  clockMsMax: 1_000,
+  /** Memory of Redis for each byte of messages: entries take 1.02 to 1.24 of it, measured with
+   * Redis 7.0 and messages of 100 to 10,000 bytes; the rest is for what is on its way. */
+  memoryFactor: 1.5,
+  /** Seconds after which Redis forgets the key that its user's rights are tried with. */
+  trialSeconds: 60,
 } as const
 
 /** `comet publish` and `comet listen`. */

@@ -6,6 +6,7 @@ import { streamLimits } from '../core/limits.ts'
 import { formatCount, formatQuantity, writtenCount } from '../core/units.ts'
 import { type Assessment, type Finding, STATES, type State } from './assessment.ts'
 import { type Demand, ENDS, type End } from './demand.ts'
+import { findingRows, INDENT } from './finding-rows.ts'
 
 const MARKS: Record<State, string> = {
   ok: 'ok',
@@ -20,8 +21,6 @@ const ENDS_HERE: Record<End, string> = {
   both: 'both ends',
 }
 
-const INDENT = ' '.repeat(8)
-
 /**
  * Every setting with what it is, what it should be and why, then how many streams that makes, and
  * what to type.
@@ -32,7 +31,13 @@ export function assessmentText(assessment: Assessment): string {
   const known = findings.filter(({ state }) => machine.hasProc || state !== 'unknown')
   return [
     `For ${formatQuantity(demand.connections, 'stream')}, ${ENDS_HERE[demand.end]} on this machine:`,
-    ...tableRows(known),
+    ...findingRows(
+      'setting',
+      known.map(({ setting, state, shown, want }) => {
+        const { name, why } = setting
+        return { mark: MARKS[state], name, is: shown, shouldBe: want.text, why }
+      }),
+    ),
     '',
     ...obsoleteRows(known),
     holdsText(assessment),
@@ -43,22 +48,6 @@ export function assessmentText(assessment: Assessment): string {
         ]
       : curesOf(assessment, 'short', `${streams} do not fit unless this is changed:`)),
   ].join('\n')
-}
-
-function tableRows(findings: readonly Finding[]): string[] {
-  const width = (of: (finding: Finding) => string) =>
-    Math.max(...findings.map((finding) => of(finding).length))
-  const names = width(({ setting }) => setting.name)
-  const shown = width((finding) => finding.shown)
-  const row = (mark: string, name: string, is: string, should: string) =>
-    `${mark.padEnd(INDENT.length)}${name.padEnd(names)}  ${is.padStart(shown)}  ${should}`
-  return [
-    row('', 'setting', 'is', 'should be'),
-    ...findings.flatMap(({ setting, state, shown, want }) => [
-      row(MARKS[state], setting.name, shown, want.text),
-      `${INDENT}  ${setting.why}`,
-    ]),
-  ]
 }
 
 function obsoleteRows(findings: readonly Finding[]): string[] {

@@ -1,8 +1,9 @@
-// What `comet doctor` does: reads the machine, assesses it, and prints what was asked for; and what
-// a start of server or flood warns of, by the same table.
+// What `comet doctor` does: reads the machine, or a Redis, assesses it, and prints what was asked
+// for; and what a start of server or flood warns of, by the same table.
 
 import { EXIT } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
+import type { RedisValues } from '../cli/redis-options.ts'
 import { doctorLimits } from '../core/tool-limits.ts'
 import { formatQuantity } from '../core/units.ts'
 import { type Assessment, assess, shortFindings } from './assessment.ts'
@@ -17,16 +18,22 @@ import {
 } from './doctor-report.ts'
 import { readMachine } from './machine.ts'
 
-interface DoctorOptions {
+interface DoctorOptions extends RedisValues {
   readonly connections: number
   readonly end: End
   readonly sysctl: boolean
   readonly systemd: boolean
+  readonly history: number
   readonly json: boolean
 }
 
 export async function run(options: DoctorOptions, io: Io): Promise<number> {
-  const { connections, end, sysctl, systemd, json } = options
+  const { connections, end, sysctl, systemd, json, bus } = options
+  if (bus !== null) {
+    // Starts of server and flood, which warn of the machine, do not need it.
+    const { runForRedis } = await import('./redis-doctor.ts')
+    return runForRedis({ ...options, bus }, io)
+  }
   const assessment = assess(readMachine(), { connections, end, sources: null })
   if (!assessment.machine.hasProc) {
     io.stderr('comet doctor: there is no /proc; only open files and cores are known without Linux')

@@ -5,6 +5,7 @@ import type { Failure } from '../core/errors.ts'
 import type { Result } from '../core/result.ts'
 import type { Subject } from '../core/user.ts'
 import type { Backpressure } from '../hub/backpressure.ts'
+import { failureOf } from '../hub/publish-failure.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import { isPid, writeAliasSend, writeSend } from './control-messages.ts'
@@ -120,7 +121,17 @@ export class Mailbox {
     const sent = sendMessage(reader, router, receipt)
     if (!sent.ok) this.#refuse(channel, caller, sent.why)
     else if (caller !== null) {
-      replySettled(receipt, channel, caller, (writer) => writeDelivered(writer, receipt))
+      replySettled(receipt, channel, caller, (writer) => this.#writeOne(writer, receipt, channel))
+    }
+  }
+
+  /** It may have been refused after it was taken. */
+  #writeOne(writer: TermWriter, receipt: Receipt, { node }: ReplyChannel): void {
+    if (receipt.refusal === null) writeDelivered(writer, receipt)
+    else {
+      const failure = failureOf(receipt.refusal)
+      this.#options.onRefused(node, 1, failure)
+      writeFailure(writer.tuple(2).atom('error'), failure)
     }
   }
 
@@ -130,7 +141,8 @@ export class Mailbox {
     if (!isProperList(reader)) return this.#refuse(channel, caller, IMPROPER_LIST)
     const kept = caller === null ? null : copyOf(caller)
     const receipt = kept === null ? channel.receipt : router.receipt()
-    const refused = await sendMessages(reader, router, receipt, channel.backpressure)
+    const onLate = (failure: Failure) => onRefused(channel.node, 1, failure)
+    const refused = await sendMessages(reader, router, receipt, channel.backpressure, onLate)
     const [first] = refused.listed
     if (first !== undefined) onRefused(channel.node, refused.count, first.failure)
     if (kept === null) return

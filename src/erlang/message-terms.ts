@@ -9,6 +9,7 @@ import { OK, type Result, success } from '../core/result.ts'
 import { checkUserId, type Subject } from '../core/user.ts'
 import type { Backpressure } from '../hub/backpressure.ts'
 import { bodyTooLarge, checkBody } from '../hub/body.ts'
+import { failureOf } from '../hub/publish-failure.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import type { TermReader } from './term-reader.ts'
@@ -94,23 +95,38 @@ export interface RefusedMessages {
   count: number
 }
 
-/** Skips a list of messages. Refuses the invalid ones by their place and sends the others. */
+/**
+ * Skips a list of messages. Refuses the invalid ones by their place and sends the others.
+ *
+ * @param onLate is called for each that is refused after it was taken, which is listed, too
+ */
 export async function sendMessages(
   reader: TermReader,
   router: Router,
   receipt: Receipt,
   backpressure: Backpressure,
+  onLate: (failure: Failure) => void,
 ): Promise<RefusedMessages> {
   const refused: RefusedMessages = { listed: [], count: 0 }
+  const refuse = (place: number, failure: Failure) => {
+    if (refused.listed.length < messageLimits.rejectedListedMax) {
+      refused.listed.push({ place, failure })
+    }
+  }
   const messages = reader.list()
   for (let place = 1; place <= messages; place++) {
     if (place % erlangLimits.sliceMessages === 0) await backpressure.next(receipt)
-    const sent = sendMessage(reader, router, receipt)
+    const part = router.mayRefuseLater
+      ? receipt.part((why) => {
+          refuse(place, failureOf(why))
+          onLate(failureOf(why))
+        })
+      : receipt
+    const sent = sendMessage(reader, router, part)
+    if (part !== receipt) part.whenSettled(() => receipt.add(part))
     if (sent.ok) continue
     refused.count++
-    if (refused.listed.length < messageLimits.rejectedListedMax) {
-      refused.listed.push({ place, failure: sent.why })
-    }
+    refuse(place, sent.why)
   }
   return refused
 }

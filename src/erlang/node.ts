@@ -7,6 +7,7 @@ import { erlangLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { Backpressure } from '../hub/backpressure.ts'
+import { failureOf } from '../hub/publish-failure.ts'
 import type { ErlangConfig } from '../hub/settings.ts'
 import { DistributionChannel } from './channel.ts'
 import { Connection } from './connection.ts'
@@ -168,7 +169,7 @@ export class ErlangNode {
   }
 
   #connected(socket: NodeSocket, { name }: NodeIdentity, rest: Uint8Array): void {
-    const { router, clock, log } = this.#dependencies
+    const { router, clock, log, onRefused } = this.#dependencies
     // A node that answered `alive` with `true` has given up its earlier connection.
     this.#connections.get(name)?.connection.close('the node has connected again')
     if (this.#connections.size >= erlangLimits.connectionsMax && this.#peerNamed(name) === null) {
@@ -179,7 +180,8 @@ export class ErlangNode {
     const outgoing = new PacketWriter(socket)
     const channel = new DistributionChannel({
       ...{ node: name, ownPid: this.#ownPid(), mailbox: this.#mailbox, packets: outgoing },
-      ...{ receipt: router.receipt(), backpressure: new Backpressure(router, clock) },
+      receipt: router.receipt((why) => onRefused(name, 1, failureOf(why))),
+      backpressure: new Backpressure(router, clock),
     })
     const connection = new Connection({
       ...{ socket, outgoing, channel, router, tickTimeMs: this.#config.tickTimeMs },

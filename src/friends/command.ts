@@ -3,11 +3,18 @@
 
 import { command, group } from '../cli/command.ts'
 import { count, flag, text } from '../cli/option.ts'
+import { checkRedis, REDIS_OPTIONS } from '../cli/redis-options.ts'
 import { messageLimits, streamLimits } from '../core/limits.ts'
 
 const db = text('file', 'comet.db', 'the database of subscriptions')
 
 const output = text('file', null, 'write to this file (default: standard output)')
+
+/** Of commands for a database or for Redis. */
+const EITHER = {
+  conflicts: [['db', 'bus']],
+  requires: [['bus-prefix', 'bus']],
+} as const
 
 const json = flag('print one JSON object instead of the summary')
 
@@ -39,11 +46,13 @@ export const LOAD = {
   ),
   'ignore-columns': flag('ignore further columns after the two ids of a line'),
   json,
+  ...REDIS_OPTIONS,
 } as const
 
 const load = command({
   name: 'load',
-  summary: 'add a file of subscriptions to a database: all of it or, if a line is invalid, nothing',
+  summary:
+    'add a file of subscriptions to a database or Redis: all of it or, if a line is invalid, nothing',
   argument: {
     name: 'file',
     description:
@@ -51,21 +60,29 @@ const load = command({
     fallback: '-',
   },
   options: LOAD,
+  ...EITHER,
+  validate: checkRedis,
   examples: [
     'comet friends load friends.txt --db comet.db',
     'comet friends generate | comet friends load - --db comet.db',
     'comet friends load names.txt --names --db comet.db',
+    'comet friends load friends.txt --bus redis://cache.example',
   ],
   load: async () => ({ run: (await import('./load-file.ts')).load }),
 })
 
-export const EXPORT = { db, output } as const
+export const EXPORT = { db, output, ...REDIS_OPTIONS } as const
 
 const export_ = command({
   name: 'export',
-  summary: 'write all subscriptions of a database, as lines `subscriber subject`',
+  summary: 'write all subscriptions of a database or Redis, as lines `subscriber subject`',
   options: EXPORT,
-  examples: ['comet friends export --db comet.db --output friends.txt'],
+  ...EITHER,
+  validate: checkRedis,
+  examples: [
+    'comet friends export --db comet.db --output friends.txt',
+    'comet friends export --bus redis://cache.example --output friends.txt',
+  ],
   load: async () => ({ run: (await import('./friends.ts')).export_ }),
 })
 

@@ -79,7 +79,7 @@ test('an export has the names of handles, of the longest ones too, and can be lo
   const { names, subscriptions } = storesOf(from, noNames())
   const handles = ['alice', 'room:42', ...longest].map((name) => names.intern(name) ?? 0)
   const [alice = 0, room = 0, x = 0, y = 0] = handles
-  subscriptions.add(Uint32Array.of(x, y, 7, room, alice, 7, alice, ID_MAX, 9, 10))
+  await subscriptions.add(Uint32Array.of(x, y, 7, room, alice, 7, alice, ID_MAX, 9, 10))
   const text = `7 room:42\n9 10\nalice 7\nalice ${ID_MAX}\n${longest.join(' ')}\n`
   expect(await exported(from)).toBe(text)
   const loaded = await loadFriends(partsOf(text), to, { idMax: ID_MAX, names: noNames() })

@@ -18,6 +18,7 @@ import {
   friendsSvg,
 } from './followers-distribution.ts'
 import { friendsPairs } from './generate.ts'
+import { readFromRedis, withRedis } from './redis-graph.ts'
 
 export const generate: Run<typeof GENERATE> = async ({ users, degree, seed, output }, io) => {
   let pairs: Uint32Array
@@ -33,10 +34,24 @@ export const generate: Run<typeof GENERATE> = async ({ users, degree, seed, outp
   return EXIT.ok
 }
 
-export const export_: Run<typeof EXPORT> = ({ db, output }, io) =>
-  withDatabase(io, 'export', db, output, (database, names) =>
-    writeOutput(io, output, (write) => exportFriends(database, names, write)),
-  )
+export const export_: Run<typeof EXPORT> = (values, io) => {
+  const { db, output } = values
+  if (values.bus === null) {
+    return withDatabase(io, 'export', db, output, (database, names) =>
+      writeOutput(io, output, (write) => exportFriends(database, names, write)),
+    )
+  }
+  return withRedis(values, io, 'export', async (graph) => {
+    // All of it before the output is opened, which a failure leaves as it was.
+    const read = await readFromRedis(graph)
+    if (!read.ok) {
+      io.stderr(`comet friends export: ${read.why}`)
+      return EXIT.unavailable
+    }
+    await writeOutput(io, output, read.value)
+    return EXIT.ok
+  })
+}
 
 export const stats: Run<typeof STATS> = ({ db, svg, json }, io) =>
   withDatabase(io, 'stats', db, svg, async (database) => {

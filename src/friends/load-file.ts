@@ -1,27 +1,23 @@
 // Runs `comet friends load`: a progress bar for each phase, then what was loaded or which lines are
 // invalid.
 
-import type { Database } from 'bun:sqlite'
 import { randomInt } from 'node:crypto'
 import { existsSync, rmSync } from 'node:fs'
 import cliProgress from 'cli-progress'
 import { EXIT, type Run } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
-import type { Values } from '../cli/option.ts'
 import { NAME_RULE } from '../core/name.ts'
+import type { Result } from '../core/result.ts'
 import { friendsLimits } from '../core/tool-limits.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import { onProcessEnd } from '../os/process.ts'
-import {
-  type Loaded,
-  type LoadProgress,
-  loadFriends,
-  type NotLoaded,
-} from '../subscriptions/bulk-load.ts'
+import { type Loaded, loadFriends } from '../subscriptions/bulk-load.ts'
 import { openDatabase } from '../subscriptions/database.ts'
+import type { LoadOptions, LoadProgress, NotLoaded } from '../subscriptions/friends-file.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { MORE_COLUMNS, NOT_IDS, NOT_IDS_OR_NAMES } from '../subscriptions/pairs.ts'
 import type { LOAD } from './command.ts'
+import { loadIntoRedis, withRedis } from './redis-graph.ts'
 
 /** The files that SQLite creates for a database. */
 const SUFFIXES = ['', '-wal', '-shm', '-journal']
@@ -31,6 +27,31 @@ export const load: Run<typeof LOAD> = async (values, io, path) => {
     io.stderr(`comet friends load: there is no file ${path}`)
     return EXIT.unavailable
   }
+  // The seed: a file from anywhere must not have names that all collide in the table.
+  const names = values.names ? new NameTable({ seed: randomInt(2 ** 32) }) : null
+  const task = { values, names, io, path }
+  if (values.bus === null) return await loadIntoDatabase(task)
+  return await withRedis(values, io, 'load', async (graph) => {
+    const add: AddFriends = (input, options) => loadIntoRedis(graph, input, options)
+    return (await loadInto(add, task, 'in Redis')) ? EXIT.ok : EXIT.failed
+  })
+}
+
+/** Adds the pairs of an input to where they are kept. */
+type AddFriends = (
+  input: AsyncIterable<Uint8Array>,
+  options: LoadOptions,
+) => Promise<Result<Loaded, NotLoaded>>
+
+interface LoadTask {
+  readonly values: Parameters<typeof load>[0]
+  readonly names: NameTable | null
+  readonly io: Io
+  readonly path: string
+}
+
+async function loadIntoDatabase(task: LoadTask): Promise<number> {
+  const { values, names, io } = task
   // Only a database that this command has created is removed after a failure.
   const isNew = values.db !== ':memory:' && !existsSync(values.db)
   let isCreated = false
@@ -39,8 +60,6 @@ export const load: Run<typeof LOAD> = async (values, io, path) => {
     for (const suffix of SUFFIXES) rmSync(`${values.db}${suffix}`, { force: true })
   }
   const forget = onProcessEnd(remove)
-  // The seed: a file from anywhere must not have names that all collide in the table.
-  const names = values.names ? new NameTable({ seed: randomInt(2 ** 32) }) : null
   const opened = openDatabase(values.db, names)
   if (!opened.ok) {
     forget()
@@ -50,7 +69,8 @@ export const load: Run<typeof LOAD> = async (values, io, path) => {
   isCreated = isNew
   let isLoaded = false
   try {
-    isLoaded = await loadInto(opened.value, names, values, io, path)
+    const add: AddFriends = (input, options) => loadFriends(input, opened.value, options)
+    isLoaded = await loadInto(add, task, 'in the database')
   } finally {
     forget()
     opened.value.close()
@@ -61,16 +81,14 @@ export const load: Run<typeof LOAD> = async (values, io, path) => {
 
 /** Loads the file and prints the outcome; returns whether it was loaded. */
 async function loadInto(
-  database: Database,
-  names: NameTable | null,
-  values: Values<typeof LOAD>,
-  io: Io,
-  path: string,
+  add: AddFriends,
+  { values, names, io, path }: LoadTask,
+  where: string,
 ): Promise<boolean> {
   const startedMs = performance.now()
   const file = path === '-' ? Bun.stdin : Bun.file(path)
   const bar = new PhaseBar(io.stderrIsTerminal)
-  const result = await loadFriends(file.stream(), database, {
+  const result = await add(file.stream(), {
     idMax: values['max-users'],
     ignoresColumns: values['ignore-columns'],
     names,
@@ -85,7 +103,9 @@ async function loadInto(
   const seconds = (performance.now() - startedMs) / 1000
   const loaded = result.value
   io.stdout(
-    values.json ? JSON.stringify({ ok: true, ...loaded, seconds }) : loadedText(loaded, seconds),
+    values.json
+      ? JSON.stringify({ ok: true, ...loaded, seconds })
+      : loadedText(loaded, seconds, where),
   )
   return true
 }
@@ -97,7 +117,7 @@ const HINTS = [
   [NOT_IDS_OR_NAMES, `an id is a number, or ${NAME_RULE}`],
 ] as const
 
-function refusalText({ reason, bad, badCount }: NotLoaded): string {
+function refusalText({ reason, bad, badCount, isPartly }: NotLoaded): string {
   const shown = bad
     .slice(0, friendsLimits.badShownMax)
     .map((of) => `  line ${of.line}: ${of.reason}`)
@@ -105,14 +125,15 @@ function refusalText({ reason, bad, badCount }: NotLoaded): string {
   for (const [reason, hint] of HINTS) {
     if (bad.some((of) => of.reason === reason)) shown.push(`  ${hint}`)
   }
-  return [`comet friends load: nothing was loaded: ${reason}`, ...shown].join('\n')
+  const what = isPartly ? 'a part may be loaded; load it again' : 'nothing was loaded'
+  return [`comet friends load: ${what}: ${reason}`, ...shown].join('\n')
 }
 
-function loadedText({ added, repeated, present }: Loaded, seconds: number): string {
+function loadedText({ added, repeated, present }: Loaded, seconds: number, where: string): string {
   const rate = formatCount(added / Math.max(seconds, 0.001))
   return (
     `${formatQuantity(added, 'subscription')} added in ${seconds.toFixed(1)} s, ${rate}/s; ` +
-    `${formatQuantity(repeated, 'duplicate')} in the input, ${formatCount(present)} already in the database`
+    `${formatQuantity(repeated, 'duplicate')} in the input, ${formatCount(present)} already ${where}`
   )
 }
 

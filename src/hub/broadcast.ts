@@ -98,6 +98,7 @@ export class Broadcasts {
 
   #begin(frame: Frame, ack: DeliveryAck): void {
     this.#isBusy = true
+    if (frame.gapAfter !== null) this.#store.delivery.endUntold()
     this.#step(frame, new Parts(ack), 0)
   }
 
@@ -105,9 +106,10 @@ export class Broadcasts {
     const store = this.#store
     store.begin(frame, parts)
     parts.begun++
-    let last = store.delivery.deliverBehind(from)
+    const isGap = frame.gapAfter !== null
+    let last = store.delivery.deliverBehind(from, isGap)
     for (let left = deliveryLimits.broadcastPerTurn - 1; left > 0 && last !== 0; left--) {
-      last = store.delivery.deliverBehind(last)
+      last = store.delivery.deliverBehind(last, isGap)
     }
     if (last !== 0) {
       setImmediate(() => this.#step(frame, parts, last))

@@ -111,11 +111,14 @@ export class Delivery {
   /**
    * The message that was begun last is for the next open stream behind a slot, too. Answers its
    * slot; 0 if there is none.
+   *
+   * @param isGap whether it is none, and only for streams that can be told of a gap
    */
-  deliverBehind(slot: number): number {
+  deliverBehind(slot: number, isGap: boolean): number {
     if (this.#turn.isFullOfEntries) this.sendTurn()
     const next = this.#table.nextOpen(slot)
-    if (next !== 0) this.#turn.add(next)
+    if (next === 0) return 0
+    if (!isGap || this.#parts.kindOf(next).tellsGaps) this.#turn.add(next)
     return next
   }
 
@@ -232,20 +235,33 @@ export class Delivery {
    */
   endSkipped(users: readonly number[]): void {
     this.sendTurn()
-    const table = this.#table
-    const ofAll = users.length === 0
-    const slots = new Set<number>()
-    for (let slot = 0; ofAll; slots.add(slot)) {
-      slot = table.nextOpen(slot)
-      if (slot === 0) break
-    }
+    const slots = new Set<number>(users.length === 0 ? this.#openSlots() : [])
     for (const user of users) {
-      for (const slot of table.slotsOf(user)) slots.add(slot)
+      for (const slot of this.#table.slotsOf(user)) slots.add(slot)
       for (const slot of this.#subjects.slotsOf(user)) slots.add(slot)
     }
-    for (const slot of slots) {
-      if (table.isOpen(slot) && this.#parts.kindOf(slot).hasCursor) this.#parts.onSkipped(slot)
+    for (const slot of slots) this.#endSkipped(slot)
+  }
+
+  /** All streams here may have missed something: ends those that cannot be told while open. */
+  endUntold(): void {
+    this.sendTurn()
+    for (const slot of this.#openSlots()) {
+      if (!this.#parts.kindOf(slot).tellsGaps) this.#endSkipped(slot)
     }
+  }
+
+  #endSkipped(slot: number): void {
+    if (!this.#table.isOpen(slot)) return
+    if (this.#parts.kindOf(slot).hasCursor) this.#parts.onSkipped(slot)
+  }
+
+  #openSlots(): number[] {
+    const slots: number[] = []
+    for (let slot = this.#table.nextOpen(0); slot !== 0; slot = this.#table.nextOpen(slot)) {
+      slots.push(slot)
+    }
+    return slots
   }
 
   /** A client that comes back with its cursor has lost nothing. */

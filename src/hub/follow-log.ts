@@ -4,7 +4,7 @@
 import { resumeLimits } from '../core/history-limits.ts'
 import type { MessageLog, NamedUser } from '../log/message-log.ts'
 import { isHandle, type NameTable } from '../subscriptions/name-table.ts'
-import type { ChangeRecorder, Pairs, Subscriptions } from '../subscriptions/subscriptions.ts'
+import type { ChangeRecorder, Pairs, StoredSubscriptions } from '../subscriptions/subscriptions.ts'
 
 export class FollowLog implements ChangeRecorder {
   readonly #log: MessageLog
@@ -22,7 +22,7 @@ export class FollowLog implements ChangeRecorder {
    *
    * @returns whether it is known
    */
-  open({ stamp }: Pick<Subscriptions, 'stamp'>): boolean {
+  open({ stamp }: Pick<StoredSubscriptions, 'stamp'>): boolean {
     const log = this.#log
     if (log.begunStamp !== null) log.endFollows(log.begunStamp === stamp)
     if (log.followsStamp === stamp) return true

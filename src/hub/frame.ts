@@ -1,9 +1,15 @@
 // A frame: a message, encoded once and shared by every stream that gets it. Its bytes must not be
 // changed; a transport that wraps them keeps its own copy here.
 
+import type { Cursor } from '../core/cursor.ts'
 import type { LogMessage } from '../log/message-log.ts'
 
 export interface Frame extends LogMessage {
+  /**
+   * Null for a message. Else it is none, and tells open streams that they may have missed what came
+   * behind this place, up to where the frame is.
+   */
+  readonly gapAfter: Cursor | null
   /** Where it is in the log of messages: */
   epoch: number
   number: number
@@ -36,8 +42,10 @@ export function newFrame(
   isJson = false,
   name: string | null = null,
   key: string | null = null,
+  gapAfter: Cursor | null = null,
 ): Frame {
   return {
+    gapAfter,
     bytes,
     isAbout,
     target,
@@ -58,4 +66,24 @@ export function newFrame(
     pollEvents: null,
     pollEventsChunk: null,
   }
+}
+
+/** Of a message that was published here it is one already. Hot path: once a message. */
+export function frameOf(message: LogMessage): Frame {
+  if (isFrame(message)) return message
+  const { bytes, isAbout, target, event, isJson, name, key } = message
+  return newFrame(bytes, isAbout, target, event, isJson, name, key)
+}
+
+function isFrame(message: LogMessage): message is Frame {
+  return 'chunk' in message
+}
+
+const NO_BYTES = new Uint8Array(0)
+
+export function newGapFrame(after: Cursor, resume: Cursor): Frame {
+  const frame = newFrame(NO_BYTES, false, EVERYONE, null, false, null, null, after)
+  frame.epoch = resume.epoch
+  frame.number = resume.number
+  return frame
 }

@@ -3,13 +3,14 @@
 
 import type { Clock } from '../core/clock.ts'
 import { cursorText } from '../core/cursor.ts'
-import type { MessageLog } from '../log/message-log.ts'
+import type { MessageBus } from '../log/message-bus.ts'
+import type { Dispatcher } from './dispatcher.ts'
 import type { EntryAges } from './entry-ages.ts'
 import type { GapCounts, Resumption } from './resumption.ts'
 
 /** Where the log is kept. */
 export interface HistoryPlace {
-  readonly kind: 'file' | 'memory'
+  readonly kind: 'file' | 'memory' | 'bus'
   /** Why it is in memory although it should be in a file; else null. */
   readonly reason: string | null
 }
@@ -31,8 +32,9 @@ export interface HistoryFigures {
 }
 
 export interface HistorySource {
-  readonly log: MessageLog
+  readonly bus: Pick<MessageBus, 'window' | 'cursor' | 'cursorOf'>
   readonly resumption: Pick<Resumption, 'resumed' | 'replayed' | 'gaps'>
+  readonly dispatcher: Pick<Dispatcher, 'gapsTold'>
   readonly place: HistoryPlace
   readonly clock: Clock
   readonly ages: EntryAges
@@ -40,21 +42,21 @@ export interface HistorySource {
 
 /** Called every second or so. */
 export function historyFigures(source: HistorySource): HistoryFigures {
-  const { log, resumption, place, clock, ages } = source
-  const { epoch, last, oldest } = log
+  const { bus, resumption, dispatcher, place, clock, ages } = source
+  const { last, oldest, keptBytes, keptBytesMax } = bus.window
   const { resumed, replayed, gaps } = resumption
   const nowMs = clock.elapsedMs()
   ages.note(last, nowMs)
   const ageMs = oldest > last ? null : ages.ageMs(oldest, nowMs)
   return {
-    epoch,
-    last: cursorText({ epoch, number: last }),
-    oldest: oldest > last ? null : cursorText({ epoch, number: oldest }),
+    epoch: bus.cursor.epoch,
+    last: cursorText(bus.cursorOf(last)),
+    oldest: oldest > last ? null : cursorText(bus.cursorOf(oldest)),
     entries: Math.max(0, last - oldest + 1),
-    bytes: log.keptBytes,
-    limitBytes: log.keptBytesMax,
+    bytes: keptBytes,
+    limitBytes: keptBytesMax,
     oldestAgeSeconds: ageMs === null ? null : ageMs / 1_000,
     place,
-    ...{ resumed, replayed, gaps: { ...gaps } },
+    ...{ resumed, replayed, gaps: { ...gaps, lost: gaps.lost + dispatcher.gapsTold } },
   }
 }

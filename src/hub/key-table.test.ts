@@ -15,6 +15,7 @@ interface Row {
   readonly key: number
   readonly until: number
   readonly number: number
+  readonly era: number
   readonly isRestored: boolean
   delivered: number
 }
@@ -55,7 +56,8 @@ test('the table equals a list after every step', () => {
         } else {
           until += step.later
           const isRestored = step.add % 2 === 0
-          const row = { key: step.add, until, number: number++, isRestored, delivered: 0 }
+          const era = step.add
+          const row = { key: step.add, until, number: number++, era, isRestored, delivered: 0 }
           const answer = { ...row, skipped: 2, unknown: 3 }
           same(table.add(fingerprintOf(step.add), until, answer), placeOf(rows.length))
           rows.push(row)
@@ -70,8 +72,9 @@ test('the table equals a list after every step', () => {
           const place = table.find(fingerprintOf(key), second)
           same(place, at < 0 ? -1 : placeOf(at))
           if (at < 0) continue
-          const { number, delivered, isRestored } = rows[at] as Row
-          same(table.answerOf(place), { number, delivered, skipped: 2, unknown: 3, isRestored })
+          const { number, era, delivered, isRestored } = rows[at] as Row
+          const counts = { delivered, skipped: 2, unknown: 3 }
+          same(table.answerOf(place), { number, era, ...counts, isRestored })
           same(table.hasContent(place, fingerprintOf(key)), true)
           same(table.hasContent(place, fingerprintOf(key, 1)), false)
         }
@@ -84,7 +87,7 @@ test('the table equals a list after every step', () => {
 test('a million keys take 64 bytes each, and none once they are forgotten', () => {
   const table = new KeyTable()
   const idle = table.byteLength
-  const answer = { number: 1, delivered: 1, skipped: 0, unknown: 0, isRestored: false }
+  const answer = { number: 1, era: 0, delivered: 1, skipped: 0, unknown: 0, isRestored: false }
   for (let key = 0; key < 2 ** 20; key++) {
     table.add(Uint32Array.of(Math.imul(key, 0x9e3779b1), key, 0, 0, 0, 0), 1, answer)
   }

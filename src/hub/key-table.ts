@@ -9,8 +9,13 @@ const ROW = { content: 4, number: 6, until: 8, delivered: 9, skipped: 10, unknow
 const WIDTH = 12
 export const FINGERPRINT_WORDS = 6
 
-/** Of the upper word of a number: {@link KeyedAnswer.isRestored}. Numbers have 48 bits. */
+/** Of the upper word of a number, which has 48 bits: {@link KeyedAnswer.isRestored}, */
 const RESTORED = 2 ** 31
+/** and {@link KeyedAnswer.era} between the two. */
+const ERA_SHIFT = 16
+const ERA_MASK = 0x7fff
+const HIGH_MASK = 0xffff
+export const ERAS_MAX = ERA_MASK + 1
 const WORD_VALUES = 2 ** 32
 
 /** Few servers have keys. A power of two. */
@@ -23,8 +28,10 @@ export type Fingerprint = Uint32Array
 
 /** What a publisher is told of a publication. */
 export interface KeyedAnswer extends DeliveryCounts {
-  /** In the log. */
+  /** In the log, */
   readonly number: number
+  /** whose epochs are counted, from 0 to {@link ERAS_MAX} - 1. */
+  readonly era: number
   /** It was read from the log: how many took it is not known. */
   readonly isRestored: boolean
 }
@@ -98,7 +105,8 @@ export class KeyTable {
     const [low, high] = [this.#word(at + ROW.number), this.#word(at + ROW.number + 1)]
     const isRestored = high >= RESTORED
     return {
-      number: (isRestored ? high - RESTORED : high) * WORD_VALUES + low,
+      number: (high & HIGH_MASK) * WORD_VALUES + low,
+      era: (high >>> ERA_SHIFT) & ERA_MASK,
       delivered: this.#word(at + ROW.delivered),
       skipped: this.#word(at + ROW.skipped),
       unknown: this.#word(at + ROW.unknown),
@@ -131,9 +139,10 @@ export class KeyTable {
     const place = (this.#first + this.#size) >>> 0
     const at = this.#at(place)
     this.#rows.set(fingerprint, at)
-    const { number, isRestored } = answer
+    const { number, era, isRestored } = answer
+    const high = Math.floor(number / WORD_VALUES) + era * 2 ** ERA_SHIFT
     this.#rows[at + ROW.number] = number % WORD_VALUES
-    this.#rows[at + ROW.number + 1] = Math.floor(number / WORD_VALUES) + (isRestored ? RESTORED : 0)
+    this.#rows[at + ROW.number + 1] = high + (isRestored ? RESTORED : 0)
     this.#rows[at + ROW.until] = until
     this.#size++
     this.settle(place, answer)

@@ -12,7 +12,7 @@ import { changeSubjects, idsOf, type SubjectsChange } from './subject-changes.ts
 
 /** What a registry needs of the router. */
 export interface RouterParts {
-  readonly resumption: Pick<Resumption, 'begin' | 'cursor'>
+  readonly resumption: Pick<Resumption, 'begin' | 'cursor' | 'settledFor'>
   readonly names: Pick<NameTable, 'intern' | 'idOf'>
 }
 
@@ -21,6 +21,7 @@ export class LocalRegistry implements StreamRegistry {
   readonly #outlet: Pick<LocalOutlet, 'register' | 'inOrder'>
   readonly #router: RouterParts
   readonly #queue: ResumeQueue
+  #isDrained = false
 
   constructor(
     store: StreamStore,
@@ -30,12 +31,24 @@ export class LocalRegistry implements StreamRegistry {
     this.#store = store
     this.#outlet = outlet
     this.#router = router
-    this.#queue = new ResumeQueue(store, (slot, from) => this.#begin(slot, from))
+    this.#queue = new ResumeQueue(store, (slot, from) => this.#beginSettled(slot, from))
   }
 
   register(slot: number, from: StreamFrom | null): void {
     if (from === null) this.#store.register(slot)
     else this.#queue.add(slot, from)
+  }
+
+  #beginSettled(slot: number, from: StreamFrom): void {
+    const settled = this.#router.resumption.settledFor(from)
+    if (settled === null) this.#begin(slot, from)
+    else settled.then(() => this.#beginLater(slot, from))
+  }
+
+  #beginLater(slot: number, from: StreamFrom): void {
+    if (!this.#isDrained) this.#begin(slot, from)
+    else if (this.#store.isOpening(slot)) this.#store.endOpening(slot)
+    else this.#store.forget(slot)
   }
 
   #begin(slot: number, from: StreamFrom): void {
@@ -58,6 +71,7 @@ export class LocalRegistry implements StreamRegistry {
   }
 
   drain(): void {
+    this.#isDrained = true
     for (const slot of this.#queue.drain()) {
       if (this.#store.isOpening(slot)) this.#store.endOpening(slot)
       else this.#store.forget(slot)

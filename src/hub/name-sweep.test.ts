@@ -18,7 +18,7 @@ afterEach(() => {
 const outlet = { checkpoint: () => () => true }
 
 /** A log that has kept no message. */
-const NOTHING = { refersTo: () => false, onNameFreed: () => undefined }
+const NOTHING = { window: { refersTo: () => false, onNameFreed: () => undefined } }
 
 test('a name goes after two passes without its user, and not before', () => {
   const names = new NameTable({ seed: 1 })
@@ -47,7 +47,7 @@ test('a name stays as long as the log has a message for it, and goes after that'
     refersTo: (id: number) => kept.has(id),
     onNameFreed: (id: number) => void freed.push(id),
   }
-  const stop = sweepNames(names, { outlet, isReached: () => false }, log)
+  const stop = sweepNames(names, { outlet, isReached: () => false }, { window: log })
   jest.advanceTimersByTime(10 * identityLimits.namePassMs)
   expect([names.size, names.find('alice')]).toEqual([1, [...kept][0] as number])
   kept.clear()

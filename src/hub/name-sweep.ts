@@ -1,7 +1,7 @@
 // Frees the names that no one uses any more: a little of the table at a time, pass after pass.
 
 import { identityLimits } from '../core/identity-limits.ts'
-import type { MessageLog } from '../log/message-log.ts'
+import type { MessageBus } from '../log/message-bus.ts'
 import type { NameTable } from '../subscriptions/name-table.ts'
 import type { StreamHost } from './host.ts'
 import type { Checkpoints } from './outlet.ts'
@@ -13,12 +13,13 @@ import type { Checkpoints } from './outlet.ts'
 export function sweepNames(
   names: Pick<NameTable, 'sweep' | 'beginRest' | 'endRest'>,
   host: Pick<StreamHost, 'isReached'> & { readonly outlet: Checkpoints },
-  log: Pick<MessageLog, 'refersTo' | 'onNameFreed'>,
+  bus: { readonly window: Pick<MessageBus['window'], 'refersTo' | 'onNameFreed'> },
 ): () => void {
   const { nameCheckEveryMs, namesPerCheck, namePassMs } = identityLimits
   const checksPerPass = namePassMs / nameCheckEveryMs
-  const isUsed = (id: number) => host.isReached(id) || log.refersTo(id)
-  const onFree = (id: number) => log.onNameFreed(id)
+  // What waits for its place in a shared log finds its name again when it has one.
+  const isUsed = (id: number) => host.isReached(id) || bus.window.refersTo(id)
+  const onFree = (id: number) => bus.window.onNameFreed(id)
   let next = 0
   let waiting = checksPerPass
   let isRested: (() => boolean) | null = null

@@ -2,14 +2,23 @@
 // sends it within five minutes, and each time the answer is that of the first.
 
 import type { Clock } from '../core/clock.ts'
+import type { Cursor } from '../core/cursor.ts'
 import { type Failure, failed } from '../core/errors.ts'
 import { keyLimits } from '../core/history-limits.ts'
-import { type Result, success } from '../core/result.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { formatCount } from '../core/units.ts'
 import type { Subject } from '../core/user.ts'
+import type { Publication, PublishRefusal } from '../log/message-bus.ts'
 import type { MessageLog } from '../log/message-log.ts'
-import { FINGERPRINT_WORDS, type Fingerprint, type KeyedAnswer, KeyTable } from './key-table.ts'
-import type { DeliveryAck, Receipt } from './receipt.ts'
+import {
+  ERAS_MAX,
+  FINGERPRINT_WORDS,
+  type Fingerprint,
+  type KeyedAnswer,
+  KeyTable,
+} from './key-table.ts'
+import { failureOf } from './publish-failure.ts'
+import type { Receipt } from './receipt.ts'
 
 /** What is published with a key; with the same key it must be the same again. */
 export interface KeyedContent {
@@ -23,14 +32,17 @@ export interface KeyedContent {
 }
 
 export interface PublicationKeysOptions {
-  readonly log: Pick<MessageLog, 'epoch' | 'keyedSince' | 'read'>
+  /** Null if others than this process know the keys of before. */
+  readonly log: Pick<MessageLog, 'epoch' | 'keyedSince' | 'read'> | null
   readonly clock: Clock
   readonly limits?: Readonly<Record<'keptMs' | 'keysMax' | 'forgottenTogetherMax', number>>
 }
 
 /** Of this process; those of the process before it are read from the log. */
 export class PublicationKeys {
-  readonly #epoch: number
+  /** Epochs of the log by their era. */
+  readonly #epochs: number[] = []
+  #era = 0
   readonly #clock: Clock
   readonly #limits: NonNullable<PublicationKeysOptions['limits']>
   readonly #table = new KeyTable()
@@ -38,10 +50,9 @@ export class PublicationKeys {
   readonly #pending = new Map<number, KeyedDelivery>()
 
   constructor({ log, clock, limits = keyLimits }: PublicationKeysOptions) {
-    this.#epoch = log.epoch
     this.#clock = clock
     this.#limits = limits
-    this.#restore(log)
+    if (log !== null) this.#restore(log)
   }
 
   /** Keys that are kept, with some that need not be any more. */
@@ -73,25 +84,39 @@ export class PublicationKeys {
       if (this.#table.size >= this.#limits.keysMax) return this.#tooMany()
       return success(new KeyedDelivery(this, fingerprint, receipt))
     }
-    if (!this.#table.hasContent(place, fingerprint)) {
-      return failed(
-        'key_conflict',
-        'This key was another message less than five minutes ago, of another receiver, event or body.',
-      )
-    }
+    if (!this.#table.hasContent(place, fingerprint)) return refused(failureOf('conflict'))
+    receipt.pending++
     this.#repeat(place, receipt)
     return success(null)
   }
 
+  /**
+   * It was published before, as another server or the log knows: the answer is that of here, if
+   * there is one.
+   */
+  onRepeated(fingerprint: Fingerprint, receipt: Receipt, cursor: Cursor): void {
+    const place = this.#table.find(fingerprint, this.#second())
+    if (place < 0) receipt.onRepeated(cursor)
+    else this.#repeat(place, receipt)
+  }
+
   #repeat(place: number, receipt: Receipt): void {
     const answer = this.#table.answerOf(place)
-    receipt.epoch = this.#epoch
+    receipt.epoch = this.#epochs[answer.era] ?? 0
     receipt.number = answer.number
     if (answer.isRestored) receipt.restored++
     const pending = this.#pending.get(place)
-    receipt.pending++
     if (pending === undefined) receipt.settleRepeated(answer)
     else pending.addWaiting(receipt)
+  }
+
+  /** The era of an epoch of the log, which is the last one or a new one. */
+  eraOf(epoch: number): number {
+    if (this.#epochs[this.#era] === epoch) return this.#era
+    // Of eras that are so old, no key is kept: an epoch lasts as long as Redis runs.
+    if (this.#epochs.length > 0) this.#era = (this.#era + 1) % ERAS_MAX
+    this.#epochs[this.#era] = epoch
+    return this.#era
   }
 
   #tooMany(): Result<never, Failure> {
@@ -138,8 +163,9 @@ export class PublicationKeys {
   }
 
   /** The times of the log are those of the clock on the wall, to the second. */
-  #restore(log: PublicationKeysOptions['log']): void {
+  #restore(log: NonNullable<PublicationKeysOptions['log']>): void {
     const { keptMs, keysMax } = this.#limits
+    const era = this.eraOf(log.epoch)
     const nowSeconds = Math.floor(this.#clock.nowMs() / 1_000)
     // By a second more than they need: both seconds are rounded down.
     const keptSeconds = Math.ceil(keptMs / 1_000) + 1
@@ -151,18 +177,19 @@ export class PublicationKeys {
       // More than may be can only be there if the clock was set back meanwhile.
       if (this.#table.size >= keysMax) this.#table.removeOldest()
       this.#table.add(fingerprintOf(content), Math.max(until, this.#table.lastUntil), {
-        ...{ number, delivered: 0, skipped: 0, unknown: 0, isRestored: true },
+        ...{ number, era, delivered: 0, skipped: 0, unknown: 0, isRestored: true },
       })
     }
   }
 }
 
 /**
- * The delivery of one message with a key: it stands before the receipt of the first publisher, and
- * tells those who have sent the same since.
+ * The publication of one message with a key: it stands before the receipt of the first publisher,
+ * and tells those who have sent the same since.
  */
-export class KeyedDelivery implements DeliveryAck {
+export class KeyedDelivery implements Publication {
   number = 0
+  era = 0
   delivered = 0
   skipped = 0
   unknown = 0
@@ -170,9 +197,8 @@ export class KeyedDelivery implements DeliveryAck {
   readonly #keys: PublicationKeys
   readonly #fingerprint: Fingerprint
   readonly #receipt: Receipt
-  #isSettled = false
-  /** Its place among the keys; -1 before it is in the log. */
-  #place = -1
+  /** Its place among the keys, once it is in the log. */
+  #place = 0
   /** Those who wait are as many as there are requests and lines of batches, which are bounded. */
   #waiting: Receipt[] | null = null
 
@@ -182,11 +208,21 @@ export class KeyedDelivery implements DeliveryAck {
     this.#receipt = receipt
   }
 
-  /** It was sent, and the streams may have answered already. */
-  onSent(number: number): void {
-    this.number = number
+  onAccepted(cursor: Cursor, isHanded: boolean): void {
+    this.number = cursor.number
+    this.era = this.#keys.eraOf(cursor.epoch)
     this.#place = this.#keys.add(this.#fingerprint, this)
-    if (!this.#isSettled) this.#keys.wait(this.#place, this)
+    this.#keys.wait(this.#place, this)
+    this.#receipt.onAccepted(cursor, true)
+    if (!isHanded) this.settle(0, 0)
+  }
+
+  onRepeated(cursor: Cursor): void {
+    this.#keys.onRepeated(this.#fingerprint, this.#receipt, cursor)
+  }
+
+  onRefused(why: PublishRefusal): void {
+    this.#receipt.onRefused(why)
   }
 
   addWaiting(receipt: Receipt): void {
@@ -195,11 +231,10 @@ export class KeyedDelivery implements DeliveryAck {
   }
 
   settle(delivered: number, skipped: number, unknown = 0): void {
-    this.#isSettled = true
     this.delivered = delivered
     this.skipped = skipped
     this.unknown = unknown
-    if (this.#place >= 0) this.#keys.settle(this.#place, this)
+    this.#keys.settle(this.#place, this)
     this.#receipt.settle(delivered, skipped, unknown)
     for (const receipt of this.#waiting ?? []) receipt.settleRepeated(this)
     this.#waiting = null

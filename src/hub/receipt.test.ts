@@ -8,7 +8,7 @@ import { FakeClock } from '../core/time.fixture.ts'
 import { type DeliveryTotals, Receipt, TimedReceipt } from './receipt.ts'
 
 function receiptFor(pending: number) {
-  const totals: DeliveryTotals = { dropped: 0, deliveries: 0, skipped: 0, unknown: 0 }
+  const totals: DeliveryTotals = { accepted: 0, dropped: 0, deliveries: 0, skipped: 0, unknown: 0 }
   const receipt = new Receipt(totals)
   receipt.pending = pending
   return { receipt, totals }
@@ -32,7 +32,7 @@ describe('an answer', () => {
     receipt.settle(1, 1)
     const { delivered, skipped, pending } = receipt
     expect({ delivered, skipped, pending }).toEqual({ delivered: 3, skipped: 6, pending: 0 })
-    expect(totals).toEqual({ deliveries: 3, skipped: 6, unknown: 0, dropped: 0 })
+    expect(totals).toEqual({ accepted: 0, deliveries: 3, skipped: 6, unknown: 0, dropped: 0 })
   })
 
   test('is a dropped message without a connection, not with a skipped or unknown one', () => {
@@ -41,7 +41,7 @@ describe('an answer', () => {
     receipt.settle(0, 1)
     receipt.settle(0, 0, 4)
     receipt.settle(0, 0)
-    expect(totals).toEqual({ deliveries: 0, skipped: 1, unknown: 4, dropped: 2 })
+    expect(totals).toEqual({ accepted: 0, deliveries: 0, skipped: 1, unknown: 4, dropped: 2 })
     expect(receipt.unknown).toBe(4)
   })
 
@@ -50,7 +50,7 @@ describe('an answer', () => {
     receipt.settle(1, 0, 2)
     receipt.late(2)
     expect([receipt.delivered, receipt.unknown, receipt.pending]).toEqual([1, 2, 0])
-    expect(totals).toEqual({ deliveries: 3, skipped: 0, unknown: 2, dropped: 0 })
+    expect(totals).toEqual({ accepted: 0, deliveries: 3, skipped: 0, unknown: 2, dropped: 0 })
   })
 
   test('adds to totals that others add to as well', () => {
@@ -136,6 +136,7 @@ test('whatever the answers, each is in receipt and totals once', () => {
       const sum = (place: 0 | 1) => answers.reduce((all, answer) => all + answer[place], 0)
       expect([receipt.delivered, receipt.skipped, receipt.pending]).toEqual([sum(0), sum(1), 0])
       expect(totals).toEqual({
+        accepted: 0,
         deliveries: sum(0),
         skipped: sum(1),
         unknown: 0,
@@ -160,5 +161,47 @@ test('a message that is timed counts like the others, and its time from its star
   new TimedReceipt(receiptFor(1).receipt, seconds, clock).settle(0, 0, 1)
   expect(seconds.figures()).toEqual({ counts: [1, 1, 0], sum: 0.25 })
   expect([receipt.delivered, receipt.skipped, receipt.pending]).toEqual([3, 1, 0])
-  expect(totals).toEqual({ deliveries: 3, skipped: 1, unknown: 0, dropped: 0 })
+  expect(totals).toEqual({ accepted: 0, deliveries: 3, skipped: 1, unknown: 0, dropped: 0 })
+})
+
+test('what is in the log counts as accepted, and without streams here as dropped', () => {
+  const { receipt, totals } = receiptFor(2)
+  receipt.onAccepted({ epoch: 3, number: 8 }, true)
+  receipt.settle(2, 0)
+  receipt.onAccepted({ epoch: 3, number: 9 }, false)
+  expect([receipt.pending, receipt.epoch, receipt.number]).toEqual([0, 3, 9])
+  expect(totals).toEqual({ accepted: 2, deliveries: 2, skipped: 0, unknown: 0, dropped: 1 })
+})
+
+test('what is refused after it was taken is told, and waited for no longer', () => {
+  const told: string[] = []
+  const totals: DeliveryTotals = { accepted: 0, dropped: 0, deliveries: 0, skipped: 0, unknown: 0 }
+  const receipt = new Receipt(totals, (why) => told.push(why))
+  receipt.pending = 1
+  receipt.onRefused('unavailable')
+  const { refused, refusal, pending } = receipt
+  expect({ refused, refusal, pending }).toEqual({ refused: 1, refusal: 'unavailable', pending: 0 })
+  expect([told, totals.accepted, totals.dropped]).toEqual([['unavailable'], 0, 0])
+})
+
+test('the parts of a receipt count in it once they have settled', () => {
+  const { receipt, totals } = receiptFor(0)
+  const told: string[] = []
+  const parts = ['a', 'b', 'c'].map((line) => {
+    const part = receipt.part((why) => told.push(`${line} ${why}`))
+    part.pending++
+    part.whenSettled(() => receipt.add(part))
+    return part
+  })
+  const [a, b, c] = parts as [Receipt, Receipt, Receipt]
+  b.onRefused('full')
+  a.onAccepted({ epoch: 1, number: 5 }, true)
+  c.onRepeated({ epoch: 1, number: 2 })
+  expect(receipt.pending).toBe(1)
+  a.settle(3, 1)
+  const { delivered, skipped, restored, refused, pending } = receipt
+  expect({ delivered, skipped, restored, refused, pending }).toEqual({
+    ...{ delivered: 3, skipped: 1, restored: 1, refused: 1, pending: 0 },
+  })
+  expect([told, totals.accepted, totals.deliveries]).toEqual([['b full'], 1, 3])
 })

@@ -2,11 +2,15 @@
 // acknowledge, at once in this process and a moment later in a worker; and how long delivery took.
 
 import type { Clock } from '../core/clock.ts'
-import type { Histogram } from '../core/histogram.ts'
+import type { Cursor } from '../core/cursor.ts'
+import { Histogram } from '../core/histogram.ts'
 import { Waiter } from '../core/waiter.ts'
+import type { Publication, PublishRefusal } from '../log/message-bus.ts'
 
 /** The server's totals that receipts add to. */
 export interface DeliveryTotals {
+  /** Messages that are in the log. */
+  accepted: number
   /** Messages without a connected receiver. */
   dropped: number
   /** Frames delivered to streams. */
@@ -27,35 +31,62 @@ export interface DeliveryCounts {
   readonly unknown: number
 }
 
-/** Where the acknowledgements of one message go. */
-export interface DeliveryAck {
-  /** The streams answer for one message; exactly once each. Hot path: once a message. */
-  settle(delivered: number, skipped: number, unknown?: number): void
-  /** Connections that were said to be unknown have taken the message after all. */
-  late(delivered: number): void
-}
+/** Where the acknowledgements of one message go; exactly once each. */
+export type DeliveryAck = Pick<Publication, 'settle' | 'late'>
 
-export class Receipt implements DeliveryAck {
+export class Receipt implements Publication {
   /** Connections that took the messages. */
   delivered = 0
   /** Connections that were passed over, since their worker was too far behind. */
   skipped = 0
   /** Connections whose worker did not acknowledge in time. */
   unknown = 0
-  /** Messages of which it is not known how many took them: published before the server started. */
+  /** Messages of which it is not known how many took them: published before the server started, or
+   * by another server. */
   restored = 0
+  /** Messages that did not come into the log, though they were taken at first, and why the last of
+   * them did not. */
+  refused = 0
+  refusal: PublishRefusal | null = null
   /** Messages that the streams have not answered for. */
   pending = 0
+  /** Servers that did not say in time how many of theirs took the messages. */
+  missing: readonly string[] = []
   /** Where the last message is in the log; before there is one, the number is 0. */
   epoch = 0
   number = 0
   readonly #totals: DeliveryTotals
+  readonly #onRefused: ((why: PublishRefusal) => void) | null
   /** Null before anyone waits. */
   #waiter: Waiter | null = null
   #onSettled: ((receipt: Receipt) => void) | null = null
 
-  constructor(totals: DeliveryTotals) {
+  /** @param onRefused is called for each message that is refused after it was taken */
+  constructor(totals: DeliveryTotals, onRefused: ((why: PublishRefusal) => void) | null = null) {
     this.#totals = totals
+    this.#onRefused = onRefused
+  }
+
+  /** Hot path: once a message. */
+  onAccepted({ epoch, number }: Cursor, isHanded: boolean): void {
+    this.#totals.accepted++
+    this.epoch = epoch
+    this.number = number
+    if (!isHanded) this.settle(0, 0)
+  }
+
+  onRepeated({ epoch, number }: Cursor): void {
+    this.epoch = epoch
+    this.number = number
+    this.restored++
+    this.#count(0, 0, 0)
+  }
+
+  onRefused(why: PublishRefusal): void {
+    this.refused++
+    this.refusal = why
+    this.#onRefused?.(why)
+    this.#count(0, 0, 0)
   }
 
   settle(delivered: number, skipped: number, unknown = 0): void {
@@ -69,6 +100,31 @@ export class Receipt implements DeliveryAck {
   /** What was published before under the same key has come to this; the totals have it already. */
   settleRepeated({ delivered, skipped, unknown }: DeliveryCounts): void {
     this.#count(delivered, skipped, unknown)
+  }
+
+  /** Other servers have answered for a message, which counts in their own totals. */
+  settleElsewhere({ delivered, skipped, unknown }: DeliveryCounts, missing: readonly string[]) {
+    if (missing.length > 0) this.missing = [...new Set([...this.missing, ...missing])]
+    this.#count(delivered, skipped, unknown)
+  }
+
+  /** A receipt of one message of these, which is pending here until it has settled. */
+  part(onRefused: (why: PublishRefusal) => void): Receipt {
+    const part = new Receipt(this.#totals, onRefused)
+    this.pending++
+    return part
+  }
+
+  /** The part has settled; its message counts here. */
+  add(part: Receipt): void {
+    if (part.number > 0) {
+      this.epoch = part.epoch
+      this.number = part.number
+    }
+    this.restored += part.restored
+    this.refused += part.refused
+    if (part.missing.length > 0) this.missing = [...new Set([...this.missing, ...part.missing])]
+    this.#count(part.delivered, part.skipped, part.unknown)
   }
 
   #count(delivered: number, skipped: number, unknown: number): void {
@@ -114,21 +170,45 @@ export const DELIVERY_BOUNDS_SECONDS = [
   0.25, 0.5, 1, 2.5, 5, 10,
 ]
 
+/** The figures of messages that came from one place. */
+export class InputTotals implements DeliveryTotals {
+  /** Messages accepted since the start. */
+  accepted = 0
+  dropped = 0
+  deliveries = 0
+  skipped = 0
+  unknown = 0
+  /** Seconds from taking a message to its streams having it, of one message in so many. */
+  readonly deliverySeconds = new Histogram(DELIVERY_BOUNDS_SECONDS)
+}
+
 /**
  * One message that is timed: stands before its receipt, or what stands there, and notes how long
  * the streams took. Of one that some did not answer for, it is not known.
  */
-export class TimedReceipt implements DeliveryAck {
-  readonly #receipt: DeliveryAck
+export class TimedReceipt implements Publication {
+  readonly #receipt: Publication
   readonly #seconds: Histogram
   readonly #clock: Clock
   readonly #startedMs: number
 
-  constructor(receipt: DeliveryAck, seconds: Histogram, clock: Clock) {
+  constructor(receipt: Publication, seconds: Histogram, clock: Clock) {
     this.#receipt = receipt
     this.#seconds = seconds
     this.#clock = clock
     this.#startedMs = clock.elapsedMs()
+  }
+
+  onAccepted(cursor: Cursor, isHanded: boolean): void {
+    this.#receipt.onAccepted(cursor, isHanded)
+  }
+
+  onRepeated(cursor: Cursor): void {
+    this.#receipt.onRepeated(cursor)
+  }
+
+  onRefused(why: PublishRefusal): void {
+    this.#receipt.onRefused(why)
   }
 
   settle(delivered: number, skipped: number, unknown = 0): void {
@@ -140,3 +220,52 @@ export class TimedReceipt implements DeliveryAck {
     this.#receipt.late(delivered)
   }
 }
+
+/**
+ * Calls back once, when all other servers have said how many of their connections took the message
+ * at this place, or did not say so in time.
+ */
+export type CollectCounts = (
+  cursor: Cursor,
+  onDone: (counts: DeliveryCounts, missing: readonly string[]) => void,
+) => void
+
+/** One message that all servers answer for: stands before its receipt, or what stands there. */
+export class AllNodesReceipt implements Publication {
+  readonly isForAllNodes = true
+  readonly #publication: Publication
+  readonly #receipt: Receipt
+  readonly #collect: CollectCounts
+
+  /** @param receipt in which it is pending twice: here, and elsewhere */
+  constructor(publication: Publication, receipt: Receipt, collect: CollectCounts) {
+    this.#publication = publication
+    this.#receipt = receipt
+    this.#collect = collect
+  }
+
+  onAccepted(cursor: Cursor, isHanded: boolean): void {
+    this.#publication.onAccepted(cursor, isHanded)
+    this.#collect(cursor, (counts, missing) => this.#receipt.settleElsewhere(counts, missing))
+  }
+
+  onRepeated(cursor: Cursor): void {
+    this.#publication.onRepeated(cursor)
+    this.#receipt.settleElsewhere(NONE, [])
+  }
+
+  onRefused(why: PublishRefusal): void {
+    this.#publication.onRefused(why)
+    this.#receipt.settleElsewhere(NONE, [])
+  }
+
+  settle(delivered: number, skipped: number, unknown = 0): void {
+    this.#publication.settle(delivered, skipped, unknown)
+  }
+
+  late(delivered: number): void {
+    this.#publication.late(delivered)
+  }
+}
+
+const NONE: DeliveryCounts = { delivered: 0, skipped: 0, unknown: 0 }

@@ -2,14 +2,22 @@
 // with the router.
 
 import type { Cursor } from '../core/cursor.ts'
+import { settledWithin } from '../core/deadline.ts'
 import { resumeLimits } from '../core/history-limits.ts'
-import type { GapReason, LogReader, MessageLog } from '../log/message-log.ts'
+import type { LogWindow, MessageBus } from '../log/message-bus.ts'
+import type { GapReason, LogReader } from '../log/message-log.ts'
 import type { Follows } from '../subscriptions/subscriptions.ts'
 import { type Frame, newFrame } from './frame.ts'
 import { zeroCounts } from './refusals.ts'
 import type { Gap, StreamBeginning, StreamFrom } from './stream.ts'
 
 const NOTHING: readonly Frame[] = []
+
+/** Where a stream says that it was. */
+function placeOf(from: StreamFrom): Cursor | undefined {
+  if (typeof from === 'string' || 'last' in from) return undefined
+  return 'after' in from ? from.after : (from.page ?? undefined)
+}
 
 /** Why streams are told of a gap. The texts describe their figures. */
 export const GAPS = {
@@ -22,7 +30,7 @@ export const GAPS = {
 export type GapCounts = Record<GapReason, number>
 
 export interface ResumptionOptions {
-  readonly log: MessageLog
+  readonly bus: Pick<MessageBus, 'window' | 'cursor' | 'numberOf' | 'cursorOf' | 'settled'>
   readonly subscriptions: Follows
 }
 
@@ -32,21 +40,45 @@ export class Resumption {
   replayed = 0
   /** and those that were told of a gap instead. */
   readonly gaps: GapCounts = zeroCounts(GAPS)
-  readonly #log: MessageLog
+  readonly #bus: ResumptionOptions['bus']
   readonly #subscriptions: ResumptionOptions['subscriptions']
   /** By number, of those that were missed lately: many streams miss the same ones together. */
   readonly #frames = new Map<number, Frame>()
   #framesBytes = 0
+  /** Of the log when they were read: in another one they may be others. */
+  #framesEpoch = 0
 
-  constructor({ log, subscriptions }: ResumptionOptions) {
-    this.#log = log
+  constructor({ bus, subscriptions }: ResumptionOptions) {
+    this.#bus = bus
     this.#subscriptions = subscriptions
   }
 
-  /** Where the log is now. */
+  /** Up to where streams that are open have had everything. */
   get cursor(): Cursor {
-    const { epoch, last } = this.#log
-    return { epoch, number: last }
+    return this.#bus.cursor
+  }
+
+  /**
+   * What is to be awaited, if anything, before a stream begins: of one that resumes while the log
+   * is being mended, or that was further on another server than this one is, it is not known yet
+   * what it has missed. After a while it is told so.
+   */
+  settledFor(from: StreamFrom): Promise<unknown> | null {
+    const settled = from === 'live' ? null : this.#bus.settled(placeOf(from))
+    return settled === null ? null : this.#settles(settled, placeOf(from))
+  }
+
+  async #settles(first: Promise<void>, behind: Cursor | undefined): Promise<void> {
+    let isLate = false
+    const look = async () => {
+      let settled: Promise<void> | null = first
+      while (settled !== null && !isLate) {
+        await settled
+        settled = this.#bus.settled(behind)
+      }
+    }
+    await settledWithin(look(), resumeLimits.settleMsMax)
+    isLate = true
   }
 
   /**
@@ -56,34 +88,41 @@ export class Resumption {
    */
   begin(user: number, subjects: readonly number[], from: StreamFrom): StreamBeginning {
     if (from === 'live') return this.#beginning(this.cursor, null, NOTHING)
-    const { epoch, last } = this.#log
+    const { window } = this.#bus
     const reader = { user, subjects, follows: this.#subscriptions.subjectsOf(user) }
-    if (from === 'oldest') {
-      // Of a log that has kept nothing, nothing is old.
-      return this.#after(reader, { epoch, number: Math.min(last, this.#log.oldest - 1) })
-    }
-    if ('after' in from) return this.#after(reader, from.after)
-    if ('page' in from) return this.#page(reader, from.page)
-    const numbers = this.#log.newestFor(reader, from.last)
+    if (from === 'oldest') return this.#after(reader, this.#oldest(window), window)
+    if ('after' in from) return this.#after(reader, from.after, window)
+    if ('page' in from) return this.#page(reader, from.page ?? this.#oldest(window), window)
+    const numbers = window.newestFor(reader, from.last)
     const first = numbers[0]
-    const number = first === undefined ? last : first - 1
-    return this.#replay({ epoch, number }, numbers)
+    const number = first === undefined ? window.last : first - 1
+    return this.#replay(this.#bus.cursorOf(number), numbers, window)
   }
 
-  #after(reader: LogReader, after: Cursor): StreamBeginning {
-    const { epoch, last } = this.#log
-    if (after.epoch !== epoch || after.number > last) return this.#gap(after, 'unknown')
-    const missed = this.#log.missedBy(reader, after.number)
-    return 'gap' in missed ? this.#gap(after, missed.gap) : this.#replay(after, missed.numbers)
+  /** Before the oldest entry; of a log that has kept nothing, nothing is old. */
+  #oldest({ last, oldest }: LogWindow): Cursor {
+    return this.#bus.cursorOf(Math.min(last, oldest - 1))
   }
 
-  #page(reader: LogReader, from: Cursor | null): StreamBeginning {
-    const { epoch, last, oldest } = this.#log
-    const after = from ?? { epoch, number: Math.min(last, oldest - 1) }
-    if (after.epoch !== epoch || after.number > last) return this.#gap(after, 'unknown')
-    const page = this.#log.pageFor(reader, after.number)
+  #after(reader: LogReader, after: Cursor, window: LogWindow): StreamBeginning {
+    const number = this.#bus.numberOf(after)
+    if (number === null) return this.#gap(after, 'unknown')
+    const missed = window.missedBy(reader, number)
+    return 'gap' in missed
+      ? this.#gap(after, missed.gap)
+      : this.#replay(after, missed.numbers, window)
+  }
+
+  #page(reader: LogReader, after: Cursor, window: LogWindow): StreamBeginning {
+    const number = this.#bus.numberOf(after)
+    if (number === null) return this.#gap(after, 'unknown')
+    const page = window.pageFor(reader, number)
     if ('gap' in page) return this.#gap(after, page.gap)
-    return { ...this.#replay(after, page.numbers), upTo: page.upTo, isAll: page.upTo === last }
+    const replay = this.#replay(after, page.numbers, window)
+    // The last one of a log that has gone on has two cursors.
+    return page.upTo === window.last
+      ? replay
+      : { ...replay, upTo: this.#bus.cursorOf(page.upTo), isAll: false }
   }
 
   #gap(after: Cursor, reason: GapReason): StreamBeginning {
@@ -91,30 +130,40 @@ export class Resumption {
     return this.#beginning(this.cursor, { after, reason }, NOTHING)
   }
 
-  #replay(cursor: Cursor, numbers: readonly number[]): StreamBeginning {
+  #replay(cursor: Cursor, numbers: readonly number[], window: LogWindow): StreamBeginning {
     this.resumed++
     this.replayed += numbers.length
-    const missed = numbers.map((number) => this.#frameOf(number))
+    this.#forgetOfOthers()
+    const missed = numbers.map((number) => this.#frameOf(number, window))
     return this.#beginning(cursor, null, missed)
   }
 
-  #frameOf(number: number): Frame {
+  #forgetOfOthers(): void {
+    const { epoch } = this.#bus.cursor
+    if (epoch === this.#framesEpoch) return
+    this.#framesEpoch = epoch
+    this.#forget()
+  }
+
+  #forget(): void {
+    this.#frames.clear()
+    this.#framesBytes = 0
+  }
+
+  #frameOf(number: number, window: LogWindow): Frame {
     const known = this.#frames.get(number)
     if (known !== undefined) return known
-    const { bytes, isAbout, target, event, isJson, name } = this.#log.read(number)
+    const { bytes, isAbout, target, event, isJson, name } = window.read(number)
     const frame = newFrame(bytes, isAbout, target, event, isJson, name)
-    frame.epoch = this.#log.epoch
+    frame.epoch = this.#bus.cursorOf(number).epoch
     frame.number = number
     this.#framesBytes += bytes.length + resumeLimits.frameBytesMin
-    if (this.#framesBytes > resumeLimits.framesBytesMax) {
-      this.#frames.clear()
-      this.#framesBytes = 0
-    }
+    if (this.#framesBytes > resumeLimits.framesBytesMax) this.#forget()
     this.#frames.set(number, frame)
     return frame
   }
 
   #beginning(cursor: Cursor, gap: Gap | null, missed: readonly Frame[]): StreamBeginning {
-    return { start: { cursor, gap }, missed, upTo: this.#log.last, isAll: true }
+    return { start: { cursor, gap }, missed, upTo: this.#bus.cursor, isAll: true }
   }
 }

@@ -1,73 +1,64 @@
-// From a message to streams: who must get it, deliver it, count.
+// From a publisher to the log: checks a message, encodes it, publishes it, and counts.
 
 import { type Clock, systemClock } from '../core/clock.ts'
 import { type Failure, TOO_MANY_NAMES } from '../core/errors.ts'
-import { Histogram } from '../core/histogram.ts'
 import { figureLimits } from '../core/limits.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import { checkSubject, type Subject } from '../core/user.ts'
-import type { MessageLog } from '../log/message-log.ts'
+import type { MessageBus, Publication, PublishRefusal } from '../log/message-bus.ts'
 import type { NameTable } from '../subscriptions/name-table.ts'
-import type { Followers } from '../subscriptions/subscriptions.ts'
 import { encodeBody } from './body.ts'
 import { EVERYONE, type Frame, newFrame } from './frame.ts'
 import type { Message } from './message.ts'
 import type { Outlet } from './outlet.ts'
 import type { KeyedContent, PublicationKeys } from './publication-keys.ts'
+import { failureOf } from './publish-failure.ts'
 import {
-  DELIVERY_BOUNDS_SECONDS,
-  type DeliveryAck,
-  type DeliveryTotals,
+  AllNodesReceipt,
+  type CollectCounts,
+  InputTotals,
   Receipt,
   TimedReceipt,
 } from './receipt.ts'
 import type { Settings } from './settings.ts'
 
-const NO_FOLLOWERS = new Uint32Array(0)
-
 export interface RouterOptions {
-  readonly outlet: Outlet
-  readonly followers: Followers
+  readonly outlet: Pick<Outlet, 'sync' | 'ready'>
   readonly names: Pick<NameTable, 'idOf' | 'intern' | 'findBytes'>
-  readonly log: Pick<MessageLog, 'epoch' | 'append'>
+  readonly bus: Pick<MessageBus, 'publish' | 'isShared'>
   /** Of all inputs of the server. */
   readonly keys: PublicationKeys
   readonly settings: Settings<'userIdMax'>
   readonly clock?: Clock
+  /** Given if all servers are to answer for what is published here. */
+  readonly collect?: CollectCounts | null
+  /** What is published here counts there; default: in the router itself. */
+  readonly totals?: InputTotals
 }
 
-export class Router implements DeliveryTotals {
-  /** Messages accepted since the start. */
-  accepted = 0
-  dropped = 0
-  deliveries = 0
-  skipped = 0
-  unknown = 0
-  /** Times that the followers of a subject were asked for, and how many there were, added up. */
-  lookups = 0
-  followersFound = 0
-  /** Seconds from taking a message to its streams having it, of one message in so many. */
-  readonly deliverySeconds = new Histogram(DELIVERY_BOUNDS_SECONDS)
-
+export class Router extends InputTotals {
   readonly names: RouterOptions['names']
   readonly keys: PublicationKeys
-  readonly #log: RouterOptions['log']
-  readonly #outlet: Outlet
-  readonly #followers: Followers
+  readonly #bus: RouterOptions['bus']
+  readonly #outlet: RouterOptions['outlet']
   readonly #settings: Settings<'userIdMax'>
   readonly #clock: Clock
+  readonly #collect: CollectCounts | null
+  readonly #totals: InputTotals
   /** Messages until the next one that is timed; the first one is. */
   #untimed = 1
 
   constructor(options: RouterOptions) {
-    const { outlet, followers, names, log, keys, settings, clock = systemClock } = options
+    super()
+    const { outlet, names, bus, keys, settings, clock = systemClock, collect = null } = options
     this.names = names
     this.keys = keys
-    this.#log = log
+    this.#bus = bus
     this.#settings = settings
     this.#outlet = outlet
-    this.#followers = followers
     this.#clock = clock
+    this.#collect = collect
+    this.#totals = options.totals ?? this
   }
 
   /** Highest user id that a message may name. */
@@ -86,9 +77,18 @@ export class Router implements DeliveryTotals {
     return ready === null ? null : ready.then(() => this.ready() ?? undefined)
   }
 
-  /** A receipt for the messages of one request. */
-  receipt(): Receipt {
-    return new Receipt(this)
+  /** May a message be refused after it was taken? */
+  get mayRefuseLater(): boolean {
+    return this.#bus.isShared
+  }
+
+  /**
+   * A receipt for the messages of one request.
+   *
+   * @param onRefused is called for each message that is refused after it was taken
+   */
+  receipt(onRefused: ((why: PublishRefusal) => void) | null = null): Receipt {
+    return new Receipt(this.#totals, onRefused)
   }
 
   /**
@@ -128,9 +128,8 @@ export class Router implements DeliveryTotals {
     const { bytes, isAbout, event, isJson, key } = content
     const frame = this.#frameFor(subject, isAbout, bytes, event, isJson, key)
     if (frame === null) return refused(TOO_MANY_NAMES)
-    this.send(frame, receipt, delivery)
-    delivery.onSent(frame.number)
-    return success(receipt)
+    const sent = this.send(frame, receipt, delivery)
+    return sent.ok ? success(receipt) : sent
   }
 
   /**
@@ -151,8 +150,8 @@ export class Router implements DeliveryTotals {
   ): Result<Receipt, Failure> {
     const frame = this.#frameFor(subject, isAbout, body, event, isJson, null)
     if (frame === null) return refused(TOO_MANY_NAMES)
-    this.send(frame, receipt)
-    return success(receipt)
+    const sent = this.send(frame, receipt)
+    return sent.ok ? success(receipt) : sent
   }
 
   /** Null if there is no room for the name. */
@@ -172,50 +171,41 @@ export class Router implements DeliveryTotals {
   }
 
   /**
-   * Hands a frame to every connected stream of its receivers, before the next frame; so two
-   * messages from one publisher keep their order for every receiver. One about a subject is for the
-   * subject and its subscribers: we are always subscribed to ourselves. Hot path: once a message.
+   * Publishes a frame. Hot path: once a message.
    *
-   * @param ack stands before the receipt
+   * @param publication stands before the receipt
    */
-  send(frame: Frame, receipt: Receipt, ack: DeliveryAck = receipt): void {
-    const followers = frame.isAbout ? this.#followersOf(frame.target) : NO_FOLLOWERS
-    frame.epoch = this.#log.epoch
-    frame.number = this.#log.append(frame)
-    receipt.epoch = frame.epoch
-    receipt.number = frame.number
-    this.accepted++
-    receipt.pending++
-    const settles = --this.#untimed > 0 ? ack : this.#timed(ack)
-    if (frame.target === EVERYONE) this.#outlet.broadcast(frame, settles)
-    else this.#outlet.deliver(frame.target, followers, frame, settles)
+  send(frame: Frame, receipt: Receipt, publication: Publication = receipt): Result<void, Failure> {
+    const pending = receipt.pending++
+    const isTimed = --this.#untimed === 0
+    let whole = isTimed ? this.#timed(publication) : publication
+    if (this.#collect !== null) {
+      receipt.pending++
+      whole = new AllNodesReceipt(whole, receipt, this.#collect)
+    }
+    const published = this.#bus.publish(frame, whole)
+    if (published.ok) return OK
+    receipt.pending = pending
+    return refused(failureOf(published.why))
   }
 
-  #followersOf(subject: number): Uint32Array {
-    const followers = this.#followers.subscribersOf(subject)
-    this.lookups++
-    this.followersFound += followers.length
-    return followers
-  }
-
-  #timed(receipt: DeliveryAck): TimedReceipt {
+  #timed(publication: Publication): TimedReceipt {
     this.#untimed = figureLimits.timedEvery
-    return new TimedReceipt(receipt, this.deliverySeconds, this.#clock)
+    return new TimedReceipt(publication, this.#totals.deliverySeconds, this.#clock)
   }
 }
 
-export type InputName = 'http' | 'erlang'
+/** `bus`: other servers, which share the log. */
+export type InputName = 'http' | 'erlang' | 'bus'
 
-/**
- * One way in for messages. It has a router of its own, so that the router's counts are per input.
- */
-export class Input {
+/** One way in for messages, with figures of its own: http and Erlang each have a router. */
+export class Input<Totals extends InputTotals = InputTotals> {
   readonly name: InputName
-  readonly router: Router
+  readonly router: Totals
   /** Messages and lines refused. */
   rejected = 0
 
-  constructor(name: InputName, router: Router) {
+  constructor(name: InputName, router: Totals) {
     this.name = name
     this.router = router
   }

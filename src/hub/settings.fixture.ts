@@ -29,6 +29,8 @@ export const CONFIG: ServerConfig = {
   newStreamsPerSecondMax: null,
   proxies: { trusted: [], header: 'X-Forwarded-For' },
   historyBytes: 0,
+  feedBytes: 0,
+  nodeName: null,
   heartbeatMs: 0,
   databasePath: ':memory:',
   subscriptionsPerUserMax: 1_000_000,
@@ -39,6 +41,7 @@ export const CONFIG: ServerConfig = {
   drainGraceMs: 0,
   drainMs: 0,
   erlang: null,
+  bus: null,
 }
 
 /** Clients need a token that one of these keys has signed. */

@@ -1,8 +1,10 @@
 // The settings of a running server: one immutable record, replaced whole when they are read again
 // and sent whole to the workers. Readers read `current` when they need a value.
 
+import { hostname } from 'node:os'
 import { type Address, isLoopback, type Network } from '../core/address.ts'
 import type { ControlToken } from '../core/control-token.ts'
+import type { RedisAddress } from '../core/redis-address.ts'
 import { OK, type Result, refused } from '../core/result.ts'
 
 /** How many processes hold streams: so many, one a core, or as many as so many streams need. */
@@ -79,6 +81,17 @@ export interface ErlangConfig {
   readonly required: boolean
 }
 
+/** How this server is one of several nodes, which share one log in Redis. */
+export interface BusConfig {
+  readonly address: RedisAddress
+  /** What the names of all keys begin with. */
+  readonly prefix: string
+  /** Is a server that is not connected with Redis not ready? */
+  readonly isRequired: boolean
+  /** Of this server, among the nodes. */
+  readonly nodeName: string
+}
+
 export interface ServerConfig {
   /** Where clients open streams. */
   readonly publicAddresses: readonly Address[]
@@ -121,6 +134,10 @@ export interface ServerConfig {
   readonly databasePath: string
   /** Bytes of messages that are kept for clients that come back; 0 for none. */
   readonly historyBytes: number
+  /** Bytes of the latest events of the feed of connections; 0 for no feed. */
+  readonly feedBytes: number
+  /** What this node is called there; null for the name of the machine. */
+  readonly nodeName: string | null
   /** Subjects that one user may follow. */
   readonly subscriptionsPerUserMax: number
   /** Bytes that may wait for one slow stream. */
@@ -138,6 +155,13 @@ export interface ServerConfig {
   readonly drainMs: number | null
   /** Null to be no Erlang node. */
   readonly erlang: ErlangConfig | null
+  /** Null for a server of its own. */
+  readonly bus: BusConfig | null
+}
+
+/** What the server is called. */
+export function nodeNameIn({ bus, nodeName }: Pick<ServerConfig, 'bus' | 'nodeName'>): string {
+  return bus?.nodeName ?? nodeName ?? hostname()
 }
 
 /** What a reader of some of the settings needs. */

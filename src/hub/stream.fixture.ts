@@ -122,6 +122,9 @@ class RecordingWire implements Wire {
   }
 }
 
+/** What a stream is told of a gap. */
+const GAP = Buffer.from('gap')
+
 const wires = new WeakMap<
   StreamStore,
   { readonly wire: RecordingWire; readonly kind: StreamKind }
@@ -133,10 +136,11 @@ function wireOf(store: StreamStore) {
     const wire = new RecordingWire()
     const ending = () => new Uint8Array(0)
     const opening = () => OPENING
-    const encode = ({ bytes }: Frame) => bytes
+    const encode = ({ bytes, gapAfter }: Frame) => (gapAfter === null ? bytes : GAP)
     const heartbeat = new Uint8Array(0)
     const hasCursor = true
-    held = { wire, kind: { wire, input: null, hasCursor, opening, encode, heartbeat, ending } }
+    const terms = { wire, input: null, hasCursor, tellsGaps: true }
+    held = { wire, kind: { ...terms, opening, encode, heartbeat, ending } }
     wires.set(store, held)
   }
   return held
@@ -147,19 +151,21 @@ export interface TestTerms extends StreamTerms {
   /** Reads what its client sends. */
   readonly input: StreamInput | null
   readonly hasCursor: boolean
+  readonly tellsGaps: boolean
 }
 
 /** A stream that has its connection, and is not registered. */
 export function connectStream(
   store: StreamStore,
   user: number,
-  { input = null, hasCursor = true, ...terms }: Partial<TestTerms> = {},
+  { input = null, hasCursor = true, tellsGaps = true, ...terms }: Partial<TestTerms> = {},
 ): RecordingStream {
   const { wire, kind } = wireOf(store)
   const slot = store.reserve(user, { ...UNLIMITED, ...terms })
   const stream = new RecordingStream(store, slot, user)
   wire.streams.set(slot, stream)
-  store.connect(slot, input === null && hasCursor ? kind : { ...kind, input, hasCursor })
+  const isPlain = input === null && hasCursor && tellsGaps
+  store.connect(slot, isPlain ? kind : { ...kind, input, hasCursor, tellsGaps })
   return stream
 }
 

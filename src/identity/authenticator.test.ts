@@ -2,12 +2,14 @@
 // pages that may use it. Method: the real verifier; heads are plain objects.
 
 import { describe, expect, test } from 'bun:test'
+import { refused, success } from '../core/result.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import type { Head } from '../http/exchange.ts'
 import { CONFIG, identityOf, settingsOf } from '../hub/settings.fixture.ts'
 import type { TokenKey } from '../hub/settings.ts'
 import { Authenticator } from './authenticator.ts'
 import { parseJwk, secretKey } from './keys.ts'
+import type { TicketIssuer } from './tickets.ts'
 import { ED25519, type KeyPair, P256, publicJwkOf, SECRET, signToken } from './token.fixture.ts'
 
 const clock = new FakeClock()
@@ -15,8 +17,12 @@ const nowSeconds = Math.floor(clock.nowMs() / 1_000)
 const APP = 'https://app.example'
 const identity = identityOf(secretKey(SECRET))
 const refreshKeys = async () => undefined
-const redeem = (ticket: string) =>
-  ticket === 'good' ? { user: '9', read: [], issuedAtSeconds: 1, expiresAtSeconds: 2 } : null
+const redeem: TicketIssuer['redeem'] = async (ticket) => {
+  if (ticket === 'later') return refused('busy')
+  return ticket === 'good'
+    ? success({ user: '9', read: [], issuedAtSeconds: 1, expiresAtSeconds: 2 })
+    : refused('ticket')
+}
 
 function tokenOf(user: string): string {
   return signToken({ alg: 'HS256' }, { sub: user, exp: nowSeconds + 60 }, SECRET)
@@ -100,6 +106,7 @@ test('a ticket comes in the query, and gives way to a token', async () => {
   expect(await whoIs({}, 'ticket=good')).toBe('9')
   expect(await whoIs({}, 'format=raw&ticket=go%6fd')).toBe('9')
   expect(await whoIs({}, 'ticket=used')).toBe('ticket')
+  expect(await whoIs({}, 'ticket=later')).toBe('busy')
   expect(await whoIs({}, 'ticket=')).toBe('ticket')
   expect(await whoIs({ authorization: `Bearer ${tokenOf('7')}` }, 'ticket=good')).toBe('7')
 })

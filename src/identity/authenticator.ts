@@ -11,6 +11,7 @@ import type { Head } from '../http/exchange.ts'
 import { isOwnOrigin } from '../http/origin.ts'
 import type { RefusalReason } from '../hub/refusals.ts'
 import { derived, type IdentitySettings, type Settings } from '../hub/settings.ts'
+import type { TicketIssuer } from './tickets.ts'
 import type { Identity, TokenVerifier } from './token-verifier.ts'
 
 /** A page of another site cannot set it, by its prefix (RFC 6265bis section 4.1.3.2). */
@@ -19,8 +20,7 @@ export const COOKIE = '__Host-comet'
 export interface AuthenticatorOptions {
   readonly settings: Settings<'identity' | 'corsOrigins'>
   readonly clock: Clock
-  /** Whose a ticket is, once; null for one that is worth nothing. */
-  readonly redeem: (ticket: string) => Identity | null | Promise<Identity | null>
+  readonly redeem: TicketIssuer['redeem']
   /** Has the keys at the URL of the settings fetched again; settles when those are current. */
   readonly refreshKeys: () => Promise<unknown>
 }
@@ -52,7 +52,7 @@ export class Authenticator {
     if (verifier === null) throw new Error('there are no keys to check a token with')
     const credential = this.#credentialOf(head)
     if (!credential.ok) return credential
-    if ('ticket' in credential.value) return await this.#identityOf(credential.value.ticket)
+    if ('ticket' in credential.value) return await this.#redeem(credential.value.ticket)
     const { token } = credential.value
     const now = await verifier
     const verified = await now.verify(token, this.#clock.nowMs())
@@ -82,11 +82,6 @@ export class Authenticator {
       this.#refreshing = null
     })
     await this.#refreshing
-  }
-
-  async #identityOf(ticket: string): Promise<Result<Identity, RefusalReason>> {
-    const identity = await this.#redeem(ticket)
-    return identity === null ? refused('ticket') : success(identity)
   }
 
   #credentialOf(head: Head): Result<Credential, RefusalReason> {

@@ -3,6 +3,7 @@
 
 import { expect, test } from 'bun:test'
 import { identityLimits } from '../core/identity-limits.ts'
+import { refused, success } from '../core/result.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { Tickets } from './tickets.ts'
 
@@ -15,30 +16,32 @@ function ticketsFor() {
   return { clock, tickets, nowSeconds: Math.floor(clock.nowMs() / 1_000) }
 }
 
-test('a ticket tells whose it is once', () => {
+test('a ticket tells whose it is once', async () => {
   const { tickets, clock, nowSeconds } = ticketsFor()
-  expect(tickets.issue(ALICE)).toEqual({ ticket: 'ticket-0', expiresAtSeconds: nowSeconds + 30 })
-  expect(tickets.redeem('ticket-0')).toEqual({
+  const issued = { ticket: 'ticket-0', expiresAtSeconds: nowSeconds + 30 }
+  expect(await tickets.issue(ALICE)).toEqual(success(issued))
+  const identity = {
     ...{ user: 'alice', read: ['news'], issuedAtSeconds: clock.nowMs() / 1_000 },
     expiresAtSeconds: nowSeconds + 600,
-  })
-  expect(tickets.redeem('ticket-0')).toBeNull()
-  expect(tickets.redeem('ticket-1')).toBeNull()
+  }
+  expect(await tickets.redeem('ticket-0')).toEqual(success(identity))
+  expect(await tickets.redeem('ticket-0')).toEqual(refused('ticket'))
+  expect(await tickets.redeem('ticket-1')).toEqual(refused('ticket'))
 })
 
-test('a ticket is worth nothing after thirty seconds', () => {
+test('a ticket is worth nothing after thirty seconds', async () => {
   const { tickets, clock } = ticketsFor()
-  for (let times = 0; times < 2; times++) tickets.issue(ALICE)
+  for (let times = 0; times < 2; times++) await tickets.issue(ALICE)
   clock.advance(29_999)
-  expect(tickets.redeem('ticket-0')).not.toBeNull()
+  expect((await tickets.redeem('ticket-0')).ok).toBe(true)
   clock.advance(1)
-  expect(tickets.redeem('ticket-1')).toBeNull()
+  expect(await tickets.redeem('ticket-1')).toEqual(refused('ticket'))
 })
 
-test('no more are issued than may be open, until old ones are forgotten', () => {
+test('no more are issued than may be open, until old ones are forgotten', async () => {
   const { tickets, clock } = ticketsFor()
-  for (let made = 0; made < identityLimits.ticketsMax; made++) tickets.issue(ALICE)
-  expect(tickets.issue(ALICE)).toBeNull()
+  for (let made = 0; made < identityLimits.ticketsMax; made++) await tickets.issue(ALICE)
+  expect(await tickets.issue(ALICE)).toMatchObject({ why: { code: 'too_many_tickets' } })
   clock.advance(30_000)
-  expect(tickets.issue(ALICE)).not.toBeNull()
+  expect((await tickets.issue(ALICE)).ok).toBe(true)
 })

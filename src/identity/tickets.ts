@@ -2,7 +2,9 @@
 // stands for an identity, opens one stream, and is worth nothing half a minute later.
 
 import type { Clock } from '../core/clock.ts'
+import { type Failure, failed } from '../core/errors.ts'
 import { identityLimits } from '../core/identity-limits.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import type { Identity } from './token-verifier.ts'
 
 export interface TicketRequest {
@@ -17,13 +19,21 @@ export interface IssuedTicket {
   readonly expiresAtSeconds: number
 }
 
+/** Of this server, or of all that share Redis. */
+export interface TicketIssuer {
+  issue(request: TicketRequest): Promise<Result<IssuedTicket, Failure>>
+  /** Whose it is, once; `ticket` if it was used, is too old, or never was; `busy` for ask again. */
+  redeem(ticket: string): Promise<Result<Identity, 'ticket' | 'busy'>>
+}
+
 export interface TicketsOptions {
   readonly clock: Clock
   /** A text that nobody can guess, and that may stand in a URL. */
   readonly random: () => string
 }
 
-export class Tickets {
+/** Of this server. */
+export class Tickets implements TicketIssuer {
   readonly #clock: Clock
   readonly #random: () => string
   /** Those that were not used, the oldest first. */
@@ -34,11 +44,12 @@ export class Tickets {
     this.#random = random
   }
 
-  /** Null if too many are open. */
-  issue({ user, read, ttlSeconds }: TicketRequest): IssuedTicket | null {
+  async issue({ user, read, ttlSeconds }: TicketRequest): Promise<Result<IssuedTicket, Failure>> {
     this.#forgetOld()
     const { ticketsMax, ticketMs } = identityLimits
-    if (this.#open.size >= ticketsMax) return null
+    if (this.#open.size >= ticketsMax) {
+      return failed('too_many_tickets', 'Too many tickets wait to be used.')
+    }
     const nowMs = this.#clock.nowMs()
     const ticket = this.#random()
     // To the millisecond: one that is issued right after a revocation is not revoked.
@@ -46,15 +57,15 @@ export class Tickets {
     const expiresAtSeconds = Math.floor(issuedAtSeconds) + ttlSeconds
     const identity = { user, read, issuedAtSeconds, expiresAtSeconds }
     this.#open.set(ticket, { identity, untilMs: this.#clock.elapsedMs() + ticketMs })
-    return { ticket, expiresAtSeconds: Math.floor((nowMs + ticketMs) / 1_000) }
+    return success({ ticket, expiresAtSeconds: Math.floor((nowMs + ticketMs) / 1_000) })
   }
 
-  /** Whose it is, once; null if it was used, is too old, or never was. */
-  redeem(ticket: string): Identity | null {
+  async redeem(ticket: string): Promise<Result<Identity, 'ticket'>> {
     const found = this.#open.get(ticket)
-    if (found === undefined) return null
+    if (found === undefined) return refused('ticket')
     this.#open.delete(ticket)
-    return found.untilMs > this.#clock.elapsedMs() ? found.identity : null
+    const isValid = found.untilMs > this.#clock.elapsedMs()
+    return isValid ? success(found.identity) : refused('ticket')
   }
 
   #forgetOld(): void {

@@ -48,6 +48,12 @@ export class Epochs {
     return false
   }
 
+  /** The cursor of a number of this log, as it was when the entry came. */
+  cursorOf(number: number): Cursor {
+    const span = this.#spans.findLast(({ from }) => from < number) ?? (this.#spans[0] as Span)
+    return { epoch: span.epoch, number }
+  }
+
   /** What comes behind this cursor, which it has, has another epoch; what came there, is none. */
   fork(base: Cursor, epoch: number): void {
     for (const span of this.#spans) span.to = Math.min(span.to, base.number)

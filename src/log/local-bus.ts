@@ -13,6 +13,7 @@ import {
 import type { MessageLog } from './message-log.ts'
 
 export class LocalBus implements MessageBus {
+  readonly isShared = false
   readonly #log: MessageLog
   readonly #listener: BusListener
   #isClosed = false
@@ -34,6 +35,10 @@ export class LocalBus implements MessageBus {
     return epoch === this.#log.epoch && number <= this.#log.last ? number : null
   }
 
+  cursorOf(number: number): Cursor {
+    return { epoch: this.#log.epoch, number }
+  }
+
   settled(): null {
     return null
   }
@@ -41,8 +46,8 @@ export class LocalBus implements MessageBus {
   publish(item: LogItem, publication: Publication | null): Result<void, 'closed'> {
     if (this.#isClosed) return refused('closed')
     const cursor = { epoch: this.#log.epoch, number: appendItem(this.#log, item) }
-    this.#listener.onItem(item, cursor, publication)
     publication?.onAccepted(cursor, true)
+    this.#listener.onItem(item, cursor, publication)
     return OK
   }
 

@@ -39,10 +39,12 @@ export type PublishRefusal = 'full' | 'closed' | 'unavailable' | 'unknown' | 'co
  * listens to it answers for the streams that an item was handed to.
  */
 export interface Publication {
+  /** Are all nodes to report what became of it? Then each is handed a publication with it. */
+  readonly isForAllNodes?: boolean
   /**
    * It is in the log, and every node will have it.
    *
-   * @param isHanded whether it was handed to the streams of this node before this call; if not,
+   * @param isHanded whether it is handed to the streams of this node right after this call; if not,
    *   they are told of a gap
    */
   onAccepted(cursor: Cursor, isHanded: boolean): void
@@ -72,13 +74,16 @@ export interface BusListener {
    * Hot path: once an item. A change of who follows whom may come again, after others, and counts
    * again: a part of the log was lost and added again.
    *
-   * @param publication null for an item of another node
+   * @param publication null for an item of another node, unless that node asks for a report:
+   *   then its streams settle it as one of this node
    */
   onItem(item: LogItem, cursor: Cursor, publication: Publication | null): void
   onGap(gap: BusGap): void
 }
 
 export interface MessageBus {
+  /** Do other nodes publish here, too, so that it takes time, and may fail later? */
+  readonly isShared: boolean
   /** What is kept of the log here; another object after each gap. */
   readonly window: LogWindow
   /** Up to where the streams of this node have had everything. */
@@ -88,11 +93,16 @@ export interface MessageBus {
    * after it, as of another log, or of a part that was lost.
    */
   numberOf(cursor: Cursor): number | null
+  /** The cursor of a number of the window. */
+  cursorOf(number: number): Cursor
   /**
-   * What is to be awaited, if anything, before a stream resumes here: while a part of the log is
-   * added again that the streams of this node have had, nobody knows where it will stand.
+   * What is to be awaited, if anything, before a stream resumes here, and then to be asked again:
+   * while a part of the log is added again that the streams of this node have had, nobody knows
+   * where it will stand; and of a place that another node has read, this one may be behind.
+   *
+   * @param behind where the stream is to go on, if it says so
    */
-  settled(): Promise<void> | null
+  settled(behind?: Cursor): Promise<void> | null
   /** Takes an item, and calls back later or at once; or refuses it. Hot path: once an item. */
   publish(item: LogItem, publication: Publication | null): Result<void, 'full' | 'closed'>
   /** Refuses what has no place in the log yet. */

@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { capacityOf } from '../core/capacity.ts'
 import { Log } from '../core/log.ts'
+import { refused } from '../core/result.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { Head } from '../http/exchange.ts'
@@ -15,6 +16,7 @@ import type { ServerConfig } from '../hub/settings.ts'
 import { UNLIMITED } from '../hub/stream.ts'
 import { Authenticator } from '../identity/authenticator.ts'
 import { secretKey } from '../identity/keys.ts'
+import type { TicketIssuer } from '../identity/tickets.ts'
 import { SECRET, signToken } from '../identity/token.fixture.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { Admission, type AdmissionResult } from './admission.ts'
@@ -30,7 +32,7 @@ const PROXIES = { trusted: [{ ip: '10.0.0.0', bits: 8 }], header: 'X-Forwarded-F
 function admission(
   limits: Partial<ServerConfig>,
   wrap: (limiter: Limiter) => Limiter = (limiter) => limiter,
-  redeem: (ticket: string) => null = () => null,
+  redeem: TicketIssuer['redeem'] = async () => refused('ticket'),
 ) {
   const settings = settingsOf({ proxies: PROXIES, ...limits })
   const change = (others: Partial<ServerConfig>) => settings.replace({ ...CONFIG, ...others })
@@ -265,9 +267,9 @@ describe('with keys, a client', () => {
 
 test('a ticket is not used up by a server without room', async () => {
   const redeemed: string[] = []
-  const redeem = (ticket: string) => {
+  const redeem: TicketIssuer['redeem'] = async (ticket) => {
     redeemed.push(ticket)
-    return null
+    return refused('ticket')
   }
   const { at, headOf, budget } = admission(
     { identity: identityOf(secretKey(SECRET)) },

@@ -19,6 +19,7 @@ function encode(frame: Frame, isChunked: boolean): Uint8Array {
 
 export const chunked = {
   hasCursor: false,
+  tellsGaps: false,
   headers: { ...STREAM_HEADERS, 'content-type': 'text/html; charset=utf-8' },
   greeting(user: number, isChunked: boolean): Uint8Array {
     const bytes = encoder.encode(`Welcome, Url: '/test/${user}' Id: ${user}\n`)
@@ -32,6 +33,7 @@ export const chunked = {
 
 export const raw = {
   hasCursor: true,
+  tellsGaps: false,
   headersOf: ({ cursor, gap }: StreamStart) => ({
     'comet-cursor': cursorText(cursor),
     ...(gap !== null && { 'comet-gap': gap.reason }),

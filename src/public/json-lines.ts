@@ -5,11 +5,12 @@
 import { encodeChunk } from '../http/response.ts'
 import type { Frame } from '../hub/frame.ts'
 import type { StreamEnd, StreamStart } from '../hub/stream.ts'
-import { endJson, gapJson, idJson, messageJson } from './message-json.ts'
+import { endJson, frameJson, gapJson, idJson } from './message-json.ts'
 import { NO_BYTES, STREAM_HEADERS, type Transport } from './transport.ts'
 
 export const jsonLines = {
   hasCursor: true,
+  tellsGaps: true,
   headers: { ...STREAM_HEADERS, 'content-type': 'application/x-ndjson' },
 
   /** So a client knows where it is before there is a message; and `fetch` of Firefox answers a page
@@ -22,7 +23,7 @@ export const jsonLines = {
 
   /** Hot path: once a delivery. The line is built once a message. */
   encode(frame: Frame, isChunked: boolean): Uint8Array {
-    frame.line ??= linesOf(messageJson(frame), false)
+    frame.line ??= linesOf(frameJson(frame), false)
     if (!isChunked) return frame.line
     frame.lineChunk ??= encodeChunk(frame.line)
     return frame.lineChunk

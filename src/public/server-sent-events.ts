@@ -5,7 +5,7 @@ import { cursorText } from '../core/cursor.ts'
 import { encodeChunk } from '../http/response.ts'
 import type { Frame } from '../hub/frame.ts'
 import type { StreamEnd, StreamStart } from '../hub/stream.ts'
-import { endJson, gapJson, idJson, messageJson } from './message-json.ts'
+import { endJson, frameJson, gapJson, idJson, openGapJson } from './message-json.ts'
 import { NO_BYTES, STREAM_HEADERS, type Transport } from './transport.ts'
 
 /** Nothing of a body is taken away, not even a byte order mark. */
@@ -13,6 +13,7 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 const COMMON = {
   hasCursor: true,
+  tellsGaps: true,
   headers: { ...STREAM_HEADERS, 'content-type': 'text/event-stream' },
 
   /**
@@ -50,7 +51,7 @@ export const serverSentEnvelopes = {
   ...COMMON,
   /** Hot path: once a delivery. The event is built once a message. */
   encode(frame: Frame, isChunked: boolean): Uint8Array {
-    frame.sseEnvelope ??= eventOf(frame, messageJson(frame))
+    frame.sseEnvelope ??= eventOf(frame, frameJson(frame))
     if (!isChunked) return frame.sseEnvelope
     frame.sseEnvelopeChunk ??= encodeChunk(frame.sseEnvelope)
     return frame.sseEnvelopeChunk
@@ -61,7 +62,10 @@ export const serverSentEnvelopes = {
 const LINE_END = /\r\n|\r|\n/
 
 function eventOf(frame: Frame, data: string): Uint8Array {
-  const { event } = frame
+  const { event, gapAfter } = frame
+  if (gapAfter !== null) {
+    return Buffer.from(`id: ${cursorText(frame)}\nevent: gap\ndata: ${openGapJson(frame)}\n\n`)
+  }
   const lines = data.split(LINE_END).join('\ndata: ')
   // The characters of events need no escape.
   const type = event === null ? '' : `event: ${event}\n`

@@ -184,6 +184,7 @@ function kindOf(
       opening !== null && { begin: begunBy(transport.begin, opening) }),
     input: null,
     hasCursor: transport.hasCursor,
+    tellsGaps: transport.tellsGaps,
     opening: (user, start) => {
       const greeting = transport.greeting(user, isChunked, start)
       if (opening === null) return greeting

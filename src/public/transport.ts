@@ -30,6 +30,8 @@ export interface Transport {
   readonly headers: Readonly<Record<string, string>>
   /** Are its clients told where they are in the log, so that they can come back to it? */
   readonly hasCursor: boolean
+  /** Can its clients be told of a gap while their streams are open? */
+  readonly tellsGaps: boolean
   /** Fields of the response that are different for each stream. */
   readonly headersOf?: (start: StreamStart) => Readonly<Record<string, string>>
   /** All that a stream begins with, for a transport that has no greeting. */

@@ -4,7 +4,7 @@
 import type { Frame } from '../hub/frame.ts'
 import type { EndReason } from '../hub/refusals.ts'
 import type { StreamEnd, StreamStart } from '../hub/stream.ts'
-import { endJson, gapJson, idJson, messageJson } from './message-json.ts'
+import { endJson, frameJson, gapJson, idJson } from './message-json.ts'
 import { NO_BYTES, type Transport } from './transport.ts'
 import { CLOSE_CODE, type CloseCode, encodeClose, encodeText, PING } from './websocket-frames.ts'
 
@@ -18,6 +18,7 @@ const CODES: Readonly<Record<Exclude<EndReason, 'answered'>, CloseCode>> = {
 export const websocket = {
   isUpgrade: true,
   hasCursor: true,
+  tellsGaps: true,
   headers: {},
 
   greeting(_: number, __: boolean, start: StreamStart | null): Uint8Array {
@@ -29,7 +30,7 @@ export const websocket = {
 
   /** Hot path: once a delivery. The frame is built once a message. */
   encode(frame: Frame): Uint8Array {
-    frame.textFrame ??= encodeText(messageJson(frame))
+    frame.textFrame ??= encodeText(frameJson(frame))
     return frame.textFrame
   },
 

@@ -19,10 +19,12 @@ import {
 } from '../cli/option.ts'
 import { readTokens, TOKEN_OPTION } from '../cli/secret.ts'
 import { type Address, httpUrl, parseControlAddress } from '../core/address.ts'
+import { feedLimits } from '../core/feed-limits.ts'
 import { historyLimits } from '../core/history-limits.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
 import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { checkControlGuard, type ServerConfig, type WorkersRequest } from '../hub/settings.ts'
+import { BUS_OPTIONS, BUS_REQUIREMENTS, checkBus } from './bus-options.ts'
 import { checkErlang, ERLANG_COOKIES, ERLANG_OPTIONS } from './erlang-options.ts'
 import {
   checkIdentity,
@@ -99,6 +101,14 @@ export const OPTIONS = {
     'messages kept for clients that come back, in a file beside the database; 0 for none',
     { min: 0, max: historyLimits.bytesMax },
   ),
+  feed: bytes(
+    '4MiB',
+    'latest connects and disconnects kept for those who follow /feed; 0 for none',
+    {
+      min: 0,
+      max: feedLimits.bytesMax,
+    },
+  ),
   'max-subscriptions-per-user': reloadable(
     count(String(subscriptionLimits.perUserDefault), 'subjects that one user may follow'),
   ),
@@ -168,6 +178,7 @@ export const OPTIONS = {
     ),
   ),
   ...ERLANG_OPTIONS,
+  ...BUS_OPTIONS,
 } as const
 
 export type ServeValues = Values<typeof OPTIONS>
@@ -185,7 +196,7 @@ export interface ReadConfig {
  */
 export function serverConfig(
   values: ServeValues,
-  files: Pick<ServerConfig, 'certificate' | 'erlang'>,
+  files: Pick<ServerConfig, 'certificate' | 'erlang' | 'bus'>,
 ): Result<ReadConfig> {
   const read = readTokens(values[TOKEN_OPTION])
   if (!read.ok) return read
@@ -211,6 +222,8 @@ export function serverConfig(
     proxies: { trusted: values['trusted-proxy'], header: values['forwarded-header'] },
     databasePath: values.db,
     historyBytes: values.history,
+    feedBytes: values.feed,
+    nodeName: values['node-name'],
     subscriptionsPerUserMax: values['max-subscriptions-per-user'],
     outboxBytes: values.outbox,
     wire: values.wire,
@@ -241,6 +254,7 @@ export const serve = command({
     ['trusted-proxy', 'max-streams-per-address'],
     ['forwarded-header', 'trusted-proxy'],
     ['erlang-tick', 'erlang-name'],
+    ...BUS_REQUIREMENTS,
   ],
   validate,
   examples: [
@@ -249,6 +263,7 @@ export const serve = command({
     'comet serve --workers auto',
     'comet serve --connections 1m',
     'comet serve --erlang-node master@localhost --erlang-name comet@localhost',
+    'comet serve --bus redis://cache.example',
     'curl -N http://127.0.0.1:8000/stream/123',
     `curl -d '{"subject":123,"body":"Hello"}' -H 'Content-Type: application/json' \\`,
     '     http://127.0.0.1:8001/messages',
@@ -270,6 +285,7 @@ function validate(values: ServeValues): Result<void> {
     checkIdentity(values, values.listen),
     checkControlGuard(values.control, values[TOKEN_OPTION] !== null),
     checkErlang(values),
+    checkBus(values),
   )
 }
 

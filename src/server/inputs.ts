@@ -1,10 +1,14 @@
 // Where messages come in, opened together or not at all: the control port, and the Erlang node if
 // this server is one.
 
+import { busFigures } from '../bus/bus-figures.ts'
 import { controlPort } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'
-import type { ServerState } from '../control/stats.ts'
+import { FeedReaders, feedFigures } from '../control/feed-figures.ts'
+import { noOthers, type OtherServers } from '../control/other-servers.ts'
+import { gatherStats, type ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
+import { httpUrl } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
 import { historyLimits } from '../core/history-limits.ts'
 import { figureLimits, streamLimits } from '../core/limits.ts'
@@ -18,28 +22,24 @@ import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
 import { EntryAges } from '../hub/entry-ages.ts'
-import { type HistoryPlace, historyFigures } from '../hub/history.ts'
+import type { Feed } from '../hub/feed.ts'
+import { historyFigures } from '../hub/history.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { sweepNames } from '../hub/name-sweep.ts'
-import type { PublicationKeys } from '../hub/publication-keys.ts'
 import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
-import type { Settings } from '../hub/settings.ts'
-import type { Tickets } from '../identity/tickets.ts'
-import type { MessageLog } from '../log/message-log.ts'
-import type { Stores } from '../subscriptions/stores.ts'
+import { nodeNameIn, type Settings } from '../hub/settings.ts'
+import type { PresentConnections } from '../log/feed-source.ts'
+import { AskedServers, answerOthers } from './asked-servers.ts'
+import type { Messages } from './messages.ts'
 
 export interface InputDependencies {
   readonly settings: Settings
   readonly host: StreamHost
-  readonly stores: Stores
-  /** The log of messages. */
-  readonly messages: MessageLog
-  readonly historyPlace: HistoryPlace
+  readonly messages: Messages
   readonly resumption: Resumption
-  /** Of the messages of all inputs. */
-  readonly keys: PublicationKeys
-  readonly tickets: Tickets
+  /** Null if there is none. */
+  readonly feed: Feed | null
   readonly openFilesLimit: number
   readonly startedMs: number
   readonly log: Log
@@ -58,23 +58,29 @@ export interface Inputs {
 
 /** Opens all inputs or none. */
 export async function openInputs(dependencies: InputDependencies): Promise<Result<Inputs>> {
-  const { settings, host, log } = dependencies
-  const { subscriptions, names } = dependencies.stores
-  const { messages, keys } = dependencies
-  const { outlet } = host
-  const router = { outlet, followers: subscriptions, names, log: messages, keys, settings }
+  const { settings, host, log, messages } = dependencies
+  const { bus, keys, stores } = messages
+  const { names } = stores
+  const router = { outlet: host.outlet, names, bus, keys, settings }
   const http = new Input('http', new Router(router))
+  const collect = messages.shared?.collect ?? null
+  const routerForAll = new Router({ ...router, collect, totals: http.router })
   const nodes = new Input('erlang', new Router(router))
   const started = await startErlang(dependencies, nodes)
   if (!started.ok) return started
   const node = started.value
-  const storage = new Storage(subscriptions, log)
+  const storage = new Storage(messages.storage, log)
   let isLeaving = false
   const state = () => (isLeaving ? 'draining' : stateOf(dependencies, node, storage))
-  const sampler = samplerOf(dependencies, node === null ? [http] : [http, nodes], node, state)
+  const readers = new FeedReaders()
+  const inputs = [http, ...(node === null ? [] : [nodes]), ...remoteOf(messages)]
+  const sampler = samplerOf({ ...dependencies, readers }, inputs, node, state)
+  const others = othersOf(dependencies, sampler)
   const { socketPath } = settings.current.controlAddress
   const room = socketPath === undefined ? OK : await makeRoom(socketPath)
-  const opened = room.ok ? openControlPort(dependencies, http, sampler, storage) : room
+  const opened = room.ok
+    ? openControlPort({ ...dependencies, readers, others, routerForAll }, http, sampler, storage)
+    : room
   if (!opened.ok) {
     node?.drain()
     return refused(`the control port ${opened.why}`)
@@ -86,7 +92,7 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   const stops = [
     sampler.start(),
     reportHealth(host, state),
-    sweepNames(names, host, messages),
+    sweepNames(names, usesOf(dependencies), bus),
     maintain(messages),
   ]
   const stopWatching = () => {
@@ -95,7 +101,33 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   return success({ control: opened.value, erlang: node, leave, stopWatching })
 }
 
-function maintain(messages: Pick<MessageLog, 'maintain'>): () => void {
+/** Asks the other servers, and answers them. */
+function othersOf({ messages, host, settings }: InputDependencies, sampler: Sampler): OtherServers {
+  const { controlAddress } = settings.current
+  const address = httpUrl(controlAddress)
+  const name = nodeNameIn(settings.current)
+  if (messages.shared === null) return noOthers(name, address)
+  const { redis, revocations } = messages.shared
+  revocations.onMissed = (user) => void host.endStreams(user, { reason: 'ended', note: null })
+  answerOthers({
+    ...{ requests: redis.requests, host, names: messages.stores.names, revocations },
+    stats: () => gatherStats(sampler.source),
+  })
+  return new AskedServers(name, address, redis)
+}
+
+/** What uses names besides the log. */
+function usesOf({ host, messages }: InputDependencies): Parameters<typeof sweepNames>[1] {
+  const isReached = (id: number) => host.isReached(id) || messages.refersTo(id)
+  return { outlet: host.outlet, isReached }
+}
+
+/** What other servers published, where there are some. */
+function remoteOf({ bus, dispatcher }: Messages): Input[] {
+  return bus.isShared ? [new Input('bus', dispatcher.remote)] : []
+}
+
+function maintain(messages: Pick<Messages, 'maintain'>): () => void {
   const { maintainEveryMs, maintainStepMs } = historyLimits
   let timer: NodeJS.Timeout
   const next = () => {
@@ -117,8 +149,8 @@ function reportHealth(host: StreamHost, state: () => ServerState): () => void {
 
 /** Starts the node, if this server is one. */
 async function startErlang(
-  { settings, host, stores, clock, log }: InputDependencies,
-  { router, onRejected }: Input,
+  { settings, host, messages, clock, log }: InputDependencies,
+  { router, onRejected }: Input<Router>,
 ): Promise<Result<ErlangNode | null>> {
   const { erlang } = settings.current
   if (erlang === null) return success(null)
@@ -126,7 +158,7 @@ async function startErlang(
   const { startNode } = await import('../erlang/node.ts')
   const node = startNode(erlang, {
     ...{ router, clock, log },
-    online: async (user) => (await host.userPresence(stores.names.idOf(user))).connections,
+    online: async (user) => (await host.userPresence(messages.stores.names.idOf(user))).connections,
     isDraining: () => hasEnded(host),
     onRefused: (from, count, { message }) => {
       onRejected(count)
@@ -136,52 +168,85 @@ async function startErlang(
   return node.ok ? node : refused(`the Erlang port ${node.why}`)
 }
 
+interface WithReaders extends InputDependencies {
+  readonly readers: FeedReaders
+}
+
+/** What only the control port needs. */
+interface PortDependencies extends WithReaders {
+  readonly others: OtherServers
+  readonly routerForAll: Router
+}
+
 function samplerOf(
-  dependencies: InputDependencies,
+  dependencies: WithReaders,
   inputs: readonly Input[],
   node: ErlangNode | null,
   state: () => ServerState,
 ): Sampler {
-  const { host, clock, startedMs, stores, openFilesLimit, log } = dependencies
-  const { messages, resumption, historyPlace: place } = dependencies
-  const ages = new EntryAges(messages.last, clock.elapsedMs())
+  const { host, clock, startedMs, messages, openFilesLimit, log, resumption } = dependencies
+  const { feed, readers } = dependencies
+  const { bus, stores, place, dispatcher } = messages
+  const ages = new EntryAges(bus.window.last, clock.elapsedMs())
   const loop = new LoopWatch(clock)
   loop.start()
   return new Sampler({
     ...{ clock, startedMs, loop, openFilesLimit, inputs, state },
     ...{ subscriptions: stores.subscriptions, names: stores.names },
-    history: () => historyFigures({ log: messages, resumption, place, clock, ages }),
+    history: () => historyFigures({ bus, resumption, dispatcher, place, clock, ages }),
+    lookups: dispatcher,
+    feed: () => (feed === null ? null : feedFigures(feed, readers)),
     streams: () => host.figures(),
     latest: () => host.latest(),
     openFiles: () => host.openFiles,
     logLinesDropped: () => log.dropped,
     silentWorkers: () => host.silentWorkers,
     erlang: () => node?.figures() ?? null,
+    bus: () => (messages.shared === null ? null : busFigures({ ...messages.shared, clock })),
   })
 }
 
 function stateOf(
-  { settings, host }: InputDependencies,
+  { settings, host, messages }: InputDependencies,
   node: ErlangNode | null,
   { isFailing }: Storage,
 ): ServerState {
   if (host.isDraining) return 'draining'
   if (host.full) return 'full'
   if (isFailing) return 'unwritable'
-  const isRequired = settings.current.erlang?.required === true
-  return isRequired && node?.isConnected === false ? 'disconnected' : 'ready'
+  const isNodeRequired = settings.current.erlang?.required === true
+  if (isNodeRequired && node?.isConnected === false) return 'disconnected'
+  const isBusRequired = settings.current.bus?.isRequired === true
+  return isBusRequired && messages.shared?.redis.isReady === false ? 'disconnected' : 'ready'
+}
+
+/** Who is connected, as readers of the feed are told. */
+function presentOf(host: StreamHost, feed: Feed | null): PresentConnections {
+  return (place, countMax) => {
+    if (feed === null) throw new Error('there is no feed')
+    return feed.present(host.connectionsFrom(place, countMax))
+  }
 }
 
 function openControlPort(
-  { settings, host, clock, stores, tickets, log, onBug }: InputDependencies,
-  { router, onRejected }: Input,
+  dependencies: PortDependencies,
+  { router, onRejected }: Input<Router>,
   sampler: Sampler,
   { onError: onStorageError }: Storage,
 ): Result<Listener> {
+  const { settings, host, clock, messages, feed, readers, others, routerForAll, log, onBug } =
+    dependencies
   const { controlAddress, controlMode, controlTokens } = settings.current
-  const { names, subscriptions, revocations } = stores
+  const { names, subscriptions, revocations } = messages.stores
   const isLocked = controlTokens.length > 0
-  const messages = { router, clock, isDraining: () => hasEnded(host), onRejected, settings }
+  const published = {
+    router,
+    routerForAll,
+    clock,
+    isDraining: () => hasEnded(host),
+    onRejected,
+    settings,
+  }
   const auth = new ControlAuth({
     settings,
     onRefused: (why) =>
@@ -189,11 +254,13 @@ function openControlPort(
   })
   const options = {
     settings,
-    messages,
+    messages: published,
     subscriptions: { subscriptions, names, settings, clock, onStorageError },
-    users: { host, names, revocations, settings, clock, onStorageError },
+    users: { host, names, others, revocations, settings, clock, onStorageError },
+    others,
     subjects: { host, names, followers: subscriptions, settings },
-    tickets: { tickets, settings },
+    tickets: { tickets: messages.tickets, settings },
+    feed: { feed, present: presentOf(host, feed), readers, settings, clock },
     stats: sampler.source,
     dashboard: () =>
       dashboardRoutes({

@@ -7,10 +7,11 @@ import { type ResolvedOption, type ResolvedOptions, valuesOf } from '../cli/opti
 import { systemClock } from '../core/clock.ts'
 import { Log } from '../core/log.ts'
 import type { Result } from '../core/result.ts'
-import type { ErlangConfig } from '../hub/settings.ts'
+import type { ServerConfig } from '../hub/settings.ts'
 import { openService } from '../os/service.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
 import { readCertificate } from '../public/tls.ts'
+import { busConfig } from './bus-options.ts'
 import { OPTIONS, type Reloadable, type ServeValues, serverConfig } from './command.ts'
 import { erlangConfig } from './erlang-options.ts'
 import { startServer } from './start.ts'
@@ -27,7 +28,10 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, source) => {
   }
   const erlang = erlangConfig(values)
   if (!erlang.ok) return refuse(erlang.why)
-  const first = configOf(values, erlang.value)
+  const shared = busConfig(values)
+  if (!shared.ok) return refuse(shared.why)
+  const once = { erlang: erlang.value, bus: shared.value.bus }
+  const first = configOf(values, once)
   if (!first.ok) return refuse(first.why)
   const service = openService(process.env, process.pid)
   const format = io.stderrIsTerminal ? 'text' : 'json'
@@ -50,10 +54,10 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, source) => {
   }
   const server = started.value
   if (process.pid === 1 && process.platform === 'linux') log.warn('init', NO_INIT)
-  warnOf(log, first.value.warnings)
+  warnOf(log, [...first.value.warnings, ...shared.value.warnings])
   for (const warning of await machineWarnings(values.connections)) log.warn('machine', warning)
   const reloader = new Reloader(source, log, (resolved) => {
-    const next = configOf(valuesOf<typeof OPTIONS>(resolved), erlang.value)
+    const next = configOf(valuesOf<typeof OPTIONS>(resolved), once)
     if (!next.ok) return next
     warnOf(log, next.value.warnings)
     return server.replaceSettings(next.value.config)
@@ -71,14 +75,15 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, source) => {
   return Promise.race([server.drain().then(() => EXIT.ok), signal])
 }
 
-function configOf(values: ServeValues, erlang: ErlangConfig | null) {
+/** @param once what is read at the start alone */
+function configOf(values: ServeValues, once: Pick<ServerConfig, 'erlang' | 'bus'>) {
   const certPath = values['tls-cert']
   const keyPath = values['tls-key']
   if (certPath === null || keyPath === null) {
-    return serverConfig(values, { certificate: null, erlang })
+    return serverConfig(values, { certificate: null, ...once })
   }
   const read = readCertificate(certPath, keyPath)
-  return read.ok ? serverConfig(values, { certificate: read.value, erlang }) : read
+  return read.ok ? serverConfig(values, { certificate: read.value, ...once }) : read
 }
 
 function warnOf(log: Log, warnings: readonly string[]): void {

@@ -1,46 +1,38 @@
 // Starts a server, in order: check what the machine allows, open the database, the streams, the
 // inputs. All or nothing.
 
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { type Capacity, capacityOf, workersFor } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
-import { identityLimits } from '../core/identity-limits.ts'
+import { feedLimits } from '../core/feed-limits.ts'
 import { workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
+import { redisName } from '../core/redis-address.ts'
 import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, resolve } from '../http/listener.ts'
-import { FollowLog } from '../hub/follow-log.ts'
-import type { HistoryPlace } from '../hub/history.ts'
+import { Feed } from '../hub/feed.ts'
 import type { StreamHost } from '../hub/host.ts'
 import { localLimiter, StreamLimiter } from '../hub/limiter.ts'
-import { PublicationKeys } from '../hub/publication-keys.ts'
 import { Resumption } from '../hub/resumption.ts'
 import {
   CurrentSettings,
   checkControlGuard,
+  nodeNameIn,
   type ServerConfig,
   type WorkersRequest,
 } from '../hub/settings.ts'
-import { Tickets } from '../identity/tickets.ts'
-import type { MessageLog } from '../log/message-log.ts'
-import { openLog } from '../log/open-log.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { openPublicPort } from '../public/port.ts'
-import { openDatabase } from '../subscriptions/database.ts'
-import { NameTable } from '../subscriptions/name-table.ts'
-import { type Stores, storesOf } from '../subscriptions/stores.ts'
+import type { Stores } from '../subscriptions/stores.ts'
 import { startWorkers } from '../workers/supervisor.ts'
 import { openInputs } from './inputs.ts'
+import { type Messages, openOwnMessages } from './messages.ts'
 import { RemoteSettings } from './remote-settings.ts'
 import { paceOf, running, type Server } from './stop.ts'
 import { openStreamWire } from './stream-wire.ts'
-
-const CHANGES_MISSING =
-  'The log of messages does not have all changes of subscriptions: what users followed before this ' +
-  'start is taken to be what they follow now.'
 
 export interface ServerDependencies {
   readonly log: Log
@@ -53,7 +45,7 @@ export interface ServerDependencies {
  * Why a server did not start: its configuration, or what is not available.
  */
 export interface NotStarted {
-  readonly cause: 'config' | 'keys' | 'port' | 'database'
+  readonly cause: 'config' | 'keys' | 'port' | 'database' | 'bus'
   readonly reason: string
 }
 
@@ -63,14 +55,11 @@ interface Plan extends ServerDependencies {
   readonly filesLimit: number
   readonly capacity: Capacity
   readonly workers: number
-  readonly stores: Stores
   readonly remote: RemoteSettings
-  readonly tickets: Tickets
-  /** The log of messages, the keys of those of the last minutes, and where new streams begin. */
-  readonly messages: MessageLog
-  readonly historyPlace: HistoryPlace
-  readonly keys: PublicationKeys
+  readonly messages: Messages
   readonly resumption: Resumption
+  /** Null if there is none. */
+  readonly feed: Feed | null
   readonly onBug: OnBug
 }
 
@@ -91,35 +80,48 @@ export async function startServer(
   const settings = new CurrentSettings(config)
   const remote = await RemoteSettings.load({ settings, ...dependencies })
   if (!remote.ok) return refused({ cause: 'keys', reason: remote.why })
-  // The seed: nobody can guess which names collide in the table.
-  const names = new NameTable({ seed: randomInt(2 ** 32) })
-  const opened = openDatabase(config.databasePath, names)
-  if (!opened.ok) return refused({ cause: 'database', reason: `the database ${opened.why}` })
-  const { log: messages, place: historyPlace } = openMessages(config, names, dependencies)
-  const recorder = new FollowLog(messages, names)
-  const stores = storesOf(opened.value, names, { recorder, findsSubjects: true })
-  if (!recorder.open(stores.subscriptions)) dependencies.log.warn('history', CHANGES_MISSING)
+  const opened = await openMessages(config, dependencies)
+  if (!opened.ok) return opened
+  const messages = opened.value
+  const { bus, stores } = messages
   const plan: Plan = {
     ...dependencies,
-    ...{ filesLimit, capacity, workers, settings, remote: remote.value, stores },
-    ...{ messages, historyPlace },
-    keys: new PublicationKeys({ log: messages, clock: dependencies.clock }),
-    resumption: new Resumption({ log: messages, subscriptions: stores.subscriptions }),
-    tickets: new Tickets({ clock: dependencies.clock, random: randomTicket }),
+    ...{ filesLimit, capacity, workers, settings, remote: remote.value, messages },
+    resumption: new Resumption({ bus, subscriptions: stores.subscriptions }),
+    feed: feedOf(config, stores, dependencies.clock),
     onBug: (error) => dependencies.log.bug(error),
   }
   const server = await openPorts(plan)
   if (!server.ok) {
-    messages.close()
-    stores.subscriptions.close()
+    await messages.close()
     return refused({ cause: 'port', reason: server.why })
   }
   announce(plan)
   return server
 }
 
-function randomTicket(): string {
-  return randomBytes(identityLimits.ticketBytes).toString('base64url')
+async function openMessages(
+  config: ServerConfig,
+  dependencies: ServerDependencies,
+): Promise<Result<Messages, NotStarted>> {
+  if (config.bus === null) {
+    const own = openOwnMessages(config, dependencies)
+    return own.ok ? own : refused({ cause: 'database', reason: own.why })
+  }
+  // Few servers are one of several.
+  const { openSharedMessages } = await import('./shared-messages.ts')
+  const shared = await openSharedMessages(config, config.bus, dependencies)
+  return shared.ok ? shared : refused({ cause: 'bus', reason: shared.why })
+}
+
+function feedOf(config: ServerConfig, { names }: Stores, clock: Clock): Feed | null {
+  const { feedBytes } = config
+  if (feedBytes === 0) return null
+  return new Feed({
+    ...{ bytes: feedBytes, node: nodeNameIn(config), names },
+    epoch: Math.floor(clock.nowMs()),
+    run: randomBytes(feedLimits.runBytes).toString('hex'),
+  })
 }
 
 function workersOf(request: WorkersRequest, perWorker: number): number {
@@ -156,8 +158,8 @@ function checkRoom(
 }
 
 /** Logs what the server has been started with. */
-function announce({ log, settings, capacity, filesLimit, workers, stores }: Plan): void {
-  const { streamsMax, databasePath } = settings.current
+function announce({ log, settings, capacity, filesLimit, workers, messages }: Plan): void {
+  const { streamsMax, databasePath, bus } = settings.current
   const streams = workers === 1 ? capacity.streamsMax : streamsOf(streamsMax, capacity, workers)
   const by = workers === 1 ? '' : ` in ${formatCount(workers)} workers, each with its own limit`
   log.info('limit', `Up to ${formatQuantity(streams, 'stream')}${by}: ${capacity.why}.`, {
@@ -165,8 +167,9 @@ function announce({ log, settings, capacity, filesLimit, workers, stores }: Plan
     workers,
     openFiles: filesLimit,
   })
-  const { subscriptions: held } = stores.subscriptions.counts()
-  log.info('subscriptions', `${formatQuantity(held, 'subscription')} in ${databasePath}.`, {
+  const place = bus === null ? databasePath : redisName(bus.address)
+  const { subscriptions: held } = messages.stores.subscriptions.counts()
+  log.info('subscriptions', `${formatQuantity(held, 'subscription')} in ${place}.`, {
     subscriptions: held,
   })
 }
@@ -174,25 +177,6 @@ function announce({ log, settings, capacity, filesLimit, workers, stores }: Plan
 function streamsOf(streamsMax: number | null, capacity: Capacity, workers: number): number {
   const each = streamsMax === null ? capacity.streamsMax : Math.floor(streamsMax / workers)
   return workers * Math.min(Math.max(1, each), capacity.streamsMax)
-}
-
-/** Opens the log of messages, whose file is beside the database. */
-function openMessages(
-  { databasePath, historyBytes }: ServerConfig,
-  names: NameTable,
-  { log, clock }: Pick<ServerDependencies, 'log' | 'clock'>,
-): { log: MessageLog; place: HistoryPlace } {
-  const path = databasePath === ':memory:' || historyBytes === 0 ? null : `${databasePath}-log`
-  const intern = (name: string) => names.intern(name)
-  const nameOf = (handle: number) => names.nameOf(handle)
-  const { log: messages, note } = openLog({ path, bytes: historyBytes, intern, nameOf, clock })
-  if (note !== null) log.warn('history', note)
-  const isInFile = messages.isInFile
-  const place: HistoryPlace = {
-    kind: isInFile ? 'file' : 'memory',
-    reason: isInFile || path === null ? null : note,
-  }
-  return { log: messages, place }
 }
 
 /** Opens both ports, or neither. */
@@ -204,6 +188,7 @@ async function openPorts(plan: Plan): Promise<Result<Server>> {
   const held = await openStreams(plan)
   if (!held.ok) return held
   const host = held.value
+  plan.messages.dispatcher.open(host.outlet)
   const openFiles = { openFilesLimit: plan.filesLimit }
   const opened = await openInputs({ ...plan, ...openFiles, host, startedMs })
   if (!opened.ok) {
@@ -245,25 +230,31 @@ async function resolveAddresses(config: ServerConfig): Promise<Result<void>> {
 
 /** Opens the public port, in this process or in workers. */
 async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
-  const { settings, capacity, filesLimit, workers, log, clock, onBug } = plan
-  const { names, revocations: revoked } = plan.stores
+  const { settings, capacity, filesLimit, workers, feed, log, clock, onBug } = plan
+  const { names, revocations: revoked } = plan.messages.stores
   const refreshKeys = () => plan.remote.refresh()
   if (workers > 1) {
     const command = plan.workerCommand
     return startWorkers({
-      ...{ settings, count: workers, capacity, command, log, clock },
-      ...{ refreshKeys, revoked, names, tickets: plan.tickets, resumption: plan.resumption },
+      ...{ settings, count: workers, capacity, command, feed, log, clock },
+      ...{
+        refreshKeys,
+        revoked,
+        names,
+        tickets: plan.messages.tickets,
+        resumption: plan.resumption,
+      },
     })
   }
   const opened = openPublicPort({
     ...{ addresses: settings.current.publicAddresses, settings, capacity },
     ...{ isShared: false, isOfCrowd: false },
-    ...{ openFilesLimit: filesLimit, log, clock, onBug },
+    ...{ openFilesLimit: filesLimit, feed, log, clock, onBug },
     limiter: localLimiter(new StreamLimiter({ settings, clock, revoked, names })),
     router: { resumption: plan.resumption, names },
     subjectOf: (user) => names.subjectOf(user),
     refreshKeys,
-    redeem: (ticket) => plan.tickets.redeem(ticket),
+    redeem: (ticket) => plan.messages.tickets.redeem(ticket),
     ...(await openStreamWire(settings.current, log, clock)),
   })
   return opened.ok ? opened : refused(`the public port ${opened.why}`)

@@ -6,11 +6,11 @@ import type { Log } from '../core/log.ts'
 import { OK, type Result } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
 import type { DrainPace } from '../hub/drain.ts'
+import type { Feed } from '../hub/feed.ts'
 import type { StreamHost } from '../hub/host.ts'
 import type { CurrentSettings, ServerConfig } from '../hub/settings.ts'
-import type { MessageLog } from '../log/message-log.ts'
-import type { Stores } from '../subscriptions/stores.ts'
 import type { Inputs } from './inputs.ts'
+import type { Messages } from './messages.ts'
 import type { RemoteSettings } from './remote-settings.ts'
 
 export interface Server {
@@ -41,8 +41,8 @@ export interface RunningDependencies {
   readonly settings: CurrentSettings
   readonly host: StreamHost
   readonly inputs: Inputs
-  readonly stores: Stores
-  readonly messages: Pick<MessageLog, 'close'>
+  readonly messages: Pick<Messages, 'close'>
+  readonly feed: Pick<Feed, 'close'> | null
   readonly remote: RemoteSettings
   readonly log: Log
 }
@@ -71,7 +71,8 @@ export function running(dependencies: RunningDependencies): Server {
   }
 }
 
-async function drain({ settings, host, inputs, stores, messages, log }: RunningDependencies) {
+async function drain(dependencies: RunningDependencies) {
+  const { settings, host, inputs, messages, feed, log } = dependencies
   const { control, erlang, leave, stopWatching } = inputs
   const { drainGraceMs } = settings.current
   leave()
@@ -87,11 +88,11 @@ async function drain({ settings, host, inputs, stores, messages, log }: RunningD
   const cut = await host.drain(paceOf(settings.current))
   stopProgress()
   await erlang?.stop()
+  feed?.close()
   // A publisher whose batch is being read gets its answer, if the rest comes soon.
   await control.stop(streamLimits.controlGraceMs)
   stopWatching()
-  messages.close()
-  stores.subscriptions.close()
+  await messages.close()
   if (cut) log.warn('stopped', 'Clients that did not take their last bytes in time were cut.')
   else log.info('stopped', 'All streams have ended.')
 }

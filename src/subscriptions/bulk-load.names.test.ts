@@ -10,8 +10,9 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { refused, success } from '../core/result.ts'
 import type { Subject } from '../core/user.ts'
-import { type LoadOptions, type LoadProgress, loadFriends } from './bulk-load.ts'
+import { loadFriends } from './bulk-load.ts'
 import { openDatabase } from './database.ts'
+import type { LoadOptions, LoadProgress } from './friends-file.ts'
 import { readNames } from './kept-names.ts'
 import { NameTable } from './name-table.ts'
 import { type Stores, storesOf } from './stores.ts'
@@ -72,7 +73,7 @@ test('names that were loaded are found by their names after a restart', async ()
     expect(followersOf(stores, 'room:42')).toEqual([7, 'alice'])
     expect(followersOf(stores, 9)).toEqual([8])
     const alice = stores.names.find('alice')
-    stores.subscriptions.remove(Uint32Array.of(alice, stores.names.find('bob')))
+    await stores.subscriptions.remove(Uint32Array.of(alice, stores.names.find('bob')))
     stores.subscriptions.close()
 
     // Bob's handle is free, and carol gets it or another one.

@@ -9,8 +9,9 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { refused, success } from '../core/result.ts'
-import { type LoadOptions, type LoadProgress, loadFriends } from './bulk-load.ts'
+import { loadFriends } from './bulk-load.ts'
 import { openDatabase } from './database.ts'
+import type { LoadOptions, LoadProgress } from './friends-file.ts'
 
 const ID_MAX = 1_000_000
 

@@ -34,11 +34,11 @@ function listening() {
 }
 
 describe('a change is told', () => {
-  test('with the pairs that it really changed, in its order', () => {
+  test('with the pairs that it really changed, in its order', async () => {
     const { store, told } = listening()
-    store.add(Uint32Array.of(3, 2, 1, 2))
-    store.add(Uint32Array.of(9, 8, 1, 2, 5, 2, 9, 8, 4, 2))
-    store.remove(Uint32Array.of(5, 2, 6, 2, 1, 2, 5, 2))
+    await store.add(Uint32Array.of(3, 2, 1, 2))
+    await store.add(Uint32Array.of(9, 8, 1, 2, 5, 2, 9, 8, 4, 2))
+    await store.remove(Uint32Array.of(5, 2, 6, 2, 1, 2, 5, 2))
     expect(told).toEqual([
       [true, 3, 2, 1, 2],
       [true, 9, 8, 5, 2, 4, 2],
@@ -47,12 +47,12 @@ describe('a change is told', () => {
     store.close()
   })
 
-  test('not at all if it changed nothing, or only looked whether it could', () => {
+  test('not at all if it changed nothing, or only looked whether it could', async () => {
     const { store, told } = listening()
-    store.add(Uint32Array.of(1, 2))
-    store.add(Uint32Array.of(1, 2))
-    store.add(new Uint32Array(0))
-    store.remove(Uint32Array.of(2, 1))
+    await store.add(Uint32Array.of(1, 2))
+    await store.add(Uint32Array.of(1, 2))
+    await store.add(new Uint32Array(0))
+    await store.remove(Uint32Array.of(2, 1))
     expect(store.tryWrite()).toBeNull()
     expect(told).toEqual([[true, 1, 2]])
     store.close()
@@ -61,7 +61,7 @@ describe('a change is told', () => {
   test.each([
     ['before', 'CREATE TEMP TRIGGER refusing BEFORE INSERT ON subscriptions WHEN NEW.subject = 4'],
     ['after', 'CREATE TEMP TRIGGER refusing AFTER UPDATE ON subscriptions_state'],
-  ])('not at all if it failed %s it was begun', (_, refusing) => {
+  ])('not at all if it failed %s it was begun', async (_, refusing) => {
     const names = new NameTable({ seed: 1 })
     const opened = openDatabase(':memory:', names)
     if (!opened.ok) throw new Error(opened.why)
@@ -69,15 +69,15 @@ describe('a change is told', () => {
     const recorder = recorderOf((pairs, follows) => told.push([follows, ...pairs]))
     const { subscriptions: store } = storesOf(opened.value, names, { recorder })
     opened.value.run(`${refusing} BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`)
-    expect(() => store.add(Uint32Array.of(1, 2, 3, 4))).toThrow('refused by the test')
+    await expect(store.add(Uint32Array.of(1, 2, 3, 4))).rejects.toThrow('refused by the test')
     expect([told, store.has(1, 2), store.counts().subscriptions]).toEqual([[], false, 0])
     opened.value.run('DROP TRIGGER refusing')
-    store.add(Uint32Array.of(1, 2))
+    await store.add(Uint32Array.of(1, 2))
     expect(told).toEqual([[true, 1, 2]])
     store.close()
   })
 
-  test('as failed if its commit fails, and then nothing has changed', () => {
+  test('as failed if its commit fails, and then nothing has changed', async () => {
     const names = new NameTable({ seed: 1 })
     const opened = openDatabase(':memory:', names)
     if (!opened.ok) throw new Error(opened.why)
@@ -98,16 +98,16 @@ describe('a change is told', () => {
     opened.value.run(
       'CREATE TABLE child (id INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)',
     )
-    store.add(Uint32Array.of(1, 2))
+    await store.add(Uint32Array.of(1, 2))
     expect(store.stamp).toBe(stamps[0] as number)
-    expect(() => store.remove(Uint32Array.of(1, 2))).toThrow('FOREIGN KEY')
+    await expect(store.remove(Uint32Array.of(1, 2))).rejects.toThrow('FOREIGN KEY')
     expect(events).toEqual([[[1, 2], true, true], true, [[1, 2], false, true], false])
     expect([store.has(1, 2), [...store.subscribersOf(2)]]).toEqual([true, [1]])
     expect(store.stamp).toBe(stamps[0] as number)
     store.close()
   })
 
-  test('when it is committed and in memory, in both directions', () => {
+  test('when it is committed and in memory, in both directions', async () => {
     const names = new NameTable({ seed: 1 })
     const opened = openDatabase(':memory:', names)
     if (!opened.ok) throw new Error(opened.why)
@@ -120,8 +120,8 @@ describe('a change is told', () => {
         seen.push([opened.value.inTransaction, store.has(1, 2), followers, subjects])
       }),
     })
-    store.add(Uint32Array.of(1, 2, 3, 2))
-    store.remove(Uint32Array.of(1, 2))
+    await store.add(Uint32Array.of(1, 2, 3, 2))
+    await store.remove(Uint32Array.of(1, 2))
     expect(seen).toEqual([
       [false, true, [1, 3], [2]],
       [false, false, [3], []],
@@ -129,7 +129,7 @@ describe('a change is told', () => {
     store.close()
   })
 
-  test('with handles that still have their names', () => {
+  test('with handles that still have their names', async () => {
     const told: string[] = []
     const { names, subscriptions } = openStores(':memory:', {
       begin: (pairs, follows) => {
@@ -138,18 +138,18 @@ describe('a change is told', () => {
       end: () => undefined,
     })
     const pair = Uint32Array.from(['alice', 'news'], (name) => names.intern(name) ?? 0)
-    subscriptions.add(pair)
-    subscriptions.remove(pair)
+    await subscriptions.add(pair)
+    await subscriptions.remove(pair)
     expect(told).toEqual(['true alice news', 'false alice news'])
     subscriptions.close()
   })
 
-  test('in an array that later changes leave as it is', () => {
+  test('in an array that later changes leave as it is', async () => {
     const { store, arrays } = listening()
     const large = Uint32Array.of(9, 9, 1, 2, 3, 2, 9, 9)
-    store.add(large.subarray(2, 6))
+    await store.add(large.subarray(2, 6))
     large.fill(8)
-    store.remove(Uint32Array.of(3, 2))
+    await store.remove(Uint32Array.of(3, 2))
     expect(arrays.map((pairs) => [...pairs])).toEqual([
       [1, 2, 3, 2],
       [3, 2],
@@ -158,12 +158,12 @@ describe('a change is told', () => {
   })
 })
 
-test('what is told, repeated by another, is who follows whom', () => {
+test('what is told, repeated by another, is who follows whom', async () => {
   const user = fc.constantFrom(...USERS)
   const pair = fc.tuple(user, user).filter(([a, b]) => a !== b)
   const change = fc.record({ adds: fc.boolean(), pairs: fc.array(pair, { maxLength: 12 }) })
-  fc.assert(
-    fc.property(fc.array(change, { maxLength: 30 }), (changes) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { maxLength: 30 }), async (changes) => {
       const model = new Model()
       const recorder = recorderOf((flat, follows) => {
         const pairs = Array.from({ length: flat.length / 2 }, (_, at): Pair => {
@@ -173,7 +173,7 @@ test('what is told, repeated by another, is who follows whom', () => {
         expect(follows ? model.add(pairs) : model.remove(pairs)).toBe(pairs.length)
       })
       const { subscriptions: store } = openStores(':memory:', recorder)
-      for (const { adds, pairs } of changes) store[adds ? 'add' : 'remove'](flat(pairs))
+      for (const { adds, pairs } of changes) await store[adds ? 'add' : 'remove'](flat(pairs))
       expectSame(store, model)
       store.close()
     }),

@@ -51,9 +51,9 @@ function refusal(of = path): string {
 }
 
 /** Makes a database of comet with some pairs, closed. */
-function make(pairs = 3): void {
+async function make(pairs = 3): Promise<void> {
   const store = openStore(path)
-  store.add(Uint32Array.from({ length: pairs * 2 }, (_, at) => at + 1))
+  await store.add(Uint32Array.from({ length: pairs * 2 }, (_, at) => at + 1))
   store.close()
 }
 
@@ -77,8 +77,8 @@ function holds(): number {
 }
 
 describe('openDatabase opens', () => {
-  test('a new database, and opens it again', () => {
-    make()
+  test('a new database, and opens it again', async () => {
+    await make()
     expect(Object.keys(files())).toEqual(['comet.db'])
     expect(holds()).toBe(3)
     expect(holds()).toBe(3)
@@ -97,14 +97,14 @@ describe('openDatabase opens', () => {
     expect(holds()).toBe(0)
   })
 
-  test('a database whose creation was interrupted before its log', () => {
-    make()
+  test('a database whose creation was interrupted before its log', async () => {
+    await make()
     makeByHand('PRAGMA journal_mode = DELETE')
     expect(holds()).toBe(3)
   })
 
-  test('a database with application id and version in its header', () => {
-    make()
+  test('a database with application id and version in its header', async () => {
+    await make()
     const header = readFileSync(path)
     expect(header.toString('latin1', 68, 72)).toBe('comt')
     expect(header.readUInt32BE(60)).toBe(4)
@@ -131,7 +131,7 @@ describe('openDatabase opens', () => {
 
 describe('openDatabase refuses, and leaves unchanged,', () => {
   test('a database that another process uses, until that process ends', async () => {
-    make()
+    await make()
     await using holder = Bun.spawn([process.execPath, WRITER, path, '1', '0'], {
       stdin: 'pipe',
       stdout: 'pipe',
@@ -163,28 +163,28 @@ describe('openDatabase refuses, and leaves unchanged,', () => {
     expect(refusal()).toBe(`${path} is a database of another program`)
   })
 
-  test('a database of a newer comet', () => {
-    make()
+  test('a database of a newer comet', async () => {
+    await make()
     makeByHand('PRAGMA user_version = 5')
     rmSync(`${path}-shm`, { force: true })
     expect(refusal()).toBe(`${path} is from a newer comet (version 5; this one knows 4)`)
   })
 
-  test('a database with a damaged page', () => {
-    make(20_000)
+  test('a database with a damaged page', async () => {
+    await make(20_000)
     const { length } = readFileSync(path)
     overwrite(Math.floor(length / 8_192) * 4_096, new Uint8Array(4_096).fill(0xa5))
     expect(refusal()).toStartWith(`${path} is damaged: `)
   })
 
-  test('a truncated database', () => {
-    make(20_000)
+  test('a truncated database', async () => {
+    await make(20_000)
     writeFileSync(path, readFileSync(path).subarray(0, 50_000))
     expect(refusal()).toStartWith(`${path} is damaged: `)
   })
 
-  test('a database with a damaged header', () => {
-    make()
+  test('a database with a damaged header', async () => {
+    await make()
     overwrite(16, new Uint8Array(8).fill(0xff))
     expect(refusal()).toMatch(/ is (not a database|damaged)/)
   })
@@ -201,8 +201,8 @@ describe('openDatabase refuses, and leaves unchanged,', () => {
   })
 
   // Root may read and write everything.
-  test.skipIf(IS_ROOT)('a file that is not readable', () => {
-    make()
+  test.skipIf(IS_ROOT)('a file that is not readable', async () => {
+    await make()
     chmodSync(path, 0o200)
     expect(() => readFileSync(path)).toThrow('EACCES')
     const opened = openDatabase(path)
@@ -211,8 +211,8 @@ describe('openDatabase refuses, and leaves unchanged,', () => {
     expect(Object.keys(files())).toEqual(['comet.db'])
   })
 
-  test.skipIf(IS_ROOT)('a file that is not writable', () => {
-    make()
+  test.skipIf(IS_ROOT)('a file that is not writable', async () => {
+    await make()
     chmodSync(path, 0o400)
     expect(refusal()).toBe(`${path} cannot be read and written by this user`)
   })
@@ -220,8 +220,8 @@ describe('openDatabase refuses, and leaves unchanged,', () => {
 
 describe('a database whose process was killed', () => {
   /** Changes the file, but leaves that in its log, as a kill does. */
-  function killedAfter(sql: string): void {
-    make(20_000)
+  async function killedAfter(sql: string): Promise<void> {
+    await make(20_000)
     const other = `${folder}/other.db`
     copyFileSync(path, other)
     const database = new Database(other)
@@ -232,20 +232,20 @@ describe('a database whose process was killed', () => {
     for (const end of ['', '-wal', '-shm']) rmSync(other + end, { force: true })
   }
 
-  test('is refused, and left unchanged, if a newer comet wrote the log', () => {
-    killedAfter('PRAGMA user_version = 5')
+  test('is refused, and left unchanged, if a newer comet wrote the log', async () => {
+    await killedAfter('PRAGMA user_version = 5')
     expect(readFileSync(path).readUInt32BE(60)).toBe(4)
     expect(refusal()).toBe(`${path} is from a newer comet (version 5; this one knows 4)`)
   })
 
-  test('is refused, and left unchanged, if a page is damaged', () => {
-    killedAfter('INSERT INTO subscriptions VALUES (7, 9)')
+  test('is refused, and left unchanged, if a page is damaged', async () => {
+    await killedAfter('INSERT INTO subscriptions VALUES (7, 9)')
     overwrite(40_960, new Uint8Array(4_096).fill(0xa5))
     expect(refusal()).toStartWith(`${path} is damaged: `)
   })
 
-  test('opens with the changes in its log if it is undamaged', () => {
-    killedAfter('INSERT INTO subscriptions VALUES (7, 9)')
+  test('opens with the changes in its log if it is undamaged', async () => {
+    await killedAfter('INSERT INTO subscriptions VALUES (7, 9)')
     expect(holds()).toBe(20_001)
     expect(Object.keys(files())).toEqual(['comet.db'])
   })

@@ -1,11 +1,18 @@
 // Who follows whom, in memory: the followers of every subject for the router, and if wanted the
 // subjects of every follower for clients that resume. It changes only after the database has.
 
+import { finish, type Steps } from '../core/steps.ts'
 import { PairIndex, type PairLists } from './pair-index.ts'
 import type { Followers, Follows, Pairs } from './subscriptions.ts'
 
 /** Rows in order of subject, then subscriber. */
 export type Rows = Iterable<{ readonly subject: number; readonly subscriber: number }>
+
+interface BothDirections {
+  readonly followers: PairIndex
+  readonly subjects: PairIndex
+  readonly pairs: number
+}
 
 export interface FollowIndexOptions {
   readonly rows?: Rows
@@ -13,6 +20,8 @@ export interface FollowIndexOptions {
   readonly subjects?: number
   /** Rows. */
   readonly pairs?: number
+  /** Instead of rows: both directions, made already. */
+  readonly both?: BothDirections
   /** Are the subjects of a follower found, too? */
   readonly findsSubjects?: boolean
 }
@@ -26,12 +35,30 @@ export class FollowIndex implements Followers, Follows {
     rows = [],
     subjects = 0,
     pairs = 0,
+    both,
     findsSubjects = false,
   }: FollowIndexOptions = {}) {
+    if (both !== undefined) {
+      this.pairs = both.pairs
+      this.#followers = both.followers
+      this.#subjects = both.subjects
+      return
+    }
     const lists = listsOf(rows, subjects, pairs)
     this.pairs = pairs
-    this.#followers = PairIndex.byKey(lists)
-    this.#subjects = findsSubjects ? PairIndex.byValue(lists) : null
+    this.#followers = finish(PairIndex.byKey(lists))
+    this.#subjects = findsSubjects ? finish(PairIndex.byValue(lists)) : null
+  }
+
+  /**
+   * An index of both directions.
+   *
+   * @param lists the subjects of each follower; the index keeps the array of values
+   */
+  static *ofSubjects(lists: PairLists): Steps<FollowIndex> {
+    const followers = yield* PairIndex.byValue(lists)
+    const subjects = yield* PairIndex.byKey(lists)
+    return new FollowIndex({ both: { followers, subjects, pairs: lists.values.length } })
   }
 
   /** Subjects with at least one follower. */
@@ -46,6 +73,24 @@ export class FollowIndex implements Followers, Follows {
   subjectsOf(subscriber: number): Uint32Array {
     if (this.#subjects === null) throw new Error('subjects of followers are not in memory')
     return this.#subjects.valuesOf(subscriber)
+  }
+
+  /** Looks through the shorter of two lists; in a store that has both directions in memory. */
+  has(subscriber: number, subject: number): boolean {
+    const subjects = this.subjectsOf(subscriber)
+    const followers = this.subscribersOf(subject)
+    return subjects.length < followers.length
+      ? subjects.includes(subject)
+      : followers.includes(subscriber)
+  }
+
+  /** Adds a pair or removes it; answers whether it was not so before. */
+  set(subscriber: number, subject: number, follows: boolean): boolean {
+    if (this.has(subscriber, subject) === follows) return false
+    const pair = Uint32Array.of(subscriber, subject)
+    if (follows) this.add(pair)
+    else this.remove(pair)
+    return true
   }
 
   /** Adds pairs that are new. */

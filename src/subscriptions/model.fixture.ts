@@ -3,7 +3,7 @@
 import { expect } from 'bun:test'
 import { openDatabase } from './database.ts'
 import { NameTable } from './name-table.ts'
-import { type Stores, storesOf } from './stores.ts'
+import { type OwnStores, storesOf } from './stores.ts'
 import type { ChangeRecorder, PageOfUsers, Pairs, Subscriptions } from './subscriptions.ts'
 
 /** Few, so that random pairs overlap; the last is the highest id. */
@@ -88,7 +88,7 @@ export function recorderOf(onMade: (pairs: Pairs, follows: boolean) => void): Ch
 }
 
 /** Opens a database that must open; the store has both directions in memory. */
-export function openStores(path = ':memory:', recorder: ChangeRecorder | null = null): Stores {
+export function openStores(path = ':memory:', recorder: ChangeRecorder | null = null): OwnStores {
   const names = new NameTable({ seed: 1 })
   const opened = openDatabase(path, names)
   if (!opened.ok) throw new Error(opened.why)

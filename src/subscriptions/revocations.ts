@@ -2,9 +2,28 @@
 // database, and looked up there, so that there may be any number.
 
 import type { Database, Statement } from 'bun:sqlite'
+import type { Failure } from '../core/errors.ts'
+import { OK, type Result } from '../core/result.ts'
 import type { KeptNames } from './kept-names.ts'
 
-export class Revocations {
+export interface TokenRevocations {
+  /**
+   * Tokens of the user that were issued until now count no longer, also after a restart.
+   *
+   * @throws SQLiteError if the database refuses it
+   */
+  revoke(user: number, nowMs: number): Promise<Result<void, Failure>>
+  /**
+   * Hot path: once a stream that comes, where clients have tokens.
+   *
+   * @param issuedAtSeconds of a token, since 1970; null if it does not say, and then it counts as
+   *   old. One in whole seconds counts as issued at the first moment of that second
+   */
+  isRevoked(user: number, issuedAtSeconds: number | null): boolean
+}
+
+/** Of one machine. */
+export class Revocations implements TokenRevocations {
   readonly #database: Database
   readonly #names: KeptNames
   readonly #find: Statement<{ atMs: number }, [number]>
@@ -22,24 +41,16 @@ export class Revocations {
     )
   }
 
-  /**
-   * Tokens of the user that were issued until now count no longer. On disk when this returns.
-   *
-   * @throws SQLiteError if it cannot be kept
-   */
-  revoke(user: number, nowMs: number): void {
+  /** On disk when this returns. */
+  async revoke(user: number, nowMs: number): Promise<Result<void, Failure>> {
     this.#names.transaction(this.#database, () => {
       this.#names.write(user)
       this.#put.run(user, Math.floor(nowMs))
     })
+    return OK
   }
 
-  /**
-   * Once a stream that comes, where clients have tokens: about 3 µs.
-   *
-   * @param issuedAtSeconds of a token, since 1970; null if it does not say, and then it counts as
-   *   old. One in whole seconds counts as issued at the first moment of that second
-   */
+  /** About 3 µs. */
   isRevoked(user: number, issuedAtSeconds: number | null): boolean {
     const found = this.#find.get(user)
     return found !== null && (issuedAtSeconds ?? 0) * 1_000 <= found.atMs

@@ -2,6 +2,8 @@
 // change is in the database before it is in the index, and only then it is told.
 
 import { type Database, SQLiteError } from 'bun:sqlite'
+import { type Failure, failed } from '../core/errors.ts'
+import { type Result, success } from '../core/result.ts'
 import { FollowIndex } from './follow-index.ts'
 import type { KeptNames } from './kept-names.ts'
 import { StateStamp } from './state-stamp.ts'
@@ -9,8 +11,8 @@ import type {
   ChangeRecorder,
   PageOfUsers,
   Pairs,
+  StoredSubscriptions,
   SubscriptionCounts,
-  Subscriptions,
   SubscriptionsOptions,
 } from './subscriptions.ts'
 
@@ -19,11 +21,12 @@ export function sqliteSubscriptions(
   database: Database,
   names: KeptNames,
   options: SubscriptionsOptions,
-): Subscriptions {
+): StoredSubscriptions {
   return new SqliteSubscriptions(database, names, options)
 }
 
-class SqliteSubscriptions implements Subscriptions {
+class SqliteSubscriptions implements StoredSubscriptions {
+  readonly isShared = false
   readonly #database: Database
   readonly #names: KeptNames
   readonly #index: FollowIndex
@@ -56,22 +59,33 @@ class SqliteSubscriptions implements Subscriptions {
     return this.#index.subjectsOf(subscriber)
   }
 
-  add(pairs: Pairs): number {
-    return this.#change(pairs, true, (subscriber, subject) => {
+  async add(pairs: Pairs, perUserMax: number | null = null): Promise<Result<number, Failure>> {
+    const insert: ChangePair = (subscriber, subject) => {
       if (this.#statements.insert.run(subscriber, subject).changes === 0) return false
       this.#names.write(subscriber)
       this.#names.write(subject)
       return true
-    })
+    }
+    try {
+      return success(
+        this.#change(pairs, true, insert, (added) => {
+          if (perUserMax !== null) this.#checkCounts(added, perUserMax)
+        }),
+      )
+    } catch (error) {
+      if (!(error instanceof TooManySubjects)) throw error
+      return failed('subscription_limit', `A user would follow more than ${perUserMax} others.`)
+    }
   }
 
-  remove(pairs: Pairs): number {
-    return this.#change(pairs, false, (subscriber, subject) => {
+  async remove(pairs: Pairs): Promise<Result<number, Failure>> {
+    const removed = this.#change(pairs, false, (subscriber, subject) => {
       if (this.#statements.remove.run(subscriber, subject).changes === 0) return false
       this.#names.removeUnused(subscriber)
       this.#names.removeUnused(subject)
       return true
     })
+    return success(removed)
   }
 
   has(subscriber: number, subject: number): boolean {
@@ -115,8 +129,26 @@ class SqliteSubscriptions implements Subscriptions {
     this.#database.close(true)
   }
 
-  /** Changes all pairs in one transaction, then in memory. Returns how many were changed. */
-  #change(pairs: Pairs, follows: boolean, change: ChangePair): number {
+  /** Each user is counted once: that takes as long as it has subscriptions. */
+  #checkCounts(pairs: Pairs, perUserMax: number): void {
+    const users = new Set<number>()
+    for (let at = 0; at < pairs.length; at += 2) users.add(pairs[at] as number)
+    for (const user of users) {
+      if (this.countOf(user, perUserMax + 1) > perUserMax) throw new TooManySubjects()
+    }
+  }
+
+  /**
+   * Changes all pairs in one transaction, then in memory. Returns how many were changed.
+   *
+   * @param check called in the transaction with the pairs that were changed; may throw to undo it
+   */
+  #change(
+    pairs: Pairs,
+    follows: boolean,
+    change: ChangePair,
+    check: (changed: Pairs) => void = () => undefined,
+  ): number {
     const changed = new Uint32Array(pairs.length)
     let length = 0
     let stamp: number | null = null
@@ -130,6 +162,7 @@ class SqliteSubscriptions implements Subscriptions {
           changed[length++] = subject
         }
         if (length === 0) return
+        check(changed.subarray(0, length))
         stamp = this.#stamp.next()
         this.#recorder?.begin(changed.subarray(0, length), follows, stamp)
       })
@@ -146,6 +179,9 @@ class SqliteSubscriptions implements Subscriptions {
     return length / 2
   }
 }
+
+/** Undoes the transaction in which it is thrown. */
+class TooManySubjects extends Error {}
 
 /** Within the transaction; answers whether it was not so before. */
 type ChangePair = (subscriber: number, subject: number) => boolean

@@ -4,6 +4,7 @@
 import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { success } from '../core/result.ts'
 import { loadFriends } from './bulk-load.ts'
 import { openDatabase } from './database.ts'
 import { NameTable } from './name-table.ts'
@@ -39,10 +40,10 @@ test('each change has a stamp of its own, and it is kept', async () => {
     expect(store.stamp).toBe(0)
     seen.add(store.stamp)
     for (let user = 1; user <= 50; user++) {
-      expect(store.add(Uint32Array.of(user, user + 1))).toBe(1)
+      expect(await store.add(Uint32Array.of(user, user + 1))).toEqual(success(1))
       seen.add(store.stamp)
     }
-    expect(store.remove(Uint32Array.of(1, 2))).toBe(1)
+    expect(await store.remove(Uint32Array.of(1, 2))).toEqual(success(1))
     seen.add(store.stamp)
     expect(seen.size).toBe(52)
     last = store.stamp
@@ -60,10 +61,10 @@ test('what changes nothing leaves it', async () => {
   let last: number
   {
     const { store } = open(path)
-    store.add(Uint32Array.of(1, 2))
+    await store.add(Uint32Array.of(1, 2))
     last = store.stamp
-    store.add(Uint32Array.of(1, 2))
-    store.remove(Uint32Array.of(2, 1))
+    await store.add(Uint32Array.of(1, 2))
+    await store.remove(Uint32Array.of(2, 1))
     expect([store.tryWrite(), store.stamp]).toEqual([null, last])
     store.close()
   }
@@ -73,15 +74,15 @@ test('what changes nothing leaves it', async () => {
   store.close()
 })
 
-test('a change that fails leaves it', () => {
+test('a change that fails leaves it', async () => {
   const { database, store } = open(`${folder}/failing.db`)
-  store.add(Uint32Array.of(1, 2))
+  await store.add(Uint32Array.of(1, 2))
   const { stamp } = store
   database.run(
     `CREATE TEMP TRIGGER refusing BEFORE INSERT ON subscriptions WHEN NEW.subject = 4
      BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`,
   )
-  expect(() => store.add(Uint32Array.of(1, 3, 1, 4))).toThrow('refused by the test')
+  await expect(store.add(Uint32Array.of(1, 3, 1, 4))).rejects.toThrow('refused by the test')
   expect(store.stamp).toBe(stamp)
   store.close()
 })

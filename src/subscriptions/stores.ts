@@ -3,26 +3,35 @@
 import type { Database } from 'bun:sqlite'
 import { KeptNames } from './kept-names.ts'
 import type { NameTable } from './name-table.ts'
-import { Revocations } from './revocations.ts'
+import { Revocations, type TokenRevocations } from './revocations.ts'
 import { sqliteSubscriptions } from './sqlite.ts'
-import type { Subscriptions, SubscriptionsOptions } from './subscriptions.ts'
+import type { StoredSubscriptions, Subscriptions, SubscriptionsOptions } from './subscriptions.ts'
 
+/** What a server knows of users, be it in a database or shared. */
 export interface Stores {
   /** All names in use, those of the database among them. */
   readonly names: NameTable
   readonly subscriptions: Subscriptions
-  readonly revocations: Revocations
+  readonly revocations: TokenRevocations
 }
 
-/** What a change of subscriptions needs of them. */
-export type SubscriptionStores = Pick<Stores, 'names' | 'subscriptions'>
+/** Those of a database. */
+export interface OwnStores extends Stores {
+  readonly subscriptions: StoredSubscriptions
+}
+
+/** What a change of subscriptions needs, be they in a database or shared. */
+export interface SubscriptionStores {
+  readonly names: NameTable
+  readonly subscriptions: Subscriptions
+}
 
 /** @param database from `openDatabase`, with its names */
 export function storesOf(
   database: Database,
   names: NameTable,
   options: SubscriptionsOptions = {},
-): Stores {
+): OwnStores {
   const kept = new KeptNames(database, names)
   const subscriptions = sqliteSubscriptions(database, kept, options)
   const revocations = new Revocations(database, kept)

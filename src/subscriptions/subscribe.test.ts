@@ -18,31 +18,32 @@ describe('subscribe', () => {
   })
   afterEach(() => store.close())
 
-  test('returns whether the subscription is new', () => {
-    expect(subscribe(stores, RULES, 1, 2)).toEqual({ ok: true, value: true })
-    expect(subscribe(stores, RULES, 1, 2)).toEqual({ ok: true, value: false })
-    expect(subscribe(stores, RULES, 2, 1)).toEqual({ ok: true, value: true })
+  test('returns whether the subscription is new', async () => {
+    expect(await subscribe(stores, RULES, 1, 2)).toEqual({ ok: true, value: true })
+    expect(await subscribe(stores, RULES, 1, 2)).toEqual({ ok: true, value: false })
+    expect(await subscribe(stores, RULES, 2, 1)).toEqual({ ok: true, value: true })
     expect(store.counts()).toEqual({ subscriptions: 2, subjects: 2 })
   })
 
-  test('refuses to let a user follow itself', () => {
-    expect(subscribe(stores, RULES, 5, 5)).toMatchObject({
+  test('refuses to let a user follow itself', async () => {
+    expect(await subscribe(stores, RULES, 5, 5)).toMatchObject({
       ok: false,
       why: { code: 'subscription_to_self' },
     })
     expect(store.counts().subscriptions).toBe(0)
   })
 
-  test('refuses more than the maximum, but not a subscription that exists', () => {
-    for (const subject of [2, 3, 4]) expect(subscribe(stores, RULES, 1, subject).ok).toBe(true)
-    expect(subscribe(stores, RULES, 1, 5)).toMatchObject({
+  test('refuses more than the maximum, but not a subscription that exists', async () => {
+    for (const subject of [2, 3, 4])
+      expect((await subscribe(stores, RULES, 1, subject)).ok).toBe(true)
+    expect(await subscribe(stores, RULES, 1, 5)).toMatchObject({
       ok: false,
       why: { code: 'subscription_limit', message: expect.stringContaining('follows 3 others') },
     })
-    expect(subscribe(stores, RULES, 1, 4)).toEqual({ ok: true, value: false })
-    expect(subscribe(stores, RULES, 2, 5)).toEqual({ ok: true, value: true })
-    store.remove(Uint32Array.of(1, 2))
-    expect(subscribe(stores, RULES, 1, 5)).toEqual({ ok: true, value: true })
+    expect(await subscribe(stores, RULES, 1, 4)).toEqual({ ok: true, value: false })
+    expect(await subscribe(stores, RULES, 2, 5)).toEqual({ ok: true, value: true })
+    await store.remove(Uint32Array.of(1, 2))
+    expect(await subscribe(stores, RULES, 1, 5)).toEqual({ ok: true, value: true })
     expect(store.countOf(1, 100)).toBe(3)
   })
 })

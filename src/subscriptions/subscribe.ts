@@ -13,25 +13,57 @@ export interface SubscriptionRules {
 }
 
 /** Adds one subscription; returns whether it is new. */
-export function subscribe(
+export async function subscribe(
   { subscriptions, names }: SubscriptionStores,
   { perUserMax }: SubscriptionRules,
   subscriber: Subject,
   subject: Subject,
-): Result<boolean, Failure> {
+): Promise<Result<boolean, Failure>> {
   if (subscriber === subject) {
     const text = `User ${subject} receives its own messages without a subscription.`
     return failed('subscription_to_self', text)
   }
-  // Not interned yet: what is refused leaves no name behind.
-  const known = names.idOf(subscriber)
-  if (subscriptions.has(known, names.idOf(subject))) return success(false)
-  if (subscriptions.countOf(known, perUserMax) >= perUserMax) {
-    const text = `User ${subscriber} follows ${perUserMax} others, the maximum.`
-    return failed('subscription_limit', text)
+  if (!subscriptions.isShared) {
+    // Not interned yet: what is refused leaves no name behind.
+    const known = names.idOf(subscriber)
+    if (subscriptions.has(known, names.idOf(subject))) return success(false)
+    if (subscriptions.countOf(known, perUserMax) >= perUserMax) {
+      return refused(followsTooMany(subscriber, perUserMax))
+    }
   }
   const [follower, followed] = [names.intern(subscriber), names.intern(subject)]
   if (follower === null || followed === null) return refused(TOO_MANY_NAMES)
-  subscriptions.add(Uint32Array.of(follower, followed))
-  return success(true)
+  const added = await subscriptions.add(Uint32Array.of(follower, followed), perUserMax)
+  if (added.ok) return success(added.value > 0)
+  const isLimit = added.why.code === 'subscription_limit'
+  return isLimit ? refused(followsTooMany(subscriber, perUserMax)) : added
+}
+
+/** Removes one subscription; returns whether there was one. */
+export async function unsubscribe(
+  { subscriptions, names }: SubscriptionStores,
+  subscriber: Subject,
+  subject: Subject,
+): Promise<Result<boolean, Failure>> {
+  const stores = { subscriptions, names }
+  const [follower, followed] = [idToRemove(stores, subscriber), idToRemove(stores, subject)]
+  if (follower === null || followed === null) return refused(TOO_MANY_NAMES)
+  const removed = await subscriptions.remove(Uint32Array.of(follower, followed))
+  return removed.ok ? success(removed.value > 0) : removed
+}
+
+/**
+ * By what a subscription is removed; null if there is no room for a name. A name that is not known
+ * here is in none, unless another machine has added it a moment ago: then only its text tells.
+ */
+export function idToRemove(
+  { subscriptions, names }: SubscriptionStores,
+  user: Subject,
+): number | null {
+  return subscriptions.isShared ? names.intern(user) : names.idOf(user)
+}
+
+export function followsTooMany(subscriber: Subject, perUserMax: number): Failure {
+  const message = `User ${subscriber} follows ${perUserMax} others, the maximum.`
+  return { code: 'subscription_limit', message }
 }

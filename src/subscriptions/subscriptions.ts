@@ -1,6 +1,8 @@
 // Who follows whom: the interface that the router and the routes use.
 
 import type { SQLiteError } from 'bun:sqlite'
+import type { Failure } from '../core/errors.ts'
+import type { Result } from '../core/result.ts'
 
 /**
  * Pairs in bulk: subscriber, subject, subscriber, subject, … in one array, because millions of
@@ -66,16 +68,31 @@ export interface SubscriptionCounts {
 }
 
 /**
- * A change is on disk before it is in memory and before the caller has its result, so it survives a
- * kill of the process.
+ * A change is kept, on disk or by Redis, before it is in memory, and in memory before the caller
+ * has its result, so it survives a kill of the process.
  */
 export interface Subscriptions extends Followers, Follows {
-  /** Another one after each change, also of another process while this one did not run. */
-  readonly stamp: number
-  /** Adds pairs, all or none, and ignores existing ones. Returns how many were new. */
-  add(pairs: Pairs): number
-  /** Removes pairs, all or none, and ignores missing ones. Returns how many there were. */
-  remove(pairs: Pairs): number
+  /**
+   * May there be changes of other machines that this process has not heard of yet? Then only the
+   * result of a change says what there was, and {@link has} and {@link countOf} are hints.
+   */
+  readonly isShared: boolean
+  /**
+   * Adds pairs, all or none, and ignores existing ones.
+   *
+   * @param pairs `subscriptionLimits.batchPairs` at most
+   * @param perUserMax subjects that a user may follow, beyond which it gets no other one and the
+   *   failure is `subscription_limit`; null, or left out, for any number
+   * @returns how many were new
+   */
+  add(pairs: Pairs, perUserMax?: number | null): Promise<Result<number, Failure>>
+  /**
+   * Removes pairs, all or none, and ignores missing ones.
+   *
+   * @param pairs `subscriptionLimits.batchPairs` at most
+   * @returns how many there were
+   */
+  remove(pairs: Pairs): Promise<Result<number, Failure>>
   /** Counts the subjects that a user follows, up to `max`. */
   countOf(subscriber: number, max: number): number
   has(subscriber: number, subject: number): boolean
@@ -84,8 +101,17 @@ export interface Subscriptions extends Followers, Follows {
   /** Subjects that the subscriber follows, with ids above `after`. */
   subscriptionsPage(subscriber: number, after: number, size: number): PageOfUsers
   counts(): SubscriptionCounts
+  /** Ends it; no method is called afterwards. */
+  close(): void
+}
+
+/**
+ * Those of a database, which no other process changes meanwhile. What it refuses, a change throws
+ * as SQLiteError, and nothing has changed. A change is made before its method returns its promise.
+ */
+export interface StoredSubscriptions extends Subscriptions {
+  /** Another one after each change, also of another process while this one did not run. */
+  readonly stamp: number
   /** Writes without changing anything; returns the error if that failed, else null. */
   tryWrite(): SQLiteError | null
-  /** Closes the database. */
-  close(): void
 }

@@ -19,7 +19,7 @@ for (let change = 0; change < Number(changes); change++) {
   const pairs = new Uint32Array(2 * (1 + below(PAIRS_MAX)))
   for (let at = 0; at < pairs.length; at++) pairs[at] = USERS[below(USERS.length)] ?? 1
   writeSync(STDOUT, `${action} ${pairs.join(' ')}\n`)
-  store[action](pairs)
+  await store[action](pairs)
   writeSync(STDOUT, 'ok\n')
 }
 await Bun.stdin.text()

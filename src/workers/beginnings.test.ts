@@ -37,7 +37,8 @@ test.each([
   { page: null },
 ] as const)('a worker asks for a stream from %j', (from) => {
   for (const subjects of [[], [1, 2 ** 32 - 1]]) {
-    const request: BeginRequest = { slot: 5, user: 2 ** 32 - 1, from, subjects }
+    const ids = { slot: 5, user: 2 ** 32 - 1, sinceUs: 2 ** 51 - 1 }
+    const request: BeginRequest = { ...ids, from, subjects }
     expect(readBack((out) => writeBeginRequest(out, request), readBeginRequest)).toEqual(request)
   }
 })
@@ -57,7 +58,7 @@ test.each([null, 'lost', 'too_many', 'unknown'] as const)(
     const beginning: StreamBeginning = {
       start: { cursor: { epoch: HIGHEST, number: 9 }, gap },
       missed: frames,
-      upTo: HIGHEST - 1,
+      upTo: { epoch: HIGHEST - 2, number: HIGHEST - 1 },
       isAll: reason === null,
     }
     const read = readBack((out) => writeBeginning(out, 5, beginning), readBeginning)

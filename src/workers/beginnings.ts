@@ -3,8 +3,10 @@
 
 import type { Cursor } from '../core/cursor.ts'
 import type { Frame } from '../hub/frame.ts'
+import type { Resumption } from '../hub/resumption.ts'
 import type { StreamBeginning, StreamFrom } from '../hub/stream.ts'
 import type { GapReason } from '../log/message-log.ts'
+import type { Link } from './link.ts'
 import { readFrame, TO_PARENT, TO_WORKER, writeFrame } from './protocol.ts'
 import { longNumberAt, type RecordBytes, type RecordWriter } from './records.ts'
 
@@ -12,6 +14,8 @@ import { longNumberAt, type RecordBytes, type RecordWriter } from './records.ts'
 export interface BeginRequest {
   readonly slot: number
   readonly user: number
+  /** When it was opened, in microseconds since 1970. */
+  readonly sinceUs: number
   readonly from: StreamFrom
   /** What it follows for itself. */
   readonly subjects: readonly number[]
@@ -25,13 +29,14 @@ const NOWHERE: Cursor = { epoch: 0, number: 0 }
 
 /** Hot path: once a stream. */
 export function writeBeginRequest(out: RecordWriter, request: BeginRequest): void {
-  const { slot, user, from, subjects } = request
+  const { slot, user, sinceUs, from, subjects } = request
   out.begin(TO_PARENT.begin)
   out.number(slot)
   out.number(user)
   out.number(KINDS.indexOf(kindOf(from)))
   writeCursor(out, placeIn(from) ?? NOWHERE)
   out.number(typeof from === 'object' && 'last' in from ? from.last : 0)
+  out.longNumber(sinceUs)
   for (const subject of subjects) out.number(subject)
   out.end()
 }
@@ -47,7 +52,7 @@ function placeIn(from: StreamFrom): Cursor | null {
   return 'page' in from ? from.page : from.after
 }
 
-const REQUEST_BYTES = 32
+const REQUEST_BYTES = 40
 
 export function readBeginRequest({ view }: RecordBytes): BeginRequest {
   const subjects: number[] = []
@@ -56,6 +61,7 @@ export function readBeginRequest({ view }: RecordBytes): BeginRequest {
   return {
     slot: view.getUint32(0, true),
     user: view.getUint32(4, true),
+    sinceUs: longNumberAt(view, 32),
     from: fromOf(view),
     subjects,
   }
@@ -81,7 +87,7 @@ export function writeBeginning(
   writeCursor(out, cursor)
   out.number(GAPS.indexOf(gap?.reason ?? null))
   writeCursor(out, gap?.after ?? NOWHERE)
-  out.longNumber(upTo)
+  writeCursor(out, upTo)
   out.number(Number(isAll))
   for (const frame of missed) {
     const lengthAt = out.length
@@ -92,7 +98,28 @@ export function writeBeginning(
   out.end()
 }
 
-const BEGINNING_BYTES = 52
+/**
+ * The parent's side, in one turn: what the stream has missed, its place in the outlet, and then
+ * what comes next.
+ *
+ * @param isGone whether the worker has ended, should the answer take time
+ */
+export function answerBegin(
+  link: Pick<Link, 'out' | 'flushSoon'>,
+  { slot, user, subjects, from }: BeginRequest,
+  resumption: Pick<Resumption, 'begin' | 'settledFor'>,
+  isGone: () => boolean,
+): void {
+  const begin = () => {
+    writeBeginning(link.out, slot, resumption.begin(user, subjects, from))
+    link.flushSoon()
+  }
+  const settled = resumption.settledFor(from)
+  if (settled === null) begin()
+  else settled.then(() => isGone() || begin())
+}
+
+const BEGINNING_BYTES = 60
 
 export function readBeginning({ bytes, view }: RecordBytes): StreamBeginning & { slot: number } {
   const missed: Frame[] = []
@@ -105,8 +132,8 @@ export function readBeginning({ bytes, view }: RecordBytes): StreamBeginning & {
   const reason = GAPS[view.getUint32(20, true)] ?? null
   const gap = reason === null ? null : { after: cursorAt(view, 24), reason }
   const start = { cursor: cursorAt(view, 4), gap }
-  const upTo = longNumberAt(view, 40)
-  const isAll = view.getUint32(48, true) === 1
+  const upTo = cursorAt(view, 40)
+  const isAll = view.getUint32(56, true) === 1
   return { slot: view.getUint32(0, true), start, missed, upTo, isAll }
 }
 

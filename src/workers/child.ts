@@ -5,7 +5,7 @@ import { systemClock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
 import { LoopWatch } from '../core/loop.ts'
 import { Queue } from '../core/queue.ts'
-import { type Result, success } from '../core/result.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { Broadcasts } from '../hub/broadcast.ts'
 import type { DrainPace } from '../hub/drain.ts'
 import type { StreamFigures } from '../hub/figures.ts'
@@ -13,7 +13,7 @@ import type { Limiter } from '../hub/limiter.ts'
 import type { DeliveryAck } from '../hub/receipt.ts'
 import type { ServerConfig } from '../hub/settings.ts'
 import type { StreamStore } from '../hub/store.ts'
-import type { Identity } from '../identity/token-verifier.ts'
+import type { TicketIssuer } from '../identity/tickets.ts'
 import { LINK_DESCRIPTOR } from '../os/subprocess.ts'
 import { readBeginning } from './beginnings.ts'
 import { jsonOf, Link } from './link.ts'
@@ -50,7 +50,7 @@ export interface Parent {
   readonly registryOf: (store: StreamStore) => PendingStreams
   readonly limiter: Limiter
   /** Asks the parent whose a ticket is; null if it does not answer in time, too. */
-  readonly redeem: (ticket: string) => Promise<Identity | null>
+  readonly redeem: TicketIssuer['redeem']
   /** Has the parent fetch the keys of tokens; settles when those are current, or too late. */
   readonly refreshKeys: () => Promise<unknown>
 }
@@ -155,7 +155,10 @@ class Child implements DeliveryAck {
       },
       limiter: new RemoteLimiter(link),
       redeem: async (ticket) =>
-        (await link.request<Identity | null>(TO_PARENT.redeem, ticket)) ?? null,
+        (await link.request<Awaited<ReturnType<TicketIssuer['redeem']>>>(
+          TO_PARENT.redeem,
+          ticket,
+        )) ?? refused('busy'),
       refreshKeys: () => link.request(TO_PARENT.refreshKeys, null),
     })
     const started: WorkerStarted = opened.ok ? success(this.#report(opened.value)) : opened
@@ -230,6 +233,8 @@ class Child implements DeliveryAck {
 
   async #drain(link: Link, port: WorkerPort, pace: DrainPace): Promise<void> {
     const drained: Drained = { cut: await port.drain(pace) }
+    // The parent reads nothing behind it.
+    this.#pendingStreams?.report()
     link.json(TO_PARENT.drained, drained)
     link.flushSoon()
     // The parent closes the link once it has read this, which ends the process.

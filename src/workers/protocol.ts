@@ -5,7 +5,7 @@ import type { Address } from '../core/address.ts'
 import type { HistogramFigures } from '../core/histogram.ts'
 import type { Result } from '../core/result.ts'
 import type { StreamFigures } from '../hub/figures.ts'
-import { type Frame, newFrame } from '../hub/frame.ts'
+import { type Frame, newFrame, newGapFrame } from '../hub/frame.ts'
 import type { ServerConfig } from '../hub/settings.ts'
 import type { StreamEnd } from '../hub/stream.ts'
 import { longNumberAt, type RecordWriter } from './records.ts'
@@ -47,9 +47,10 @@ export const TO_WORKER = {
 export const TO_PARENT = {
   /** JSON, {@link WorkerStarted}: the port is open, or why not. */
   started: 1,
-  /** Users, one a stream that was opened. */
+  /** For each stream that was opened its slot, its user, and when (worker-connections.ts). */
   opened: 2,
-  /** Users, one a stream that was closed, each after it was opened. */
+  /** For each stream that was closed, after it was opened, its slot and why; before its slot is
+   * that of another one. */
   closed: 3,
   /** Subjects, one for each that a stream follows for itself, before the stream is opened. */
   followed: 11,
@@ -129,23 +130,28 @@ export const FRAME_HEAD_BYTES = 24
  */
 const IS_ABOUT = 1
 const IS_JSON = 2
+const IS_GAP = 4
 const EVENT_SHIFT = 8
 const NAME_SHIFT = 16
 const LENGTH_MASK = 0xff
 
 /** Writes a frame at the end of a record. Hot path: once a worker that gets it. */
 export function writeFrame(out: RecordWriter, frame: Frame): void {
-  const { target, isAbout, isJson, event, name, bytes } = frame
+  const { target, isAbout, isJson, event, name, bytes, gapAfter } = frame
   const eventBytes = event === null ? 0 : event.length
   const nameBytes = name === null ? 0 : name.length
   const lengths = (eventBytes << EVENT_SHIFT) | (nameBytes << NAME_SHIFT)
   out.number(target)
-  out.number((isAbout ? IS_ABOUT : 0) | (isJson ? IS_JSON : 0) | lengths)
+  const isGap = gapAfter !== null
+  out.number((isAbout ? IS_ABOUT : 0) | (isJson ? IS_JSON : 0) | (isGap ? IS_GAP : 0) | lengths)
   out.longNumber(frame.epoch)
   out.longNumber(frame.number)
   if (event !== null) out.bytes(Buffer.from(event, 'latin1'))
   if (name !== null) out.bytes(Buffer.from(name, 'latin1'))
-  out.bytes(bytes)
+  if (isGap) {
+    out.longNumber(gapAfter.epoch)
+    out.longNumber(gapAfter.number)
+  } else out.bytes(bytes)
 }
 
 const decoder = new TextDecoder()
@@ -156,6 +162,11 @@ export function readFrame(bytes: Uint8Array, view: DataView, start: number): Fra
   const eventAt = start + FRAME_HEAD_BYTES
   const nameAt = eventAt + ((what >>> EVENT_SHIFT) & LENGTH_MASK)
   const bodyAt = nameAt + ((what >>> NAME_SHIFT) & LENGTH_MASK)
+  const place = { epoch: longNumberAt(view, start + 8), number: longNumberAt(view, start + 16) }
+  if ((what & IS_GAP) !== 0) {
+    const after = { epoch: longNumberAt(view, bodyAt), number: longNumberAt(view, bodyAt + 8) }
+    return newGapFrame(after, place)
+  }
   // A copy: what waits for a slow stream must not keep everything that came with it, and Bun's
   // buffers make only views of themselves.
   const body = new Uint8Array(bytes.subarray(bodyAt))
@@ -164,7 +175,7 @@ export function readFrame(bytes: Uint8Array, view: DataView, start: number): Fra
   const isAbout = (what & IS_ABOUT) !== 0
   const isJson = (what & IS_JSON) !== 0
   const frame = newFrame(body, isAbout, view.getUint32(start, true), event, isJson, name)
-  frame.epoch = longNumberAt(view, start + 8)
-  frame.number = longNumberAt(view, start + 16)
+  frame.epoch = place.epoch
+  frame.number = place.number
   return frame
 }

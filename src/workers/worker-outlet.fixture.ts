@@ -78,7 +78,7 @@ export function outletFor(streams: Streams, count = 3, followed: Streams = []) {
   )
   const workers = Array.from({ length: count }, () => new FakeWorker())
   for (const [number, worker] of workers.entries()) outlet.connect(number, worker)
-  const totals = { dropped: 0, deliveries: 0, skipped: 0, unknown: 0 }
+  const totals = { accepted: 0, dropped: 0, deliveries: 0, skipped: 0, unknown: 0 }
   return {
     presence,
     outlet,

@@ -104,7 +104,7 @@ class Both {
     const over = this.sent.filter((sent) => !isUnderWay(sent))
     const dropped = over.filter((sent) => sent.delivered + sent.unknown === 0).length
     const [deliveries, unknown] = [sumOf(over, 'delivered'), sumOf(over, 'unknown')]
-    same(this.real.totals, { deliveries, skipped: 0, unknown, dropped })
+    same(this.real.totals, { accepted: 0, deliveries, skipped: 0, unknown, dropped })
     for (const [number, worker] of this.workers.entries()) {
       const handed = this.handed[number] ?? []
       same(

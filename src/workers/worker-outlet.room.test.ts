@@ -93,7 +93,7 @@ describe('a worker that does not answer', () => {
     const next = receipt()
     deliver(next, 'b', 1)
     expect([next.pending, next.unknown]).toEqual([0, 2])
-    expect(totals).toEqual({ deliveries: 1, dropped: 0, skipped: 0, unknown: 5 })
+    expect(totals).toEqual({ accepted: 0, deliveries: 1, dropped: 0, skipped: 0, unknown: 5 })
   })
 
   test('is waited for again when it does, and what it says late is counted', async () => {
@@ -110,7 +110,7 @@ describe('a worker that does not answer', () => {
     expect([next.delivered, next.unknown, next.pending]).toEqual([1, 0, 0])
     expect([mine.delivered, mine.unknown]).toEqual([0, 2])
     expect([totals, outlet.unackedBytes(0)]).toEqual([
-      { deliveries: 3, dropped: 0, skipped: 0, unknown: 2 },
+      { accepted: 0, deliveries: 3, dropped: 0, skipped: 0, unknown: 2 },
       0,
     ])
   })
@@ -121,7 +121,7 @@ describe('a worker that does not answer', () => {
     deliver(mine, 'a', 1)
     await settled(mine)
     outlet.disconnect(0)
-    expect(totals).toEqual({ deliveries: 0, dropped: 0, skipped: 0, unknown: 1 })
+    expect(totals).toEqual({ accepted: 0, deliveries: 0, dropped: 0, skipped: 0, unknown: 1 })
   })
 })
 

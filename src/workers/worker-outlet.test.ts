@@ -115,7 +115,7 @@ describe('the count', () => {
     expect([counts(mine), totals.deliveries]).toEqual([{ delivered: 0, skipped: 0, pending: 1 }, 0])
     answer(1, 1)
     expect(counts(mine)).toEqual({ delivered: 3, skipped: 0, pending: 0 })
-    expect(totals).toEqual({ deliveries: 3, dropped: 0, skipped: 0, unknown: 0 })
+    expect(totals).toEqual({ accepted: 0, deliveries: 3, dropped: 0, skipped: 0, unknown: 0 })
   })
 
   test('is none at once where no stream is open, and the message is dropped', () => {
@@ -123,7 +123,7 @@ describe('the count', () => {
     const mine = receipt()
     deliver(mine, 'a', 1, 2, 3)
     expect([counts(mine), got()]).toEqual([{ delivered: 0, skipped: 0, pending: 0 }, [[], [], []]])
-    expect(totals).toEqual({ deliveries: 0, dropped: 1, skipped: 0, unknown: 0 })
+    expect(totals).toEqual({ accepted: 0, deliveries: 0, dropped: 1, skipped: 0, unknown: 0 })
   })
 
   test('may be answered for many frames at once', () => {
@@ -184,7 +184,7 @@ describe('a worker that ends', () => {
     expect(counts(alone)).toEqual({ delivered: 0, skipped: 0, pending: 0 })
     expect([both.unknown, alone.unknown]).toEqual([1, 1])
     expect([totals, outlet.unackedBytes(0)]).toEqual([
-      { deliveries: 3, dropped: 0, skipped: 0, unknown: 2 },
+      { accepted: 0, deliveries: 3, dropped: 0, skipped: 0, unknown: 2 },
       0,
     ])
   })

@@ -1,6 +1,6 @@
 // Where Redis is and how to log in there, from what people write.
 
-import { type Result, refused, success } from '../core/result.ts'
+import { type Result, refused, success } from './result.ts'
 
 export interface RedisAddress {
   readonly host: string
@@ -49,10 +49,17 @@ export function redisName({ host, port }: RedisAddress): string {
 
 /** As Bun's client wants it. */
 export function clientUrl(address: RedisAddress): string {
-  const { host, port, database, isTls, user, password } = address
-  const login =
-    password === null
-      ? ''
-      : `${encodeURIComponent(user ?? 'default')}:${encodeURIComponent(password)}@`
+  const { user, password } = address
+  return password === null
+    ? urlOf(address, '')
+    : urlOf(address, `${encodeURIComponent(user ?? 'default')}:${encodeURIComponent(password)}@`)
+}
+
+/** As people write it, who keep the password in a file. */
+export function writtenUrl(address: RedisAddress): string {
+  return urlOf(address, address.user === null ? '' : `${encodeURIComponent(address.user)}@`)
+}
+
+function urlOf({ host, port, database, isTls }: RedisAddress, login: string): string {
   return `${isTls ? 'rediss' : 'redis'}://${login}${host}:${port}/${database}`
 }

@@ -2,7 +2,7 @@
 // password. Method: one table of texts that are addresses, and one of those that are none.
 
 import { expect, test } from 'bun:test'
-import { clientUrl, parseRedisUrl, redisName } from './redis-address.ts'
+import { clientUrl, parseRedisUrl, redisName, writtenUrl } from './redis-address.ts'
 
 const PLAIN = {
   host: 'db',
@@ -45,4 +45,11 @@ test('the client gets any user and password, and logs get none', () => {
   const address = { ...PLAIN, user: 'a@b', password: 'p/:@ %', isTls: true }
   expect(clientUrl(address)).toBe('rediss://a%40b:p%2F%3A%40%20%25@db:6379/0')
   expect(redisName(address)).toBe('Redis at db:6379')
+})
+
+test('people are shown the user, whom they have to name, and not the password', () => {
+  expect(writtenUrl({ ...PLAIN, user: 'a@b', password: 'secret', database: 3 })).toBe(
+    'redis://a%40b@db:6379/3',
+  )
+  expect(writtenUrl({ ...PLAIN, password: 'secret', isTls: true })).toBe('rediss://db:6379/0')
 })

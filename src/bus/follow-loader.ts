@@ -1,0 +1,154 @@
+// Reads who follows whom into the memory of a node, when it starts and whenever its memory and the
+// sets in Redis may differ: after a bulk load, and after a part of the log was lost.
+
+import type { RedisLimits } from '../core/bus-limits.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Cursor } from '../core/cursor.ts'
+import { settledWithin } from '../core/deadline.ts'
+import { type FollowLimits, followLimits } from '../core/follow-limits.ts'
+import type { RedisAddress } from '../core/redis-address.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
+import { backoffMs, jitteredMs } from '../core/retry.ts'
+import { busKeys } from './bus-keys.ts'
+import { type OnFollows, readFollows } from './follow-sets.ts'
+import { RedisConnection, type RedisFailure } from './redis-connection.ts'
+import { compareCursors, parseId } from './stream-entry.ts'
+
+/** Who is to have what is read. */
+export interface FollowTarget<Loaded> {
+  /** Calls back with where to put it, and has it when that was a success. */
+  load(read: (lists: { add: OnFollows }) => Promise<Result<void>>): Promise<Result<Loaded>>
+}
+
+export interface FollowLoaderOptions<Loaded> {
+  readonly address: RedisAddress
+  readonly prefix: string
+  readonly target: FollowTarget<Loaded>
+  /** How far this node has read the log, and has made its changes. */
+  readonly readUpTo: () => Cursor
+  readonly clock: Clock
+  /** From 0 to 1. */
+  readonly random: () => number
+  readonly redisLimits: RedisLimits
+  readonly limits?: FollowLimits
+  /** Called after each reading that {@link FollowLoader.reload} has asked for. */
+  readonly onReloaded: (loaded: Loaded) => void
+  /** Called after the first failure of such a reading; it is tried again until it succeeds. */
+  readonly onFailed: (why: string) => void
+}
+
+export class FollowLoader<Loaded> {
+  readonly #options: FollowLoaderOptions<Loaded>
+  readonly #limits: FollowLimits
+  /** Is what the target has behind the sets? */
+  #isStale = false
+  #running: Promise<void> | null = null
+  #first: Promise<unknown> | null = null
+  #isStopped = false
+  #connection: RedisConnection | null = null
+  #wake: (() => void) | null = null
+
+  constructor(options: FollowLoaderOptions<Loaded>) {
+    this.#options = options
+    this.#limits = options.limits ?? followLimits
+  }
+
+  /** Is what is read anew not there yet? */
+  get isReloading(): boolean {
+    return this.#running !== null
+  }
+
+  /** Reads all once: when a node starts. */
+  load(): Promise<Result<Loaded>> {
+    const loaded = this.#load()
+    this.#first = loaded
+    return loaded
+  }
+
+  /** Reads all anew as soon as Redis is there, and once more if it is called meanwhile. */
+  reload(): void {
+    this.#isStale = true
+    this.#running ??= this.#reload()
+  }
+
+  /** Ends what is under way, and reads no more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#connection?.close('It is stopped.')
+    this.#wake?.()
+    await this.#running
+  }
+
+  async #reload(): Promise<void> {
+    await this.#first
+    let failures = 0
+    while (this.#isStale && !this.#isStopped) {
+      this.#isStale = false
+      const loaded = await this.#load()
+      if (this.#isStopped) break
+      if (loaded.ok) {
+        failures = 0
+        this.#options.onReloaded(loaded.value)
+        continue
+      }
+      this.#isStale = true
+      if (++failures === 1) this.#options.onFailed(loaded.why)
+      const { firstRetryMs: firstMs, maxRetryMs: maxMs } = this.#limits
+      await this.#wait(jitteredMs(backoffMs(failures, { firstMs, maxMs }), this.#options.random))
+    }
+    this.#running = null
+  }
+
+  #load(): Promise<Result<Loaded>> {
+    return this.#options.target.load((lists) => this.#read(lists))
+  }
+
+  async #read(lists: { add: OnFollows }): Promise<Result<void>> {
+    const { address, clock, prefix, redisLimits } = this.#options
+    const opened = await RedisConnection.open({ address, clock, limits: redisLimits })
+    if (!opened.ok) return opened
+    const connection = opened.value
+    this.#connection = connection
+    if (this.#isStopped) connection.close('It is stopped.')
+    const add: OnFollows = (user, subjects) => lists.add(user, subjects)
+    const read = await readFollows(connection, prefix, add, this.#limits)
+    const top = read.ok ? await lastEntry(connection, busKeys(prefix).log) : read
+    connection.close('All is read.')
+    this.#connection = null
+    return top.ok ? await this.#catchUp(top.value) : refused(top.why.text)
+  }
+
+  /**
+   * The sets may have changes that this node has not read yet, and a client that resumes would get
+   * messages from before them. So they count once it has.
+   */
+  async #catchUp(top: Cursor): Promise<Result<void>> {
+    const { readUpTo, clock } = this.#options
+    const untilMs = clock.elapsedMs() + this.#limits.catchUpMsMax
+    while (compareCursors(readUpTo(), top) < 0) {
+      if (this.#isStopped) return refused('it is stopped')
+      if (clock.elapsedMs() > untilMs) return refused('the log was not read as far in time')
+      await this.#wait(this.#limits.catchUpEveryMs)
+    }
+    return OK
+  }
+
+  async #wait(ms: number): Promise<void> {
+    if (this.#isStopped) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#wake = resolve
+    await settledWithin(promise, ms)
+    this.#wake = null
+  }
+}
+
+/** Where the newest entry of the log is; before all others if there is none. */
+async function lastEntry(
+  connection: RedisConnection,
+  log: string,
+): Promise<Result<Cursor, RedisFailure>> {
+  const answer = await connection.send('XREVRANGE', [log, '+', '-', 'COUNT', '1'])
+  if (!answer.ok) return answer
+  const [newest] = Array.isArray(answer.value) ? answer.value : []
+  return success(parseId(newest?.[0]) ?? { epoch: 0, number: 0 })
+}

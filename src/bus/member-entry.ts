@@ -1,0 +1,115 @@
+// What the log says of nodes: that one has joined or left. An entry of it is a batch without
+// messages, of an origin that all nodes share; it has one number of the log.
+
+import { nodeLimits } from '../core/bus-limits.ts'
+import type { Cursor } from '../core/cursor.ts'
+import { isObject, parseObject } from '../core/json.ts'
+import { NOBODY } from '../log/heads.ts'
+import type { LogMessage } from '../log/message-log.ts'
+import { type BatchEntry, isOrigin } from './stream-entry.ts'
+
+/** What a node says of itself. */
+export interface NodeDescription {
+  /** For people. */
+  readonly name: string
+  /** Where its control port is, for people and for other nodes. */
+  readonly address: string
+  readonly version: string
+  /** When it was started, in milliseconds since 1970. */
+  readonly startedMs: number
+}
+
+/** A node that is there, as all nodes know it. */
+export interface Member extends NodeDescription {
+  /** Which start of the node it is. */
+  readonly origin: string
+  /** When it joined, in milliseconds since 1970 by the clock of Redis, which has seconds here. */
+  readonly sinceMs: number
+}
+
+/**
+ * How the members were changed. `stopped`: the node has said so itself; `dead`: it gave no sign of
+ * life any more.
+ */
+export type MemberChange = { readonly version: number; readonly at: Cursor } & (
+  | { readonly kind: 'join'; readonly member: Member }
+  | { readonly kind: 'stopped' | 'dead'; readonly origin: string }
+)
+
+/**
+ * Whose batches these entries are. So they are numbered, added again after a failover, and read
+ * once, as all others are; no start of a node has this origin.
+ */
+export const MEMBERS_ORIGIN = 'f'.repeat(16)
+
+/** What has their number in the window: a message that nobody gets. */
+export const VOID: LogMessage = {
+  bytes: Uint8Array.of(0),
+  isAbout: false,
+  target: NOBODY,
+  event: null,
+  isJson: false,
+  name: null,
+  key: null,
+}
+
+/** As nodes say it: JSON, without when it joined. */
+export function descriptionText({ name, address, version, startedMs }: NodeDescription): string {
+  return JSON.stringify({ name, address, version, startedMs })
+}
+
+/**
+ * As Redis keeps it: an epoch in which it was known to be there, when it joined, in seconds, and
+ * {@link descriptionText}.
+ */
+export function memberText(member: Member, epoch: number): string {
+  return `${epoch} ${Math.floor(member.sinceMs / 1_000)} ${descriptionText(member)}`
+}
+
+/** Null for what is no such text. */
+export function parseMember(origin: unknown, text: unknown): Member | null {
+  if (!isOrigin(origin) || typeof text !== 'string') return null
+  const [, seconds, json] = /^\d{1,15} (\d{1,12}) (\{.*)$/s.exec(text) ?? []
+  return seconds === undefined || json === undefined ? null : memberOf(origin, seconds, json)
+}
+
+function memberOf(origin: string, seconds: string | number, json: string): Member | null {
+  if (json.length > TEXT_LENGTH_MAX) return null
+  const description = parseObject(json)
+  if (!isObject(description)) return null
+  const { name, address, version, startedMs } = description
+  const isRight =
+    isShort(name, nodeLimits.nameLengthMax) &&
+    isShort(address, nodeLimits.addressLengthMax) &&
+    isShort(version, nodeLimits.versionLengthMax) &&
+    typeof startedMs === 'number'
+  if (!isRight) return null
+  return { origin, name, address, version, startedMs, sinceMs: Number(seconds) * 1_000 }
+}
+
+/** With escapes. */
+const TEXT_LENGTH_MAX =
+  6 * (nodeLimits.nameLengthMax + nodeLimits.addressLengthMax + nodeLimits.versionLengthMax) + 200
+
+function isShort(value: unknown, lengthMax: number): value is string {
+  return typeof value === 'string' && value.length <= lengthMax
+}
+
+/**
+ * Reads the head `j<origin>,<version>` with what the node says of itself as the body, or
+ * `l<origin>,<version>` with why it has left. Null for any other batch.
+ */
+export function memberChangeOf(entry: BatchEntry): MemberChange | null {
+  if (entry.origin !== MEMBERS_ORIGIN || entry.count !== 1) return null
+  const [, letter, origin = '', digits] = HEAD.exec(entry.head) ?? []
+  const [version, { at, seconds }] = [Number(digits), entry]
+  if (letter === 'j') {
+    const member = memberOf(origin, seconds, entry.body)
+    return member === null ? null : { kind: 'join', version, at, member }
+  }
+  const { body } = entry
+  if (letter !== 'l' || (body !== 'stopped' && body !== 'dead')) return null
+  return { kind: body, version, at, origin }
+}
+
+const HEAD = /^([jl])([0-9a-f]{16}),([1-9]\d{0,14})$/

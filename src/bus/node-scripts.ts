@@ -1,0 +1,240 @@
+// What Redis itself does in one step about nodes: their signs of life, who is there, and what is
+// sent from one to another.
+
+import { type NodeLimits, nodeLimits } from '../core/bus-limits.ts'
+import { type Result, refused, success } from '../core/result.ts'
+import type { BusKeys } from './bus-keys.ts'
+import { MEMBERS_ORIGIN, type Member, memberText, parseMember } from './member-entry.ts'
+import type { MemberSnapshot, Members } from './members.ts'
+import type { RedisConnection, RedisFailure } from './redis-connection.ts'
+import { loadScripts } from './scripts.ts'
+import { parseId } from './stream-entry.ts'
+
+/** What others have written there may be anything. */
+const WHOLE = `
+local function whole(text)
+  local value = tonumber(text or '') or 0
+  return value >= 0 and value < 2 ^ 48 and math.floor(value) or 0
+end`
+
+/*
+ * A sign of life.
+ *
+ * KEYS of the node, members, of the members' batches, inbox; of the nodes that are watched
+ * ARGV what the node says of itself, milliseconds that it counts, origin, seconds that members are
+ * kept, milliseconds that the inbox is kept
+ * Answers whether the last sign still counted, whether it is a member, the members' version, and
+ * whether each of the watched is alive.
+ */
+const BEAT = `${WHOLE}
+local wasAlive = redis.call('EXISTS', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[4])
+redis.call('EXPIRE', KEYS[3], ARGV[4])
+redis.call('PEXPIRE', KEYS[4], ARGV[5])
+local answer = { wasAlive, redis.call('HEXISTS', KEYS[2], ARGV[3]),
+  whole(redis.call('HGET', KEYS[2], 'version')) }
+for at = 5, #KEYS do answer[#answer + 1] = redis.call('EXISTS', KEYS[at]) end
+return answer`
+
+/*
+ * Changes the members, and says so in the log; once, whoever comes first. A node is taken for dead
+ * only if it gives no signs of life at this moment.
+ *
+ * KEYS log, of the members' batches, members, of the node · ARGV join, stopped or dead; origin of
+ * the node, what it says of itself, epoch, origin of the batches, seconds that members are kept
+ * Answers done, or why not: same, alive, fenced, gone.
+ */
+const CHANGE = `${WHOLE}
+local isMember = redis.call('HEXISTS', KEYS[3], ARGV[2]) == 1
+if (ARGV[1] == 'join') == isMember then return 'same' end
+if ARGV[1] == 'dead' and redis.call('EXISTS', KEYS[4]) == 1 then return 'alive' end
+local version = string.format('%.0f', whole(redis.call('HGET', KEYS[3], 'version')) + 1)
+local batch = string.format('%.0f', whole(redis.call('GET', KEYS[2])) + 1)
+local time = redis.call('TIME')[1]
+local head = (ARGV[1] == 'join' and 'j' or 'l') .. ARGV[2] .. ',' .. version
+local id = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', ARGV[4] .. '-*', 'o', ARGV[5], 'n', batch,
+  'c', '1', 't', time, 'h', head, 'm', ARGV[1] == 'join' and ARGV[3] or ARGV[1])
+if not id then return 'gone' end
+if type(id) == 'table' then
+  if string.find(id.err, 'equal or smaller', 1, true) then return 'fenced' end
+  return id
+end
+if ARGV[1] == 'join' then
+  redis.call('HSET', KEYS[3], ARGV[2], ARGV[4] .. ' ' .. time .. ' ' .. ARGV[3])
+else
+  redis.call('HDEL', KEYS[3], ARGV[2])
+  redis.call('DEL', KEYS[4])
+end
+redis.call('HSET', KEYS[3], 'version', version)
+redis.call('EXPIRE', KEYS[3], ARGV[6])
+redis.call('SET', KEYS[2], batch, 'EX', ARGV[6])
+return 'done'`
+
+/*
+ * All members. If the asking node knows a later version, Redis has lost it: by a kill, a failover
+ * or FLUSHALL. Then those that the node knows are members, and those that have joined since, in a
+ * later epoch; whoever is not there any more is found dead later.
+ *
+ * KEYS members, log · ARGV version that the node knows, epoch of then, and its members: origin and
+ * text of each
+ * Answers the version, the last id of the log, and the members.
+ */
+const MEMBERS = `${WHOLE}
+local version = whole(redis.call('HGET', KEYS[1], 'version'))
+if version < tonumber(ARGV[1]) then
+  local isKnown = { version = true }
+  for at = 3, #ARGV, 2 do
+    isKnown[ARGV[at]] = true
+    redis.call('HSETNX', KEYS[1], ARGV[at], ARGV[at + 1])
+  end
+  local all = redis.call('HGETALL', KEYS[1])
+  for at = 1, #all, 2 do
+    local isOld = whole(string.match(all[at + 1], '^(%d+) ')) <= tonumber(ARGV[2])
+    if isOld and not isKnown[all[at]] then redis.call('HDEL', KEYS[1], all[at]) end
+  end
+  version = tonumber(ARGV[1]) + 1
+  redis.call('HSET', KEYS[1], 'version', string.format('%.0f', version))
+end
+local last = '0-0'
+if redis.call('EXISTS', KEYS[2]) == 1 then
+  local info = redis.call('XINFO', 'STREAM', KEYS[2])
+  for at = 1, #info, 2 do if info[at] == 'last-generated-id' then last = info[at + 1] end end
+end
+local answer = { string.format('%.0f', version), last }
+for _, text in ipairs(redis.call('HGETALL', KEYS[1])) do answer[#answer + 1] = text end
+return answer`
+
+/*
+ * KEYS inbox, of the node · ARGV origin of the sender, text, entries that are kept, milliseconds
+ * Answers whether the node is alive; if not, nothing is sent.
+ */
+const SEND = `
+if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'f', ARGV[1], 'm', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return 1`
+
+const SCRIPTS = { beat: BEAT, change: CHANGE, members: MEMBERS, send: SEND } as const
+
+export interface Beat {
+  /** Did the sign of life before still count? */
+  readonly wasAlive: boolean
+  readonly isMember: boolean
+  readonly version: number
+  /** Those of the watched nodes that give no signs of life. */
+  readonly silent: readonly string[]
+}
+
+export interface ChangeRequest {
+  readonly kind: 'join' | 'stopped' | 'dead'
+  readonly origin: string
+  /** What a node says of itself, if it joins. */
+  readonly description: string
+  readonly epoch: number
+}
+
+/** The scripts on one connection, which has them for as long as it lives. */
+export class NodeScripts {
+  readonly #connection: RedisConnection
+  readonly #keys: BusKeys
+  readonly #hashes: Readonly<Record<keyof typeof SCRIPTS, string>>
+  readonly #limits: NodeLimits
+
+  static async load(
+    connection: RedisConnection,
+    keys: BusKeys,
+    limits: NodeLimits = nodeLimits,
+  ): Promise<Result<NodeScripts, RedisFailure>> {
+    const loaded = await loadScripts(connection, SCRIPTS)
+    return loaded.ok ? success(new NodeScripts(connection, keys, loaded.value, limits)) : loaded
+  }
+
+  private constructor(
+    connection: RedisConnection,
+    keys: BusKeys,
+    hashes: Readonly<Record<keyof typeof SCRIPTS, string>>,
+    limits: NodeLimits,
+  ) {
+    this.#connection = connection
+    this.#keys = keys
+    this.#hashes = hashes
+    this.#limits = limits
+  }
+
+  #run(name: keyof typeof SCRIPTS, keys: readonly string[], args: readonly (string | number)[]) {
+    const all = [this.#hashes[name], keys.length, ...keys, ...args].map(String)
+    return this.#connection.send('EVALSHA', all)
+  }
+
+  async beat(
+    origin: string,
+    description: string,
+    watched: readonly Member[],
+  ): Promise<Result<Beat, RedisFailure>> {
+    const { members, nodeOf, originOf, inboxOf } = this.#keys
+    const own = [nodeOf(origin), members, originOf(MEMBERS_ORIGIN), inboxOf(origin)]
+    const keys = [...own, ...watched.map((member) => nodeOf(member.origin))]
+    const { aliveMs, membersSeconds, inboxMs } = this.#limits
+    const args = [description, aliveMs, origin, membersSeconds, inboxMs]
+    const answer = await this.#run('beat', keys, args)
+    if (!answer.ok) return answer
+    if (!Array.isArray(answer.value)) return NO_ANSWER
+    const [wasAlive, isMember, version, ...alive] = answer.value
+    return success({
+      wasAlive: wasAlive === 1,
+      isMember: isMember === 1,
+      version: Number(version),
+      silent: watched.filter((_, at) => alive[at] === 0).map((member) => member.origin),
+    })
+  }
+
+  /** Answers whether the members are others now. */
+  async change(request: ChangeRequest): Promise<Result<boolean, RedisFailure>> {
+    const { kind, origin, description, epoch } = request
+    const { log, members, nodeOf, originOf } = this.#keys
+    const keys = [log, originOf(MEMBERS_ORIGIN), members, nodeOf(origin)]
+    const args = [kind, origin, description, epoch, MEMBERS_ORIGIN, this.#limits.membersSeconds]
+    const answer = await this.#run('change', keys, args)
+    return answer.ok ? success(answer.value === 'done') : answer
+  }
+
+  /** @param known what the node that asks knows */
+  async members(
+    known: Pick<Members, 'version' | 'epoch' | 'all'>,
+  ): Promise<Result<MemberSnapshot, RedisFailure>> {
+    const { version, epoch, all } = known
+    const texts = all.flatMap((member) => [member.origin, memberText(member, epoch)])
+    const keys = [this.#keys.members, this.#keys.log]
+    const answer = await this.#run('members', keys, [version, epoch, ...texts])
+    return answer.ok ? snapshotOf(answer.value) : answer
+  }
+
+  /** Answers whether the node is there. Hot path: once a node in each turn that has something. */
+  async send(to: string, from: string, text: string): Promise<Result<boolean, RedisFailure>> {
+    const { inboxEntries, inboxMs } = this.#limits
+    const keys = [this.#keys.inboxOf(to), this.#keys.nodeOf(to)]
+    const answer = await this.#run('send', keys, [from, text, inboxEntries, inboxMs])
+    return answer.ok ? success(answer.value === 1) : answer
+  }
+
+  async clearInbox(origin: string): Promise<void> {
+    await this.#connection.send('DEL', [this.#keys.inboxOf(origin)])
+  }
+}
+
+const NO_ANSWER = refused({ kind: 'error', text: 'ERR no answer of this script' } as const)
+
+/** Others may have written into it: what is no member is passed over. */
+function snapshotOf(answer: unknown): Result<MemberSnapshot, RedisFailure> {
+  if (!Array.isArray(answer)) return NO_ANSWER
+  const [version, last, ...texts] = answer
+  const at = parseId(last)
+  if (at === null) return NO_ANSWER
+  const members: Member[] = []
+  for (let index = 0; index < texts.length; index += 2) {
+    const member = parseMember(texts[index], texts[index + 1])
+    if (member !== null) members.push(member)
+  }
+  return success({ at, version: Number(version), members })
+}

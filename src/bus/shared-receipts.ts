@@ -1,0 +1,171 @@
+// How many connections took a message on all other nodes: each reports to the node that published
+// it, which waits until all have, or for as long as it may.
+
+import type { NodeLimits } from '../core/bus-limits.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Cursor } from '../core/cursor.ts'
+import { Queue } from '../core/queue.ts'
+import type { Publication } from '../log/message-bus.ts'
+import type { ReceiptCounts, ReceiptReport } from './inbox-entry.ts'
+import type { InboxSender } from './inbox-sender.ts'
+import type { Member } from './member-entry.ts'
+import { idText } from './stream-entry.ts'
+
+/**
+ * Called once, when all have reported or the time is over.
+ *
+ * @param counts of the nodes that have reported, added up
+ * @param missing the others
+ */
+export type ReceiptDone = (counts: ReceiptCounts, missing: readonly Member[]) => void
+
+/** A message whose counts are outstanding. */
+interface Expected {
+  readonly id: string
+  readonly untilMs: number
+  readonly waiting: Map<string, Member>
+  counts: ReceiptCounts
+  /** Null once it was called. */
+  onDone: ReceiptDone | null
+}
+
+interface EarlyReport {
+  readonly from: string
+  readonly counts: ReceiptCounts
+}
+
+export interface SharedReceiptsOptions {
+  readonly sender: InboxSender
+  readonly clock: Clock
+  readonly limits: NodeLimits
+}
+
+export class SharedReceipts {
+  readonly #options: SharedReceiptsOptions
+  readonly #expected = new Map<string, Expected>()
+  /** In the order of their ends; those that are done stay until it is their turn. */
+  readonly #inOrder = new Queue<Expected>()
+  /** Of messages that were not read back here yet, the oldest first. */
+  readonly #early = new Map<string, EarlyReport[]>()
+  #earlyCount = 0
+  #timer: Timer | null = null
+
+  constructor(options: SharedReceiptsOptions) {
+    this.#options = options
+  }
+
+  /** Messages whose counts are outstanding. */
+  get pending(): number {
+    return this.#expected.size
+  }
+
+  /**
+   * A message of this node is in the log.
+   *
+   * @param members all others that there were at its place in the log
+   */
+  expect(cursor: Cursor, members: readonly Member[], onDone: ReceiptDone): void {
+    const { limits, clock } = this.#options
+    const id = idText(cursor)
+    if (members.length === 0 || this.#inOrder.length >= limits.receiptsMax) {
+      onDone(NONE, members)
+      return
+    }
+    const expected: Expected = {
+      id,
+      untilMs: clock.elapsedMs() + limits.receiptMs,
+      waiting: new Map(members.map((member) => [member.origin, member])),
+      counts: NONE,
+      onDone,
+    }
+    this.#expected.set(id, expected)
+    this.#inOrder.push(expected)
+    if (this.#timer === null) this.#watch()
+    const early = this.#early.get(id)
+    if (early === undefined) return
+    this.#early.delete(id)
+    this.#earlyCount -= early.length
+    for (const { from, counts } of early) this.#count(expected, from, counts)
+  }
+
+  /** The streams of this node have answered for a message of another one. */
+  report(origin: string, cursor: Cursor, counts: ReceiptCounts): void {
+    this.#options.sender.add(origin, { type: 'report', report: { cursor, ...counts } })
+  }
+
+  /** What the streams of this node settle of a message of another one, which asks for it. */
+  publicationOf(origin: string, cursor: Cursor): Publication {
+    return {
+      onAccepted: () => undefined,
+      onRepeated: () => undefined,
+      onRefused: () => undefined,
+      settle: (delivered, skipped, unknown = 0) =>
+        this.report(origin, cursor, { delivered, skipped, unknown }),
+      // Who published it was told that they are unknown.
+      late: () => undefined,
+    }
+  }
+
+  /** A report came from another node. Hot path: once a message that all nodes answer for. */
+  onReport(from: string, { cursor, ...counts }: ReceiptReport): void {
+    const id = idText(cursor)
+    const expected = this.#expected.get(id)
+    if (expected !== undefined) this.#count(expected, from, counts)
+    else this.#keepEarly(id, { from, counts })
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    for (const expected of [...this.#expected.values()]) this.#end(expected)
+    this.#inOrder.clear()
+    this.#early.clear()
+  }
+
+  #count(expected: Expected, from: string, counts: ReceiptCounts): void {
+    if (!expected.waiting.delete(from)) return
+    const { delivered, skipped, unknown } = expected.counts
+    expected.counts = {
+      delivered: delivered + counts.delivered,
+      skipped: skipped + counts.skipped,
+      unknown: unknown + counts.unknown,
+    }
+    if (expected.waiting.size === 0) this.#end(expected)
+  }
+
+  #end(expected: Expected): void {
+    this.#expected.delete(expected.id)
+    const { onDone, counts, waiting } = expected
+    expected.onDone = null
+    onDone?.(counts, [...waiting.values()])
+  }
+
+  /** Another node may read a message a moment before this one; late reports are here, too. */
+  #keepEarly(id: string, report: EarlyReport): void {
+    const reports = this.#early.get(id)
+    if (reports === undefined) this.#early.set(id, [report])
+    else reports.push(report)
+    this.#earlyCount++
+    while (this.#earlyCount > this.#options.limits.earlyReceiptsMax) {
+      const [oldest, dropped] = this.#early.entries().next().value ?? ['', []]
+      this.#early.delete(oldest)
+      this.#earlyCount -= dropped.length
+    }
+  }
+
+  /** One timer for all, since all have the same time: until the end of the first one. */
+  #watch(): void {
+    this.#timer = null
+    const nowMs = this.#options.clock.elapsedMs()
+    for (let first = this.#inOrder.at(0); first !== undefined; first = this.#inOrder.at(0)) {
+      if (first.onDone !== null && first.untilMs > nowMs) {
+        this.#timer = setTimeout(() => this.#watch(), first.untilMs - nowMs)
+        return
+      }
+      this.#inOrder.shift()
+      if (first.onDone !== null) this.#end(first)
+    }
+  }
+}
+
+const NONE: ReceiptCounts = { delivered: 0, skipped: 0, unknown: 0 }

@@ -1,0 +1,105 @@
+// Since when each user's tokens count, on all servers: kept in Redis, and in memory, since it is
+// looked up for each stream that comes.
+
+import type { Failure } from '../core/errors.ts'
+import { isName } from '../core/name.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
+import type { Subject } from '../core/user.ts'
+import { userIdOf } from '../core/user.ts'
+import type { NameTable } from '../subscriptions/name-table.ts'
+import type { TokenRevocations } from '../subscriptions/revocations.ts'
+import { commandFailure, type RedisCommands } from './redis-commands.ts'
+import type { RedisFailure } from './redis-connection.ts'
+
+/**
+ * The later of two moments counts, whichever comes first.
+ *
+ * KEYS hash · ARGV user, milliseconds since 1970
+ */
+const REVOKE = `
+local known = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
+if tonumber(ARGV[2]) > known then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+return 1`
+
+/** Fields that one `HSCAN` is to look at. */
+const SCAN_COUNT = '1000'
+
+export interface SharedRevocationsOptions {
+  readonly redis: RedisCommands
+  readonly prefix: string
+  readonly names: Pick<NameTable, 'intern' | 'subjectOf'>
+}
+
+export class SharedRevocations implements TokenRevocations {
+  /** Called for each user whose tokens other servers revoked while Redis was away from this one. */
+  onMissed: (user: number) => void = () => undefined
+  readonly #options: SharedRevocationsOptions
+  readonly #key: string
+  /** By user; names of them stay in use. Bounded by what is in Redis. */
+  readonly #revokedMs = new Map<number, number>()
+
+  constructor(options: SharedRevocationsOptions) {
+    this.#options = options
+    this.#key = `${options.prefix}revoked`
+  }
+
+  /** Reads what is in Redis: at the start, and what came while it was away. */
+  async load(): Promise<Result<void, RedisFailure>> {
+    const { redis } = this.#options
+    let cursor = '0'
+    do {
+      const page = await redis.send('HSCAN', [this.#key, cursor, 'COUNT', SCAN_COUNT])
+      if (!page.ok) return page
+      const [next, fields] = Array.isArray(page.value) ? page.value : ['0', []]
+      cursor = String(next)
+      this.#addAll(Array.isArray(fields) ? fields : [])
+    } while (cursor !== '0')
+    return OK
+  }
+
+  #addAll(fields: readonly unknown[]): void {
+    for (let at = 0; at + 1 < fields.length; at += 2) {
+      const user = subjectIn(String(fields[at]))
+      const atMs = Number(fields[at + 1])
+      if (user === null || !Number.isSafeInteger(atMs)) continue
+      const id = this.add(user, atMs)
+      if (id !== null) this.onMissed(id)
+    }
+  }
+
+  /** Another server has done it. Answers the user; null if it was known, or there is no room. */
+  add(user: Subject, atMs: number): number | null {
+    const id = this.#options.names.intern(user)
+    if (id === null || (this.#revokedMs.get(id) ?? 0) >= atMs) return null
+    this.#revokedMs.set(id, atMs)
+    return id
+  }
+
+  async revoke(user: number, nowMs: number): Promise<Result<void, Failure>> {
+    const { redis, names } = this.#options
+    const subject = names.subjectOf(user)
+    const atMs = Math.floor(nowMs)
+    const args = [REVOKE, '1', this.#key, String(subject), String(atMs)]
+    const kept = await redis.send('EVAL', args)
+    if (!kept.ok) return refused(commandFailure(kept.why))
+    this.add(subject, atMs)
+    return success(undefined)
+  }
+
+  isRevoked(user: number, issuedAtSeconds: number | null): boolean {
+    const atMs = this.#revokedMs.get(user)
+    return atMs !== undefined && (issuedAtSeconds ?? 0) * 1_000 <= atMs
+  }
+
+  /** Is the handle of a name in use here? */
+  refersTo(handle: number): boolean {
+    return this.#revokedMs.has(handle)
+  }
+}
+
+/** Null for what no server has written. */
+function subjectIn(text: string): Subject | null {
+  const id = userIdOf(text)
+  if (id > 0) return id
+  return isName(text) ? text : null
+}

@@ -1,0 +1,113 @@
+// From the log to streams: each message, of this server or another one, goes to the streams here
+// that must get it; and what this server could not read of the log is told to them as a gap.
+
+import type { Cursor } from '../core/cursor.ts'
+import {
+  BARRIER,
+  type BusGap,
+  type BusListener,
+  type LogItem,
+  type Publication,
+} from '../log/message-bus.ts'
+import type { FollowChange } from '../log/message-log.ts'
+import type { Followers } from '../subscriptions/subscriptions.ts'
+import { EVERYONE, type Frame, frameOf, newGapFrame } from './frame.ts'
+import type { Outlet } from './outlet.ts'
+import { InputTotals, Receipt } from './receipt.ts'
+
+const NO_FOLLOWERS = new Uint32Array(0)
+
+export interface DispatcherOptions {
+  readonly followers: Followers
+  /** Who follows whom has changed, in this place of the log. */
+  readonly onFollow?: (change: FollowChange) => void
+  /** From here on many follow others than before. */
+  readonly onBarrier?: () => void
+}
+
+export class Dispatcher implements BusListener {
+  /** Times that the followers of a subject were asked for, and how many there were, added up. */
+  lookups = 0
+  followersFound = 0
+  /** Streams that were told of a gap while they were open. */
+  gapsTold = 0
+  /** Of the messages that other servers published. */
+  readonly remote = new InputTotals()
+  readonly #remoteReceipt = new Receipt(this.remote)
+  readonly #followers: Followers
+  readonly #onFollow: (change: FollowChange) => void
+  readonly #onBarrier: () => void
+  /** Null before there can be streams. */
+  #outlet: Outlet | null = null
+
+  constructor({
+    followers,
+    onFollow = () => undefined,
+    onBarrier = () => undefined,
+  }: DispatcherOptions) {
+    this.#followers = followers
+    this.#onFollow = onFollow
+    this.#onBarrier = onBarrier
+  }
+
+  /** From now on there are streams. */
+  open(outlet: Outlet): void {
+    this.#outlet = outlet
+  }
+
+  /**
+   * Hands a message to every connected stream of its receivers, before the next message; so two
+   * from one publisher keep their order for every receiver. One about a subject is for the subject
+   * and its subscribers: we are always subscribed to ourselves. Hot path: once a message.
+   */
+  onItem(item: LogItem, cursor: Cursor, publication: Publication | null): void {
+    if (item === BARRIER) {
+      this.#onBarrier()
+      return
+    }
+    if ('follows' in item) {
+      this.#onFollow(item)
+      return
+    }
+    const frame = frameOf(item)
+    frame.epoch = cursor.epoch
+    frame.number = cursor.number
+    this.#send(frame, publication ?? this.#remotePublication(cursor))
+  }
+
+  #send(frame: Frame, publication: Publication): void {
+    const outlet = this.#outlet
+    if (outlet === null) {
+      publication.settle(0, 0)
+      return
+    }
+    const followers = frame.isAbout ? this.#followersOf(frame.target) : NO_FOLLOWERS
+    if (frame.target === EVERYONE) outlet.broadcast(frame, publication)
+    else outlet.deliver(frame.target, followers, frame, publication)
+  }
+
+  #followersOf(subject: number): Uint32Array {
+    const followers = this.#followers.subscribersOf(subject)
+    this.lookups++
+    this.followersFound += followers.length
+    return followers
+  }
+
+  #remotePublication(cursor: Cursor): Publication {
+    const receipt = this.#remoteReceipt
+    receipt.pending++
+    receipt.onAccepted(cursor, true)
+    return receipt
+  }
+
+  onGap({ after, resume }: BusGap): void {
+    this.#outlet?.broadcast(newGapFrame(after, resume), {
+      settle: (told) => {
+        this.gapsTold += told
+      },
+      late: (told) => {
+        this.gapsTold += told
+      },
+    })
+  }
+}

@@ -1,0 +1,114 @@
+// Where the messages of this server are: in a log of its own beside the database, or in the one
+// that it shares with other servers. Opened with all that needs it, before any port.
+
+import { randomBytes, randomInt } from 'node:crypto'
+import type { FollowLoader } from '../bus/follow-loader.ts'
+import type { RedisBus } from '../bus/redis-bus.ts'
+import type { SharedRevocations } from '../bus/shared-revocations.ts'
+import type { Clock } from '../core/clock.ts'
+import { identityLimits } from '../core/identity-limits.ts'
+import type { Log } from '../core/log.ts'
+import { type Result, refused, success } from '../core/result.ts'
+import { Dispatcher } from '../hub/dispatcher.ts'
+import { FollowLog } from '../hub/follow-log.ts'
+import type { HistoryPlace } from '../hub/history.ts'
+import { PublicationKeys } from '../hub/publication-keys.ts'
+import type { CollectCounts } from '../hub/receipt.ts'
+import type { ServerConfig } from '../hub/settings.ts'
+import { type TicketIssuer, Tickets } from '../identity/tickets.ts'
+import { LocalBus } from '../log/local-bus.ts'
+import type { MessageBus } from '../log/message-bus.ts'
+import { openLog } from '../log/open-log.ts'
+import type { RingLog } from '../log/ring-log.ts'
+import { openDatabase } from '../subscriptions/database.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
+import { type Stores, storesOf } from '../subscriptions/stores.ts'
+import type { StoredSubscriptions } from '../subscriptions/subscriptions.ts'
+
+const CHANGES_MISSING =
+  'The log of messages does not have all changes of subscriptions: what users followed before this ' +
+  'start is taken to be what they follow now.'
+
+/** The log, what stands in it, and who gets what is added to it. */
+export interface Messages {
+  readonly bus: MessageBus
+  readonly dispatcher: Dispatcher
+  readonly keys: PublicationKeys
+  readonly stores: Stores
+  /** The database, if there is one. */
+  readonly storage: Pick<StoredSubscriptions, 'tryWrite'> | null
+  readonly tickets: TicketIssuer
+  readonly place: HistoryPlace
+  /** Null for a server of its own. */
+  readonly shared: SharedParts | null
+  /** Is the handle of a name in use here, besides what the table of names knows? */
+  refersTo(handle: number): boolean
+  /** Does a little of what is to be done besides. Answers whether there is more of it. */
+  maintain(): boolean
+  /** Once no message can come any more. */
+  close(): Promise<void>
+}
+
+/** What several servers have together. */
+export interface SharedParts {
+  readonly redis: RedisBus
+  readonly revocations: SharedRevocations
+  readonly collect: CollectCounts
+  readonly loader: Pick<FollowLoader<unknown>, 'isReloading' | 'reload'>
+}
+
+export interface MessagesDependencies {
+  readonly log: Log
+  readonly clock: Clock
+}
+
+/** Opens the database and the log beside it. Fails with what is not available. */
+export function openOwnMessages(
+  config: ServerConfig,
+  { log, clock }: MessagesDependencies,
+): Result<Messages> {
+  // The seed: nobody can guess which names collide in the table.
+  const names = new NameTable({ seed: randomInt(2 ** 32) })
+  const database = openDatabase(config.databasePath, names)
+  if (!database.ok) return refused(`the database ${database.why}`)
+  const { messages, place } = openOwnLog(config, names, { log, clock })
+  const recorder = new FollowLog(messages, names)
+  const stores = storesOf(database.value, names, { recorder, findsSubjects: true })
+  if (!recorder.open(stores.subscriptions)) log.warn('history', CHANGES_MISSING)
+  const dispatcher = new Dispatcher({ followers: stores.subscriptions })
+  const bus = new LocalBus(messages, dispatcher)
+  return success({
+    ...{ bus, dispatcher, stores, place, shared: null },
+    storage: stores.subscriptions,
+    tickets: new Tickets({ clock, random: randomTicket }),
+    // The table of names knows what the database has.
+    refersTo: () => false,
+    keys: new PublicationKeys({ log: messages, clock }),
+    maintain: () => messages.maintain(),
+    close: async () => {
+      await bus.close()
+      stores.subscriptions.close()
+    },
+  })
+}
+
+/** A text that nobody can guess, and that may stand in a URL. */
+export function randomTicket(): string {
+  return randomBytes(identityLimits.ticketBytes).toString('base64url')
+}
+
+/** The file of the log is beside the database. */
+function openOwnLog(
+  { databasePath, historyBytes }: ServerConfig,
+  names: NameTable,
+  { log, clock }: MessagesDependencies,
+): { messages: RingLog; place: HistoryPlace } {
+  const path = databasePath === ':memory:' || historyBytes === 0 ? null : `${databasePath}-log`
+  const intern = (name: string) => names.intern(name)
+  const nameOf = (handle: number) => names.nameOf(handle)
+  const { log: messages, note } = openLog({ path, bytes: historyBytes, intern, nameOf, clock })
+  if (note !== null) log.warn('history', note)
+  const isInFile = messages.isInFile
+  const reason = isInFile || path === null ? null : note
+  return { messages, place: { kind: isInFile ? 'file' : 'memory', reason } }
+}
