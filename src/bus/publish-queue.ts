@@ -16,8 +16,7 @@ import { FollowsPublication } from './follows-publication.ts'
 import type { OwnItems } from './shared-window.ts'
 import { type BatchEntry, compareCursors } from './stream-entry.ts'
 
-/** Changes of who follows whom that are made together, all to the same; none only asks how far the
- * log is. */
+/** Changes of who follows whom that are made together, all to the same; at least one. */
 export interface FollowRequest {
   readonly follows: boolean
   readonly changes: readonly FollowChange[]
@@ -319,7 +318,7 @@ export class PublishQueue {
   #settle(own: OwnBatch): readonly (Publication | null)[] {
     if (own.isSettled) return []
     own.isSettled = true
-    this.#messages -= Math.max(1, own.items.length)
+    this.#messages -= own.items.length
     this.#bytes -= own.byteCount
     if (this.#resolved.length > 0) this.#resolved = this.#resolved.filter((one) => one !== own)
     this.#dropSettled()
@@ -350,7 +349,7 @@ function followCondition({ changes, follows, perUserMax }: FollowRequest): Batch
 
 /** Places in the queue. */
 function countOf(item: LogItem | FollowRequest): number {
-  return item !== BARRIER && 'changes' in item ? Math.max(1, item.changes.length) : 1
+  return item !== BARRIER && 'changes' in item ? item.changes.length : 1
 }
 
 function byteCountOfWaiting(item: LogItem | FollowRequest): number {

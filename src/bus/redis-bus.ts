@@ -65,8 +65,9 @@ export interface RedisBusOptions {
   /**
    * Called when the items that the listener gets do not tell any more who follows whom: after a
    * gap, or when Redis has lost everything. It is as the sets in Redis have it: whoever keeps it
-   * reads them anew, by {@link RedisBus.readAll} before and after, and then makes the changes that
-   * have come since it began.
+   * reads them anew, makes the changes that have come since it began, and waits until this node has
+   * read the log up to where it was at the end of that. If the epoch is another one by then, what
+   * it has read may be lost, and it begins again.
    */
   readonly onFollowsLost?: () => void
   readonly nodeLimits?: NodeLimits
@@ -287,30 +288,6 @@ export class RedisBus implements MessageBus, RedisCommands {
     const changes = pairs.map(({ user, subject }) => ({ user, subject, follows }))
     const request = { follows, changes, perUserMax }
     const pushed = this.#queue.pushFollows(request, new FollowsPublication(resolve))
-    if (pushed.ok) this.#flushSoon()
-    else resolve(pushed)
-    return promise
-  }
-
-  /**
-   * Settles once this node has read all that is in the log now, with where that was. Whoever reads
-   * the sets of who follows whom calls it before and after: if the epoch is the same, what was read
-   * and the changes that came meanwhile make what all nodes know. If not, it is to be read again.
-   */
-  readAll(): Promise<Result<Cursor, PublishRefusal>> {
-    if (this.#isClosed) return Promise.resolve(refused('closed'))
-    const { promise, resolve } = Promise.withResolvers<Result<Cursor, PublishRefusal>>()
-    const tell = (cursor: Cursor) => resolve(success(cursor))
-    const pushed = this.#queue.pushFollows(
-      { follows: true, changes: [], perUserMax: null },
-      {
-        onAccepted: tell,
-        onRepeated: tell,
-        onRefused: (why) => resolve(refused(why)),
-        settle: () => undefined,
-        late: () => undefined,
-      },
-    )
     if (pushed.ok) this.#flushSoon()
     else resolve(pushed)
     return promise

@@ -81,7 +81,7 @@ export const busLimits = {
    * one command to a Redis that has lost everything, in about 30 KiB. */
   originsMax: 1_000,
   /** Keys of messages that a Redis that has lost everything gets back, the newest ones: in one
-   * command of about 6 MiB, which takes it a tenth of a second. */
+   * command of about 6 MiB, which takes it a quarter of a second. */
   keysAgainMax: 65_536,
   /** Seconds that Redis keeps the number of a node's last batch: longer than any connection that
    * may still bring one. */
