@@ -12,6 +12,7 @@
 import { mkdir } from 'node:fs/promises'
 import { broadcast } from './broadcast.ts'
 import { bus } from './bus/bus.ts'
+import { follows } from './bus/follows.ts'
 import { deliveries } from './deliveries/deliveries.ts'
 import { erlang } from './erlang/erlang.ts'
 import { followers, load } from './friends.ts'
@@ -48,7 +49,7 @@ const SUITES: Readonly<Record<string, readonly Case[]>> = {
   tokens: [tokens],
   identity: [names, toNames, opens, expiry],
   log: [append, resume, recovery],
-  bus: [bus],
+  bus: [bus, follows],
 }
 
 const OPTIONS = {

@@ -21,9 +21,20 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   workers: ['core', 'os', 'http', 'log', 'hub', 'identity'],
   public: ['core', 'os', 'http', 'hub', 'identity', 'workers', 'browser'],
   erlang: ['core', 'os', 'hub'],
-  control: ['core', 'os', 'http', 'log', 'hub', 'identity', 'subscriptions', 'workers', 'erlang'],
+  control: [
+    'core',
+    'os',
+    'http',
+    'log',
+    'bus',
+    'hub',
+    'identity',
+    'subscriptions',
+    'workers',
+    'erlang',
+  ],
   // Its page, which is in it, runs in a browser and imports only what does so too.
-  dashboard: ['core', 'os', 'report', 'browser', 'hub', 'workers', 'erlang', 'control'],
+  dashboard: ['core', 'os', 'report', 'browser', 'bus', 'hub', 'workers', 'erlang', 'control'],
   server: [
     'core',
     'os',
@@ -67,7 +78,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
 /** The framework stays at the edge, so that the rest outlives it. */
 const MAY_IMPORT_ELYSIA =
-  /^src\/(control\/(app|messages|users|subjects|subscriptions|tickets|metrics)|dashboard\/routes)\.ts$/
+  /^src\/(control\/(app|messages|users|subjects|subscriptions|tickets|metrics|feed)|dashboard\/routes)\.ts$/
 
 const TOO_LARGE_FOR_WORKERS =
   /^(elysia|@elysia\/.*|@sinclair\/typebox|node:(crypto|net|tty|dns|dns\/promises|stream|http|https|tls))$/

@@ -274,15 +274,19 @@ export interface Loaded {
   readonly peakBytes: number
 }
 
-/** @param args further options of `comet friends load` */
+/**
+ * @param db null for where the options say
+ * @param args further options of `comet friends load`
+ */
 export async function loadFriends(
   users: number,
   file: string,
-  db: string,
+  db: string | null,
   args: readonly string[] = [],
 ): Promise<Loaded> {
   const size = maxUsers(users)
-  const command = [COMET, 'friends', 'load', file, '--db', db, ...size, ...args, '--json']
+  const into = db === null ? [] : ['--db', db]
+  const command = [COMET, 'friends', 'load', file, ...into, ...size, ...args, '--json']
   const { stdout, ...used } = await succeed(command, {
     name: 'comet friends load',
     timeoutMs: COMMAND_MS_MAX,

@@ -6,7 +6,8 @@ import { randomFrom } from '../core/random.ts'
 import { NOBODY } from '../log/heads.ts'
 import { about, to, toEveryone, user } from '../log/log.fixture.ts'
 import { BARRIER, type LogItem } from '../log/message-bus.ts'
-import { decodeBatch, encodeBatch } from './batch.ts'
+import { decodeBatch, encodeBatch, reportedItems } from './batch.ts'
+import { NOT_DELIVERED } from './bus.fixture.ts'
 
 /** Handles as the sender has them, which other nodes need not have. */
 const HANDLES = new Map([
@@ -14,6 +15,12 @@ const HANDLES = new Map([
   ['room:42', NOBODY + 2],
 ])
 const intern = (name: string) => HANDLES.get(name) ?? null
+
+const NEVER_TOLD = {
+  onAccepted: () => undefined,
+  onRepeated: () => undefined,
+  onRefused: () => undefined,
+}
 
 /** As Bun's client hands it over: decoded as UTF-8. */
 function thereAndBack(items: readonly LogItem[]) {
@@ -45,6 +52,24 @@ describe('a batch', () => {
       isText: true,
     })
     expect(thereAndBack(items)).toEqual({ ok: true, value: [...items] })
+  })
+
+  test('says which of its messages all nodes are to report of', () => {
+    const items = [
+      about(7, 'a'),
+      about(7, 'b', { event: 'news' }),
+      toEveryone('c'),
+      { user: user(7), subject: user(NOBODY + 2, 'room:42'), follows: true },
+      { ...to(7, 'd'), key: 'k' },
+    ] as const
+    const wished = { ...NOT_DELIVERED, isForAllNodes: true, ...NEVER_TOLD }
+    const plain = { ...wished, isForAllNodes: false }
+    const { head } = encodeBatch(items, [null, wished, wished, null, wished])
+    expect(head).toBe('a7,1 a7,1,enews,r e1,r f7,room:42 t7,1,k1,r')
+    expect(reportedItems(head)).toEqual([1, 2, 4])
+    expect(decodeBatch(head, 'abckd', true, intern)).toEqual({ ok: true, value: [...items] })
+    expect(reportedItems(encodeBatch(items, [plain]).head)).toEqual([])
+    expect(reportedItems('f7,r u8,r')).toEqual([])
   })
 
   test.each([

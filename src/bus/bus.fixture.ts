@@ -20,7 +20,7 @@ import type {
   Publication,
   PublishRefusal,
 } from '../log/message-bus.ts'
-import type { FollowChange } from '../log/message-log.ts'
+import type { FollowChange, LogMessage } from '../log/message-log.ts'
 import type { FollowPair } from '../subscriptions/shared.ts'
 import { FollowGraph, followsIn, type LoadFollows } from './follow-graph.fixture.ts'
 import type { Member } from './member-entry.ts'
@@ -28,7 +28,7 @@ import type { MemberListener } from './members.ts'
 import { addressOf, SHORT_LIMITS } from './redis.fixture.ts'
 import { RedisBus } from './redis-bus.ts'
 
-/** What a stream that follows everything gets. */
+/** What a stream that follows everything gets; changes of who follows whom are for the node. */
 export type Heard = { readonly text: string; readonly cursor: Cursor } | { readonly gap: BusGap }
 
 /** What became of a message, by its text. */
@@ -42,15 +42,22 @@ export class Listener implements BusListener {
   /** Where that is which was handed to the streams here first. */
   readonly handed = new Map<string, Cursor>()
   readonly repeated = new Set<string>()
+  /** What its streams do with a message that somebody wants to know of. */
+  settle: (publication: Publication, text: string) => void = () => undefined
   readonly #onChange: (change: FollowChange) => void
 
   constructor(onChange: (change: FollowChange) => void = () => undefined) {
     this.#onChange = onChange
   }
 
-  onItem(item: LogItem, cursor: Cursor): void {
-    this.heard.push({ text: textOf(item), cursor })
-    if (item !== 'barrier' && 'follows' in item) this.#onChange(item)
+  onItem(item: LogItem, cursor: Cursor, publication: Publication | null): void {
+    if (item !== 'barrier' && 'follows' in item) {
+      this.#onChange(item)
+      return
+    }
+    const text = textOf(item)
+    this.heard.push({ text, cursor })
+    if (publication !== null) this.settle(publication, text)
   }
 
   onGap(gap: BusGap): void {
@@ -91,10 +98,8 @@ export class Listener implements BusListener {
   }
 }
 
-function textOf(item: LogItem): string {
-  if (item === 'barrier') return 'barrier'
-  if ('bytes' in item) return Buffer.from(item.bytes).toString()
-  return `${item.user.id} ${item.follows ? 'follows' : 'leaves'} ${item.subject.id}`
+function textOf(item: LogMessage | 'barrier'): string {
+  return item === 'barrier' ? 'barrier' : Buffer.from(item.bytes).toString()
 }
 
 /** Of a publication whose streams nobody asks for. */
@@ -162,13 +167,16 @@ export interface RedisNodeOptions {
 export class MemberRecorder implements MemberListener {
   /** `name joined`, `name stopped`, `name died`. */
   readonly told: string[] = []
+  onChange: () => void = () => undefined
 
   onJoin({ name }: Member): void {
     this.told.push(`${name} joined`)
+    this.onChange()
   }
 
   onLeave({ name }: Member, isDead: boolean): void {
     this.told.push(`${name} ${isDead ? 'died' : 'stopped'}`)
+    this.onChange()
   }
 }
 
@@ -177,17 +185,20 @@ export class RedisNode extends TestNode {
   readonly origin: string
   readonly recorder: MemberRecorder
   readonly graph: FollowGraph
+  /** Reads the sets of who follows whom. */
+  readonly load: LoadFollows
 
   private constructor(
     redis: RedisBus,
     listener: Listener,
-    parts: Pick<RedisNode, 'origin' | 'recorder' | 'graph'>,
+    parts: Pick<RedisNode, 'origin' | 'recorder' | 'graph' | 'load'>,
   ) {
     super(redis, listener)
     this.redis = redis
     this.origin = parts.origin
     this.recorder = parts.recorder
     this.graph = parts.graph
+    this.load = parts.load
   }
 
   /** Pairs are `<user> <subject>`, of numbers. */
@@ -197,9 +208,9 @@ export class RedisNode extends TestNode {
 
   static open(url: string, options: RedisNodeOptions = {}): RedisNode {
     const { prefix = 'comet:', origin = randomOrigin() } = options
-    const graph = new FollowGraph(
-      options.load ?? (() => followsIn((name, ...args) => commandOf(url, name, args), prefix)),
-    )
+    const ofUrl = () => followsIn((name, ...args) => commandOf(url, name, args), prefix)
+    const { load = ofUrl } = options
+    const graph = new FollowGraph(load)
     const listener = new Listener((change) => graph.onChange(change))
     const recorder = new MemberRecorder()
     const name = options.name ?? origin
@@ -219,7 +230,8 @@ export class RedisNode extends TestNode {
       redisLimits: { ...SHORT_LIMITS, ...options.redisLimits },
       nodeLimits: { ...nodeLimits, ...options.nodeLimits },
     })
-    return new RedisNode(bus, listener, { origin, recorder, graph })
+    graph.readAll = () => bus.readAll()
+    return new RedisNode(bus, listener, { origin, recorder, graph, load })
   }
 
   /** One that can be published to, and resumed at; it has joined. */

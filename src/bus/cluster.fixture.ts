@@ -2,10 +2,16 @@
 
 import { expect } from 'bun:test'
 import { until } from '../core/time.fixture.ts'
-import { wrongAccounts } from './accounts.fixture.ts'
+import { wrongAccounts, wrongFollows } from './accounts.fixture.ts'
 import { RedisNode, type RedisNodeOptions } from './bus.fixture.ts'
 
-/** Publishes a few texts in each turn of the loop, as long as it runs. */
+/** Turns in which all nodes publish a message with the same key. */
+const TURNS_PER_KEY = 4
+
+/**
+ * Publishes a few texts in each turn of the loop, as long as it runs; and with them messages whose
+ * keys all nodes use, and changes of who follows whom.
+ */
 export class Traffic {
   readonly #nodes: readonly RedisNode[]
   readonly #texts: string[][]
@@ -29,9 +35,19 @@ export class Traffic {
         const text = `${at} ${texts.length}`
         texts.push(text)
         node.publish(text)
+        this.#publishMore(node, texts.length)
       }
       await new Promise((resolve) => setTimeout(resolve, 1))
     }
+  }
+
+  #publishMore(node: RedisNode, turn: number): void {
+    const key = `k${Math.floor(turn / TURNS_PER_KEY)}`
+    node.publishKeyed(`${key}.0 0#${turn}`, key, `${key}.0 0`)
+    const user = 101 + (turn % 3)
+    const subject = 1 + (turn % 5)
+    // Now and then one, by several nodes at about the same time.
+    if (turn % 5 < 2) void node.follow([`${user} ${subject}`], turn % 2 === 0)
   }
 
   /** Waits until so many more were published, and the first of them were accepted. */
@@ -45,6 +61,8 @@ export class Traffic {
     this.#isRunning = false
     await this.#running
     await settled(this.#nodes)
+    const [first] = this.#nodes
+    if (first !== undefined) expect(await wrongFollows(this.#nodes, first.load)).toEqual([])
   }
 }
 

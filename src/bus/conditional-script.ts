@@ -104,7 +104,8 @@ local function look()
 end
 
 if last and batch <= last then
-  if isAgain or kind == '' then return isTaken and 'nothing' or 'seen' end
+  if isAgain then return (isTaken or batch > logged) and 'nothing' or 'seen' end
+  if kind == '' then return 'seen' end
   if kind == 'k' then
     if isMine then return { 'seen', keyCursor } end
     if not isTaken then return 'unclear' end

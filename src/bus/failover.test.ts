@@ -3,71 +3,13 @@
 // one address; then exact accounts.
 
 import { describe, expect, test } from 'bun:test'
-import { waitFor } from '../../scripts/support/child-process.ts'
 import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
 import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
 import { until } from '../core/time.fixture.ts'
+import { wrongFollows } from './accounts.fixture.ts'
 import { RedisNode as Node, type RedisNode, type RedisNodeOptions } from './bus.fixture.ts'
-import { Nodes, settled, Traffic } from './cluster.fixture.ts'
-
-/** A master and its replica, and the address that leads to one of them. */
-class Pair implements AsyncDisposable {
-  readonly master: RedisServer
-  readonly replica: RedisServer
-  /** Of most nodes, and of one that can be cut off by itself. */
-  readonly proxy: TcpProxy
-  readonly other: TcpProxy
-  /** Between the two servers. */
-  readonly #between: TcpProxy
-
-  static async start(): Promise<Pair> {
-    const master = await RedisServer.start()
-    const between = await TcpProxy.start(master.port)
-    const replica = await RedisServer.start({ replicaOf: between.port })
-    await replica.followsMaster()
-    const [proxy, other] = [await TcpProxy.start(master.port), await TcpProxy.start(master.port)]
-    return new Pair(master, replica, [proxy, other, between])
-  }
-
-  private constructor(
-    master: RedisServer,
-    replica: RedisServer,
-    [proxy, other, between]: readonly [TcpProxy, TcpProxy, TcpProxy],
-  ) {
-    this.master = master
-    this.replica = replica
-    this.proxy = proxy
-    this.other = other
-    this.#between = between
-  }
-
-  /** The replica has all that the nodes have. */
-  async isInStep(): Promise<void> {
-    await waitFor('the replica to have everything', async () => {
-      const lengths = [this.master, this.replica].map((one) => one.command('XLEN', 'comet:log'))
-      const [left, right] = await Promise.all(lengths)
-      return left === right
-    })
-  }
-
-  /** From now on the replica gets nothing. A frozen one would have it in its socket. */
-  hold(): void {
-    this.#between.swallow('answers')
-  }
-
-  /** The master dies, and the replica takes over with what it has. */
-  async failOver(): Promise<void> {
-    await this.master.kill()
-    for (const proxy of [this.proxy, this.other]) proxy.targetPort = this.replica.port
-    await this.replica.command('REPLICAOF', 'NO', 'ONE')
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const one of [this.proxy, this.other, this.#between, this.master, this.replica]) {
-      await one[Symbol.asyncDispose]()
-    }
-  }
-}
+import { Nodes, sameMembers, settled, Traffic } from './cluster.fixture.ts'
+import { RedisPair as Pair } from './redis-pair.fixture.ts'
 
 /** Cuts a node off until the other way round. */
 async function cutOff(proxy: TcpProxy, node: RedisNode): Promise<void> {
@@ -192,6 +134,35 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
     nodes.check()
   })
 
+  test('costs no member that joined or left in it, and is no gap', async () => {
+    await using pair = await Pair.start()
+    const { url } = pair.proxy
+    await using nodes = await Nodes.start(url, url)
+    await using leaving = await Node.start(url, { name: 'leaving' })
+    await publishEach(nodes.at(0), textsOf(0, 0, 10))
+    await settled([...nodes.all, leaving])
+    await pair.isInStep()
+    pair.hold()
+    await using late = await Node.start(url, { name: 'late' })
+    await leaving.bus.close()
+    await publishEach(late, textsOf(1, 0, 10))
+    const all = [...nodes.all, late]
+    await settled(all)
+    await sameMembers(all)
+    await pair.failOver()
+    await publishEach(nodes.at(1), textsOf(2, 0, 10))
+    await settled(all)
+    await sameMembers(all)
+    nodes.check()
+    expect(all.map(({ listener }) => listener.gaps)).toEqual([0, 0, 0])
+    for (const { recorder } of all) {
+      expect(recorder.told.filter((text) => !text.endsWith('joined'))).toEqual(['leaving stopped'])
+    }
+    // One that joins now is told the same.
+    await using last = await Node.start(url, { name: 'last' })
+    await sameMembers([...all, last])
+  })
+
   test('is followed by another one to a second replica, with exact accounts', async () => {
     await using pair = await Pair.start()
     await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
@@ -213,5 +184,86 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
     await traffic.more(20)
     await traffic.end()
     nodes.check()
+  })
+
+  test('keeps the keys of messages that any node has, though their publisher is dead', async () => {
+    await using pair = await Pair.start()
+    await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
+    await publishEach(nodes.at(0), textsOf(0, 0, 3))
+    await settled(nodes.all)
+    await pair.isInStep()
+    pair.hold()
+    await cutOff(pair.other, nodes.at(2))
+    nodes.at(0).publishKeyed('k0.0 0', 'k0', 'k0.0 0')
+    expect(await nodes.at(0).follow(['1 2'])).toEqual({ ok: true, value: 1 })
+    await nodes.at(1).heard('k0.0 0')
+    await settled(nodes.all.slice(0, 2))
+    await nodes.at(0).bus.close()
+    await pair.failOver()
+    await until('it is there again', () => nodes.at(1).redis.figures.added >= 2)
+    pair.other.isRefusing = false
+    nodes.at(2).publishKeyed('k0.0 0', 'k0', 'k0.0 0')
+    await nodes.at(2).accepted('k0.0 0')
+    expect([...nodes.at(2).listener.repeated]).toEqual(['k0.0 0'])
+    await settled(nodes.all.slice(1))
+    expect(nodes.at(2).listener.texts).toEqual([...textsOf(0, 0, 3), 'k0.0 0'])
+    expect(await wrongFollows(nodes.all.slice(1), nodes.at(2).load)).toEqual([])
+    expect([...nodes.at(2).graph.pairs]).toEqual(['1 2'])
+    expect(nodes.gaps).toEqual([0, 0, 0])
+  })
+
+  test.each([
+    ['the same was published meanwhile', 'k0.0 0', [1, 1, 0]],
+    ['its key is another one by now', 'k0.1 0', [1, 1, 1]],
+  ] as const)('is a gap without the message with a key of which %s', async (_, text, gaps) => {
+    await using pair = await Pair.start()
+    await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
+    await publishEach(nodes.at(0), textsOf(0, 0, 3))
+    await settled(nodes.all)
+    await pair.isInStep()
+    pair.hold()
+    await cutOff(pair.other, nodes.at(2))
+    nodes.at(0).publishKeyed('k0.0 0', 'k0', 'k0.0 0')
+    nodes.at(0).publish('0 3')
+    await nodes.at(0).accepted('k0.0 0', '0 3')
+    await nodes.at(1).heard('0 3')
+    // The one that has less is there first.
+    pair.proxy.isRefusing = true
+    nodes.at(2).publishKeyed(text, 'k0', text)
+    await pair.failOver()
+    pair.other.isRefusing = false
+    await nodes.at(2).accepted(text)
+    pair.proxy.isRefusing = false
+    await nodes.at(2).heard('0 3')
+    await settled(nodes.all)
+    nodes.check()
+    expect(nodes.gaps).toEqual([...gaps])
+    expect(nodes.at(2).listener.texts.filter((one) => one !== 'gap')).toEqual([
+      ...textsOf(0, 0, 3),
+      text,
+      '0 3',
+    ])
+  })
+
+  test('tells nobody that a message was published before which is lost', async () => {
+    await using pair = await Pair.start()
+    await using nodes = await Nodes.start(pair.proxy.url, pair.other.url)
+    const [left, right] = [nodes.at(0), nodes.at(1)]
+    await publishEach(left, textsOf(0, 0, 3))
+    await settled(nodes.all)
+    await pair.isInStep()
+    pair.hold()
+    // It reads late what it has asked for.
+    pair.other.delayMs = 60
+    left.publishKeyed('k0.0 0', 'k0', 'k0.0 0')
+    await left.accepted('k0.0 0')
+    right.publishKeyed('k0.0 0', 'k0', 'k0.0 0')
+    await left.bus.close()
+    await pair.failOver()
+    pair.other.cut()
+    pair.other.delayMs = 0
+    await right.accepted('k0.0 0')
+    await settled([right])
+    expect(right.listener.texts).toEqual([...textsOf(0, 0, 3), 'k0.0 0'])
   })
 })

@@ -1,15 +1,21 @@
 // Who follows whom, as one node of a test knows it: from the items of the log, and from the sets in
 // Redis when these do not tell any more.
 
+import type { Cursor } from '../core/cursor.ts'
+import type { Result } from '../core/result.ts'
 import type { FollowChange } from '../log/message-log.ts'
+import { busKeys } from './bus-keys.ts'
 
 /** The sets in Redis, as `<user> <subject>`. */
 export type LoadFollows = () => Promise<ReadonlySet<string>>
 
+/** Of a bus. */
+type ReadAll = () => Promise<Result<Cursor, unknown>>
+
 export class FollowGraph {
+  /** Of its node. */
+  readAll: ReadAll = () => Promise.reject(new Error('it has no node'))
   pairs = new Set<string>()
-  /** Changes of the log that changed nothing. */
-  readonly wrong: string[] = []
   readonly #load: LoadFollows
   /** Changes since it began to load; null if it knows all. */
   #since: FollowChange[] | null = null
@@ -27,11 +33,7 @@ export class FollowGraph {
 
   onChange(change: FollowChange): void {
     this.#since?.push(change)
-    if (this.#since !== null) return
-    // The sets are ahead of the log when they are read.
-    if (!this.#apply(change) && this.#loads === 0) {
-      this.wrong.push(`${pairOf(change)} ${change.follows ? 'follows' : 'leaves'} once more`)
-    }
+    if (this.#since === null) this.#apply(change)
   }
 
   onLost(): void {
@@ -44,9 +46,14 @@ export class FollowGraph {
     // Only the newest one counts.
     if (load !== this.#loads) return
     this.#since = []
+    const before = await this.readAll()
     const pairs = await this.#load().catch(() => null)
+    const after = await this.readAll()
     if (load !== this.#loads) return
-    if (pairs === null) {
+    const isKnown = before.ok && after.ok && before.value.epoch === after.value.epoch
+    if (pairs === null || !isKnown) {
+      const isClosed = !after.ok && after.why === 'closed'
+      if (isClosed) return
       await new Promise((resolve) => setTimeout(resolve, 10))
       await this.#reload(load)
       return
@@ -56,12 +63,9 @@ export class FollowGraph {
     this.#since = null
   }
 
-  /** Answers whether it changed something. */
-  #apply(change: FollowChange): boolean {
-    const before = this.pairs.size
+  #apply(change: FollowChange): void {
     if (change.follows) this.pairs.add(pairOf(change))
     else this.pairs.delete(pairOf(change))
-    return this.pairs.size !== before
   }
 }
 
@@ -74,7 +78,7 @@ export async function followsIn(
   command: (name: string, ...args: string[]) => Promise<unknown>,
   prefix = 'comet:',
 ): Promise<Set<string>> {
-  const beginning = `${prefix}follows:`
+  const beginning = busKeys(prefix).followsOf('')
   const keys = (await command('KEYS', `${beginning}*`)) as string[]
   const pairs = new Set<string>()
   for (const key of keys) {

@@ -3,13 +3,16 @@
 
 import type { RedisLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
+import type { Cursor } from '../core/cursor.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { type FollowLimits, followLimits } from '../core/follow-limits.ts'
 import type { RedisAddress } from '../core/redis-address.ts'
-import { OK, type Result, refused } from '../core/result.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import { backoffMs, jitteredMs } from '../core/retry.ts'
+import { busKeys } from './bus-keys.ts'
 import { type OnFollows, readFollows } from './follow-sets.ts'
-import { RedisConnection } from './redis-connection.ts'
+import { RedisConnection, type RedisFailure } from './redis-connection.ts'
+import { compareCursors, parseId } from './stream-entry.ts'
 
 /** Who is to have what is read. */
 export interface FollowTarget<Loaded> {
@@ -21,6 +24,8 @@ export interface FollowLoaderOptions<Loaded> {
   readonly address: RedisAddress
   readonly prefix: string
   readonly target: FollowTarget<Loaded>
+  /** How far this node has read the log, and has made its changes. */
+  readonly readUpTo: () => Cursor
   readonly clock: Clock
   /** From 0 to 1. */
   readonly random: () => number
@@ -107,9 +112,25 @@ export class FollowLoader<Loaded> {
     if (this.#isStopped) connection.close('It is stopped.')
     const add: OnFollows = (user, subjects) => lists.add(user, subjects)
     const read = await readFollows(connection, prefix, add, this.#limits)
+    const top = read.ok ? await lastEntry(connection, busKeys(prefix).log) : read
     connection.close('All is read.')
     this.#connection = null
-    return read.ok ? OK : refused(read.why.text)
+    return top.ok ? await this.#catchUp(top.value) : refused(top.why.text)
+  }
+
+  /**
+   * The sets may have changes that this node has not read yet, and a client that resumes would get
+   * messages from before them. So they count once it has.
+   */
+  async #catchUp(top: Cursor): Promise<Result<void>> {
+    const { readUpTo, clock } = this.#options
+    const untilMs = clock.elapsedMs() + this.#limits.catchUpMsMax
+    while (compareCursors(readUpTo(), top) < 0) {
+      if (this.#isStopped) return refused('it is stopped')
+      if (clock.elapsedMs() > untilMs) return refused('the log was not read as far in time')
+      await this.#wait(this.#limits.catchUpEveryMs)
+    }
+    return OK
   }
 
   async #wait(ms: number): Promise<void> {
@@ -119,4 +140,15 @@ export class FollowLoader<Loaded> {
     await settledWithin(promise, ms)
     this.#wake = null
   }
+}
+
+/** Where the newest entry of the log is; before all others if there is none. */
+async function lastEntry(
+  connection: RedisConnection,
+  log: string,
+): Promise<Result<Cursor, RedisFailure>> {
+  const answer = await connection.send('XREVRANGE', [log, '+', '-', 'COUNT', '1'])
+  if (!answer.ok) return answer
+  const [newest] = Array.isArray(answer.value) ? answer.value : []
+  return success(parseId(newest?.[0]) ?? { epoch: 0, number: 0 })
 }

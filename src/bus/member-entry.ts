@@ -2,6 +2,7 @@
 // messages, of an origin that all nodes share; it has one number of the log.
 
 import { nodeLimits } from '../core/bus-limits.ts'
+import type { Cursor } from '../core/cursor.ts'
 import { isObject, parseObject } from '../core/json.ts'
 import { NOBODY } from '../log/heads.ts'
 import type { LogMessage } from '../log/message-log.ts'
@@ -30,7 +31,7 @@ export interface Member extends NodeDescription {
  * How the members were changed. `stopped`: the node has said so itself; `dead`: it gave no sign of
  * life any more.
  */
-export type MemberChange = { readonly version: number } & (
+export type MemberChange = { readonly version: number; readonly at: Cursor } & (
   | { readonly kind: 'join'; readonly member: Member }
   | { readonly kind: 'stopped' | 'dead'; readonly origin: string }
 )
@@ -57,15 +58,18 @@ export function descriptionText({ name, address, version, startedMs }: NodeDescr
   return JSON.stringify({ name, address, version, startedMs })
 }
 
-/** As Redis keeps it: when it joined, in seconds, and {@link descriptionText}. */
-export function memberText(member: Member): string {
-  return `${Math.floor(member.sinceMs / 1_000)} ${descriptionText(member)}`
+/**
+ * As Redis keeps it: an epoch in which it was known to be there, when it joined, in seconds, and
+ * {@link descriptionText}.
+ */
+export function memberText(member: Member, epoch: number): string {
+  return `${epoch} ${Math.floor(member.sinceMs / 1_000)} ${descriptionText(member)}`
 }
 
 /** Null for what is no such text. */
 export function parseMember(origin: unknown, text: unknown): Member | null {
   if (!isOrigin(origin) || typeof text !== 'string') return null
-  const [, seconds, json] = /^(\d{1,12}) (\{.*)$/s.exec(text) ?? []
+  const [, seconds, json] = /^\d{1,15} (\d{1,12}) (\{.*)$/s.exec(text) ?? []
   return seconds === undefined || json === undefined ? null : memberOf(origin, seconds, json)
 }
 
@@ -98,14 +102,14 @@ function isShort(value: unknown, lengthMax: number): value is string {
 export function memberChangeOf(entry: BatchEntry): MemberChange | null {
   if (entry.origin !== MEMBERS_ORIGIN || entry.count !== 1) return null
   const [, letter, origin = '', digits] = HEAD.exec(entry.head) ?? []
-  const version = Number(digits)
+  const [version, { at, seconds }] = [Number(digits), entry]
   if (letter === 'j') {
-    const member = memberOf(origin, entry.seconds, entry.body)
-    return member === null ? null : { kind: 'join', version, member }
+    const member = memberOf(origin, seconds, entry.body)
+    return member === null ? null : { kind: 'join', version, at, member }
   }
   const { body } = entry
   if (letter !== 'l' || (body !== 'stopped' && body !== 'dead')) return null
-  return { kind: body, version, origin }
+  return { kind: body, version, at, origin }
 }
 
 const HEAD = /^([jl])([0-9a-f]{16}),([1-9]\d{0,14})$/

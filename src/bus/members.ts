@@ -21,7 +21,7 @@ export interface MemberSnapshot {
 }
 
 /** Redis was asked for all of them. */
-interface Renewal {
+export interface Renewal {
   /** Read since then. */
   readonly changes: MemberChange[]
   /** Null before it has answered. */
@@ -34,6 +34,7 @@ export class Members {
   #members: ReadonlyMap<string, Member> = new Map()
   #sorted: readonly Member[] = []
   #version = 0
+  #epoch = 0
   /** Are they known at all? */
   #isKnown = false
   #renewal: Renewal | null = null
@@ -51,6 +52,11 @@ export class Members {
   /** Which change was the last one without a hole before it; 0 for none. */
   get version(): number {
     return this.#version
+  }
+
+  /** The epoch of the log at that change. */
+  get epoch(): number {
+    return this.#epoch
   }
 
   /** Is a snapshot under way, or to be reached? */
@@ -84,19 +90,21 @@ export class Members {
     }
     if (!this.#isKnown || change.version <= this.#version) return
     // Behind a hole the version stays, so that it is noticed.
-    if (change.version === this.#version + 1) this.#version = change.version
+    if (change.version === this.#version + 1) this.#reach(change)
     this.#set(changed(this.#members, change, this.#limits.membersMax), [change])
   }
 
   /** Redis is being asked for a snapshot. Another one, which was not reached, does not count. */
-  beginRenewal(): void {
-    this.#renewal = { changes: [], snapshot: null }
+  beginRenewal(): Renewal {
+    const renewal: Renewal = { changes: [], snapshot: null }
+    this.#renewal = renewal
+    return renewal
   }
 
   /** @param snapshot null if there was no answer */
-  endRenewal(snapshot: MemberSnapshot | null, readAfter: Cursor): void {
-    if (this.#renewal === null) return
-    this.#renewal.snapshot = snapshot
+  endRenewal(renewal: Renewal, snapshot: MemberSnapshot | null, readAfter: Cursor): void {
+    if (this.#renewal !== renewal) return
+    renewal.snapshot = snapshot
     if (snapshot === null) this.#renewal = null
     else this.reached(readAfter)
   }
@@ -111,14 +119,19 @@ export class Members {
     let members: ReadonlyMap<string, Member> = new Map(
       snapshot.members.slice(0, membersMax).map((member) => [member.origin, member]),
     )
-    this.#version = snapshot.version
+    this.#reach(snapshot)
     for (const change of changes) {
       if (change.version <= this.#version) continue
       members = changed(members, change, membersMax)
-      this.#version = change.version
+      this.#reach(change)
     }
     this.#isKnown = true
     this.#set(members, changes)
+  }
+
+  #reach({ version, at }: Pick<MemberSnapshot, 'version' | 'at'>): void {
+    this.#version = version
+    this.#epoch = at.epoch
   }
 
   #set(members: ReadonlyMap<string, Member>, changes: readonly MemberChange[]): void {

@@ -5,7 +5,7 @@ import { type NodeLimits, nodeLimits } from '../core/bus-limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import type { BusKeys } from './bus-keys.ts'
 import { MEMBERS_ORIGIN, type Member, memberText, parseMember } from './member-entry.ts'
-import type { MemberSnapshot } from './members.ts'
+import type { MemberSnapshot, Members } from './members.ts'
 import type { RedisConnection, RedisFailure } from './redis-connection.ts'
 import { loadScripts } from './scripts.ts'
 import { parseId } from './stream-entry.ts'
@@ -61,7 +61,7 @@ if type(id) == 'table' then
   return id
 end
 if ARGV[1] == 'join' then
-  redis.call('HSET', KEYS[3], ARGV[2], time .. ' ' .. ARGV[3])
+  redis.call('HSET', KEYS[3], ARGV[2], ARGV[4] .. ' ' .. time .. ' ' .. ARGV[3])
 else
   redis.call('HDEL', KEYS[3], ARGV[2])
   redis.call('DEL', KEYS[4])
@@ -72,17 +72,27 @@ redis.call('SET', KEYS[2], batch, 'EX', ARGV[6])
 return 'done'`
 
 /*
- * All members. If the asking node knows a later version, Redis has lost it: a kill, a failover or
- * FLUSHALL. Then those that the node knows are members, too; whoever is not there any more is
- * found dead later.
+ * All members. If the asking node knows a later version, Redis has lost it: by a kill, a failover
+ * or FLUSHALL. Then those that the node knows are members, and those that have joined since, in a
+ * later epoch; whoever is not there any more is found dead later.
  *
- * KEYS members, log · ARGV version that the node knows, and its members: origin and text of each
+ * KEYS members, log · ARGV version that the node knows, epoch of then, and its members: origin and
+ * text of each
  * Answers the version, the last id of the log, and the members.
  */
 const MEMBERS = `${WHOLE}
 local version = whole(redis.call('HGET', KEYS[1], 'version'))
 if version < tonumber(ARGV[1]) then
-  for at = 2, #ARGV, 2 do redis.call('HSETNX', KEYS[1], ARGV[at], ARGV[at + 1]) end
+  local isKnown = { version = true }
+  for at = 3, #ARGV, 2 do
+    isKnown[ARGV[at]] = true
+    redis.call('HSETNX', KEYS[1], ARGV[at], ARGV[at + 1])
+  end
+  local all = redis.call('HGETALL', KEYS[1])
+  for at = 1, #all, 2 do
+    local isOld = whole(string.match(all[at + 1], '^(%d+) ')) <= tonumber(ARGV[2])
+    if isOld and not isKnown[all[at]] then redis.call('HDEL', KEYS[1], all[at]) end
+  end
   version = tonumber(ARGV[1]) + 1
   redis.call('HSET', KEYS[1], 'version', string.format('%.0f', version))
 end
@@ -189,13 +199,14 @@ export class NodeScripts {
     return answer.ok ? success(answer.value === 'done') : answer
   }
 
+  /** @param known what the node that asks knows */
   async members(
-    version: number,
-    known: readonly Member[],
+    known: Pick<Members, 'version' | 'epoch' | 'all'>,
   ): Promise<Result<MemberSnapshot, RedisFailure>> {
-    const texts = known.flatMap((member) => [member.origin, memberText(member)])
+    const { version, epoch, all } = known
+    const texts = all.flatMap((member) => [member.origin, memberText(member, epoch)])
     const keys = [this.#keys.members, this.#keys.log]
-    const answer = await this.#run('members', keys, [version, ...texts])
+    const answer = await this.#run('members', keys, [version, epoch, ...texts])
     return answer.ok ? snapshotOf(answer.value) : answer
   }
 

@@ -9,14 +9,17 @@ import { OK, type Result, refused } from '../core/result.ts'
 import { BARRIER, type LogItem, type Publication, type PublishRefusal } from '../log/message-bus.ts'
 import type { FollowChange } from '../log/message-log.ts'
 import { byteCountOf, type EncodedBatch, encodeBatch } from './batch.ts'
+import type { BusMeter } from './bus-meter.ts'
 import { type BatchCondition, conditionOf, hasCondition } from './condition.ts'
 import type { BatchResolution, Resolved } from './conditional-script.ts'
 import { FollowsPublication } from './follows-publication.ts'
 import type { OwnItems } from './shared-window.ts'
 import { type BatchEntry, compareCursors } from './stream-entry.ts'
 
-/** Changes of who follows whom that are made together. */
+/** Changes of who follows whom that are made together, all to the same; none only asks how far the
+ * log is. */
 export interface FollowRequest {
+  readonly follows: boolean
   readonly changes: readonly FollowChange[]
   readonly perUserMax: number | null
 }
@@ -37,8 +40,12 @@ export interface OwnBatch {
   readonly condition: BatchCondition | null
   readonly byteCount: number
   readonly sinceMs: number
+  /** When it was sent first. */
+  readonly sentMs: number
   /** Null once the publishers were told that nobody knows. */
   publications: readonly (Publication | null)[] | null
+  /** The epoch in which Redis was asked what becomes of it, if it has a condition. */
+  askedIn: number
   /** What it repeats, as Redis has told; publishers are told once that was read here. */
   repeated: Cursor | null
   /** Has it its outcome? */
@@ -49,6 +56,8 @@ export interface PublishQueueOptions {
   readonly origin: string
   readonly limits: BusLimits
   readonly clock: Clock
+  /** Counts refusals, and measures how long batches take. */
+  readonly meter: BusMeter
 }
 
 export class PublishQueue {
@@ -79,6 +88,12 @@ export class PublishQueue {
     return this.#bytes
   }
 
+  /** How long the oldest of them has been here; 0 if there is none. */
+  get oldestAgeMs(): number {
+    const sinceMs = (this.#resolved[0] ?? this.#sent.at(0) ?? this.#waiting.at(0))?.sinceMs
+    return sinceMs === undefined ? 0 : this.#options.clock.elapsedMs() - sinceMs
+  }
+
   get hasWaiting(): boolean {
     return this.#waiting.length > 0
   }
@@ -99,23 +114,17 @@ export class PublishQueue {
     return [...this.#resolved, ...sent.filter(({ isSettled }) => !isSettled)]
   }
 
-  /** The last batch before another that was not resolved to nothing, as far as this node knows. */
-  previousOf({ batch }: OwnBatch): number {
-    const before = this.sent.findLast((own) => own.batch < batch)
-    return Math.max(this.#lastLogged, before?.batch ?? 0)
-  }
-
   /** Hot path: once an item. */
   push(item: LogItem, publication: Publication | null): Result<void, 'full'> {
     if (item !== BARRIER && 'follows' in item) {
-      return this.pushFollows({ changes: [item], perUserMax: null }, publication)
+      const { follows } = item
+      return this.pushFollows({ follows, changes: [item], perUserMax: null }, publication)
     }
     return this.#push(item, publication, 1, byteCountOf(item), hasCondition(item))
   }
 
   pushFollows(request: FollowRequest, publication: Publication | null): Result<void, 'full'> {
-    const { length } = request.changes
-    return this.#push(request, publication, length, byteCountOfWaiting(request), true)
+    return this.#push(request, publication, countOf(request), byteCountOfWaiting(request), true)
   }
 
   #push(
@@ -125,9 +134,12 @@ export class PublishQueue {
     bytes: number,
     isAlone: boolean,
   ): Result<void, 'full'> {
-    const { limits, clock } = this.#options
-    if (this.#messages + count > limits.queueMessagesMax) return refused('full')
-    if (this.#bytes + bytes > limits.queueBytesMax) return refused('full')
+    const { limits, clock, meter } = this.#options
+    const isTooMany = this.#messages + count > limits.queueMessagesMax
+    if (isTooMany || this.#bytes + bytes > limits.queueBytesMax) {
+      meter.countRefused('full', 1)
+      return refused('full')
+    }
     this.#messages += count
     this.#bytes += bytes
     this.#waiting.push({ item, publication, sinceMs: clock.elapsedMs(), isAlone })
@@ -161,7 +173,7 @@ export class PublishQueue {
     this.#waiting.shift()
     const isFollows = item !== BARRIER && 'changes' in item
     const items = isFollows ? item.changes : [item]
-    const condition = conditionOf(items, isFollows ? item.perUserMax : null)
+    const condition = isFollows ? followCondition(item) : conditionOf(items)
     const byteCount = byteCountOfWaiting(item)
     return this.#send({ items, publications: [publication], condition, byteCount, sinceMs })
   }
@@ -171,7 +183,9 @@ export class PublishQueue {
   ): OwnBatch {
     const content = encodeBatch(own.items, own.publications ?? [])
     const batch = this.#nextBatch++
-    const sent: OwnBatch = { ...own, batch, content, repeated: null, isSettled: false }
+    const sentMs = this.#options.clock.elapsedMs()
+    const state = { askedIn: 0, repeated: null, isSettled: false }
+    const sent: OwnBatch = { ...own, batch, content, sentMs, ...state }
     this.#sent.push(sent)
     return sent
   }
@@ -186,6 +200,8 @@ export class PublishQueue {
         ? this.#sent.at(0)
         : this.#resolved.find(({ batch }) => batch === entry.batch)
     if (own === undefined) return null
+    const { clock, meter } = this.#options
+    meter.roundTripSeconds.record((clock.elapsedMs() - own.sentMs) / 1_000)
     this.#settle(own)
     const publications = own.publications ?? []
     if (own.condition?.kind === 'follows') {
@@ -196,7 +212,7 @@ export class PublishQueue {
     }
     if (own.content.head === entry.head) return { items: own.items, publications }
     // Somebody has changed it in Redis; what it is now is what all nodes get.
-    refuse(publications, 'unknown')
+    this.#refuse(publications, 'unknown')
     return null
   }
 
@@ -213,7 +229,8 @@ export class PublishQueue {
       if (condition === null || (condition.kind === 'key' && own.batch === logged)) {
         this.#lastLogged = Math.max(this.#lastLogged, own.batch)
         for (const publication of this.#settle(own)) publication?.onAccepted(place, false)
-      } else if (repeated !== null && repeated.epoch === place.epoch) {
+      } else if (repeated !== null && own.askedIn === place.epoch) {
+        // It stands before the place in this epoch, too.
         this.#tellRepeated(own, repeated)
       } else if (!own.isSettled) {
         own.repeated = null
@@ -237,7 +254,7 @@ export class PublishQueue {
       for (const publication of this.#settle(own)) publication?.onAccepted(cursor, false)
     } else {
       const why = REFUSALS[resolution]
-      if (why !== undefined) refuse(this.#settle(own), why)
+      if (why !== undefined) this.#refuse(this.#settle(own), why)
     }
   }
 
@@ -272,20 +289,20 @@ export class PublishQueue {
       this.#dropFirst('unavailable')
     }
     for (const own of this.#resolved) {
-      if (own.sinceMs <= oldestMs) refuse(this.#settle(own), 'unknown')
+      if (own.sinceMs <= oldestMs) this.#refuse(this.#settle(own), 'unknown')
     }
     for (let at = 0; at < this.#sent.length; at++) {
       const own = this.#sent.at(at) as OwnBatch
       if (own.sinceMs > oldestMs) return
       if (own.isSettled) continue
-      refuse(own.publications ?? [], 'unknown')
+      this.#refuse(own.publications ?? [], 'unknown')
       own.publications = null
     }
   }
 
   /** Refuses all of it, for the last time. */
   close(): void {
-    for (const own of this.sent) refuse(this.#settle(own), 'unknown')
+    for (const own of this.sent) this.#refuse(this.#settle(own), 'unknown')
     while (this.hasWaiting) this.#dropFirst('unavailable')
   }
 
@@ -293,20 +310,25 @@ export class PublishQueue {
     const first = this.#waiting.shift()
     if (first === undefined) return
     const { item, publication } = first
-    this.#messages -= item !== BARRIER && 'changes' in item ? item.changes.length : 1
+    this.#messages -= countOf(item)
     this.#bytes -= byteCountOfWaiting(item)
-    publication?.onRefused(why)
+    this.#refuse([publication], why)
   }
 
   /** It has its outcome. Answers who is to be told; nobody if it had one before. */
   #settle(own: OwnBatch): readonly (Publication | null)[] {
     if (own.isSettled) return []
     own.isSettled = true
-    this.#messages -= own.items.length
+    this.#messages -= Math.max(1, own.items.length)
     this.#bytes -= own.byteCount
     if (this.#resolved.length > 0) this.#resolved = this.#resolved.filter((one) => one !== own)
     this.#dropSettled()
     return own.publications ?? []
+  }
+
+  #refuse(publications: readonly (Publication | null)[], why: PublishRefusal): void {
+    this.#options.meter.countRefused(why, publications.length)
+    for (const publication of publications) publication?.onRefused(why)
   }
 
   #dropSettled(): void {
@@ -322,11 +344,16 @@ const REFUSALS: Partial<Record<BatchResolution, PublishRefusal>> = {
   unclear: 'unknown',
 }
 
+function followCondition({ changes, follows, perUserMax }: FollowRequest): BatchCondition {
+  return { kind: 'follows', follows, items: changes, perUserMax }
+}
+
+/** Places in the queue. */
+function countOf(item: LogItem | FollowRequest): number {
+  return item !== BARRIER && 'changes' in item ? Math.max(1, item.changes.length) : 1
+}
+
 function byteCountOfWaiting(item: LogItem | FollowRequest): number {
   if (item === BARRIER || !('changes' in item)) return byteCountOf(item)
   return item.changes.reduce((sum, change) => sum + byteCountOf(change), 0)
-}
-
-function refuse(publications: readonly (Publication | null)[], why: PublishRefusal): void {
-  for (const publication of publications) publication?.onRefused(why)
 }

@@ -8,6 +8,7 @@ import { wrongAccounts, wrongFollows } from './accounts.fixture.ts'
 import { RedisNode } from './bus.fixture.ts'
 import { sameMembers, settled } from './cluster.fixture.ts'
 import { followsIn } from './follow-graph.fixture.ts'
+import { Servers } from './servers.fixture.ts'
 
 const NODES = 3
 
@@ -35,7 +36,7 @@ export interface RandomRun {
 export class RandomFaults implements AsyncDisposable {
   readonly done: string[] = []
   readonly #random: RandomBelow
-  readonly #redis: RedisServer
+  readonly #servers: Servers
   readonly #proxies: readonly TcpProxy[]
   readonly #nodes: readonly RedisNode[]
   readonly #counts = Array.from({ length: NODES }, () => 0)
@@ -50,21 +51,23 @@ export class RandomFaults implements AsyncDisposable {
     const proxies = await Promise.all(
       Array.from({ length: NODES }, () => TcpProxy.start(redis.port)),
     )
+    const servers = new Servers(redis, proxies)
+    if (random(3) === 0) await servers.addReplica()
     // As by a connection of its own: faults are for the bus.
-    const load = () => followsIn((name, ...args) => redis.command(name, ...args))
+    const load = () => followsIn((name, ...args) => servers.master.command(name, ...args))
     const options = { ...LIMITS, load }
     const nodes = await Promise.all(proxies.map(({ url }) => RedisNode.start(url, options)))
-    return new RandomFaults(random, redis, proxies, nodes)
+    return new RandomFaults(random, servers, proxies, nodes)
   }
 
   private constructor(
     random: RandomBelow,
-    redis: RedisServer,
+    servers: Servers,
     proxies: readonly TcpProxy[],
     nodes: readonly RedisNode[],
   ) {
     this.#random = random
-    this.#redis = redis
+    this.#servers = servers
     this.#proxies = proxies
     this.#nodes = nodes
   }
@@ -76,7 +79,7 @@ export class RandomFaults implements AsyncDisposable {
     await sameMembers(this.#nodes)
     await Promise.all(this.#following)
     const figures = this.#nodes.map(({ redis }) => redis.figures)
-    const load = () => followsIn((name, ...args) => this.#redis.command(name, ...args))
+    const [{ load }] = this.#nodes as readonly [RedisNode]
     return {
       wrong: [...wrongAccounts(this.#nodes), ...(await wrongFollows(this.#nodes, load))],
       repeated: this.#nodes.reduce((sum, { listener }) => sum + listener.repeated.size, 0),
@@ -108,7 +111,8 @@ export class RandomFaults implements AsyncDisposable {
       const what = (['requests', 'answers', 'both'] as const)[this.#random(3)]
       if (what !== undefined) this.#do(`swallow ${what} of ${at}`, () => proxy.swallow(what))
     } else if (kind < 93) this.#toggle(at, proxy)
-    else if (kind < 95) this.#do(`delay ${at}`, () => this.#delay(proxy))
+    else if (kind < 94) this.#do(`delay ${at}`, () => this.#delay(proxy))
+    else if (kind < 95) this.#do('hold', () => this.#servers.hold())
     else if (kind < 97) await this.#restart()
     else if (kind < 98) await this.#empty()
     else this.#freeze()
@@ -167,21 +171,26 @@ export class RandomFaults implements AsyncDisposable {
   }
 
   async #restart(): Promise<void> {
-    this.done.push('restart')
     this.#isPaused = false
-    await this.#redis.restart()
+    if (this.#servers.hasReplica) {
+      this.done.push('fail over')
+      await this.#servers.failOver()
+      return
+    }
+    this.done.push('restart')
+    await this.#servers.master.restart()
   }
 
   async #empty(): Promise<void> {
     if (this.#isPaused) return
     this.done.push('FLUSHALL')
-    await this.#redis.command('FLUSHALL')
+    await this.#servers.master.command('FLUSHALL')
   }
 
   #freeze(): void {
     this.#do(this.#isPaused ? 'resume' : 'pause', () => {
-      if (this.#isPaused) this.#redis.resume()
-      else this.#redis.pause()
+      if (this.#isPaused) this.#servers.master.resume()
+      else this.#servers.master.pause()
     })
     this.#isPaused = !this.#isPaused
   }
@@ -196,7 +205,7 @@ export class RandomFaults implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isPaused) this.#freeze()
-    for (const one of [...this.#nodes, ...this.#proxies, this.#redis]) {
+    for (const one of [...this.#nodes, ...this.#proxies, this.#servers]) {
       await one[Symbol.asyncDispose]()
     }
   }

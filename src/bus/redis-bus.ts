@@ -11,6 +11,7 @@ import {
 } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
+import type { HistogramFigures } from '../core/histogram.ts'
 import type { RedisAddress } from '../core/redis-address.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import type {
@@ -24,6 +25,7 @@ import type {
 import type { FollowPair } from '../subscriptions/shared.ts'
 import type { InternName } from './batch.ts'
 import { busKeys } from './bus-keys.ts'
+import { BusMeter } from './bus-meter.ts'
 import { BusSession } from './bus-session.ts'
 import { FollowsPublication } from './follows-publication.ts'
 import type { InboxEntry } from './inbox-entry.ts'
@@ -35,7 +37,9 @@ import { NodeRequests } from './node-requests.ts'
 import { PublishQueue } from './publish-queue.ts'
 import { AWAY, type RedisCommands } from './redis-commands.ts'
 import type { Argument, RedisFailure } from './redis-connection.ts'
+import type { RedisInfo } from './redis-info.ts'
 import { type LinkState, RedisLink, type RedisSession } from './redis-link.ts'
+import { RedisWatch } from './redis-watch.ts'
 import { SharedReceipts } from './shared-receipts.ts'
 import { SharedWindow, type WindowCounts } from './shared-window.ts'
 
@@ -61,7 +65,8 @@ export interface RedisBusOptions {
   /**
    * Called when the items that the listener gets do not tell any more who follows whom: after a
    * gap, or when Redis has lost everything. It is as the sets in Redis have it: whoever keeps it
-   * reads them anew, and then makes the changes that have come since it began to read.
+   * reads them anew, by {@link RedisBus.readAll} before and after, and then makes the changes that
+   * have come since it began.
    */
   readonly onFollowsLost?: () => void
   readonly nodeLimits?: NodeLimits
@@ -71,14 +76,28 @@ export interface RedisBusOptions {
   readonly onChange?: (state: LinkState) => void
 }
 
-export interface BusFigures extends WindowCounts {
+/** How it is with the bus: counts since the start, and what is so now. */
+export interface BusState extends WindowCounts {
   readonly link: LinkState
   /** Is everything read, has nothing to be added again, and can messages be added? */
   readonly isReady: boolean
+  readonly epoch: number
+  /** Messages and changes of the log that were not read here; null if nobody knows. */
+  readonly behind: number | null
   readonly queuedMessages: number
   readonly queuedBytes: number
+  readonly queueMessagesMax: number
+  readonly queueBytesMax: number
+  /** How long the oldest that is queued has been; 0 if none is. */
+  readonly oldestAgeMs: number
   /** Batches that were added. */
   readonly added: number
+  /** Entries that were read. */
+  readonly read: number
+  readonly refused: Readonly<BusMeter['refused']>
+  readonly roundTripSeconds: HistogramFigures
+  /** Of the last server that was there, as it said last; null before the first one. */
+  readonly info: RedisInfo | null
   /** Nodes that are there, this one included. */
   readonly members: number
   /** Questions, answers and reports to other nodes that were not sent. */
@@ -95,23 +114,27 @@ export class RedisBus implements MessageBus, RedisCommands {
   readonly requests: NodeRequests
   /** What became of messages on all of them. */
   readonly receipts: SharedReceipts
+  /** Which start of this node it is, as other nodes know it. */
+  readonly origin: string
   readonly #sender: InboxSender
   readonly #window: SharedWindow
   readonly #queue: PublishQueue
   readonly #link: RedisLink
   readonly #expiry: Timer
   readonly #limits: BusLimits
+  readonly #meter = new BusMeter()
   #session: BusSession | null = null
   #membership: Membership | null = null
-  #added = 0
+  #watch: RedisWatch | null = null
   #isClosed = false
   #isFlushing = false
 
   constructor(options: RedisBusOptions) {
     const { limits = busLimits, clock, origin, listener, intern } = options
     const ofNodes = options.nodeLimits ?? nodeLimits
+    this.origin = origin
     this.#limits = limits
-    this.#queue = new PublishQueue({ origin, limits, clock })
+    this.#queue = new PublishQueue({ origin, limits, clock, meter: this.#meter })
     const members = new Members(ofNodes, options.memberListener)
     const sender = new InboxSender(ofNodes)
     const receipts = new SharedReceipts({ sender, clock, limits: ofNodes })
@@ -154,6 +177,8 @@ export class RedisBus implements MessageBus, RedisCommands {
   ): Promise<void> {
     const { origin, clock, node, limits = busLimits } = options
     const keys = busKeys(options.prefix)
+    const { infoEveryMs } = options.redisLimits ?? redisLimits
+    this.#watch = new RedisWatch(connections, infoEveryMs)
     const [window, sender, members] = [this.#window, this.#sender, this.members]
     this.#membership = new Membership({
       ...{ connections, keys, origin, node, clock, members, window, sender },
@@ -164,9 +189,10 @@ export class RedisBus implements MessageBus, RedisCommands {
       queue: this.#queue,
       membership: this.#membership,
       onInbox: (entries) => this.#onInbox(entries),
-      onAdded: () => this.#added++,
+      meter: this.#meter,
     })
     await this.#session.run()
+    this.#watch.stop()
     this.#session = null
     this.#membership = null
   }
@@ -188,17 +214,35 @@ export class RedisBus implements MessageBus, RedisCommands {
     return this.#window.reached
   }
 
-  get figures(): BusFigures {
+  /** Is everything read, has nothing to be added again, and can messages be added? */
+  get isReady(): boolean {
+    return this.#session?.isReady === true && this.#window.isWhole
+  }
+
+  get figures(): BusState {
+    const { added, read, refused, roundTripSeconds } = this.#meter
+    const { queueMessagesMax, queueBytesMax } = this.#limits
     return {
       ...this.#window.counts,
       link: this.#link.state,
-      isReady: this.#session?.isReady === true && this.#window.isWhole,
+      isReady: this.isReady,
+      epoch: this.#window.cursor.epoch,
+      behind: this.#session?.behind ?? null,
       queuedMessages: this.#queue.messages,
       queuedBytes: this.#queue.bytes,
-      added: this.#added,
+      ...{ queueMessagesMax, queueBytesMax, added, read },
+      oldestAgeMs: this.#queue.oldestAgeMs,
+      refused: { ...refused },
+      roundTripSeconds: roundTripSeconds.figures(),
+      info: this.#watch?.info ?? null,
       members: this.members.all.length,
       unsent: this.#sender.dropped,
     }
+  }
+
+  /** What is in the log up to here, the listener has had. */
+  get readUpTo(): Cursor {
+    return this.#window.readAfter
   }
 
   numberOf(cursor: Cursor): number | null {
@@ -241,8 +285,32 @@ export class RedisBus implements MessageBus, RedisCommands {
     if (pairs.length === 0) return Promise.resolve(success(0))
     const { promise, resolve } = Promise.withResolvers<Result<number, PublishRefusal>>()
     const changes = pairs.map(({ user, subject }) => ({ user, subject, follows }))
-    const request = { changes, perUserMax }
+    const request = { follows, changes, perUserMax }
     const pushed = this.#queue.pushFollows(request, new FollowsPublication(resolve))
+    if (pushed.ok) this.#flushSoon()
+    else resolve(pushed)
+    return promise
+  }
+
+  /**
+   * Settles once this node has read all that is in the log now, with where that was. Whoever reads
+   * the sets of who follows whom calls it before and after: if the epoch is the same, what was read
+   * and the changes that came meanwhile make what all nodes know. If not, it is to be read again.
+   */
+  readAll(): Promise<Result<Cursor, PublishRefusal>> {
+    if (this.#isClosed) return Promise.resolve(refused('closed'))
+    const { promise, resolve } = Promise.withResolvers<Result<Cursor, PublishRefusal>>()
+    const tell = (cursor: Cursor) => resolve(success(cursor))
+    const pushed = this.#queue.pushFollows(
+      { follows: true, changes: [], perUserMax: null },
+      {
+        onAccepted: tell,
+        onRepeated: tell,
+        onRefused: (why) => resolve(refused(why)),
+        settle: () => undefined,
+        late: () => undefined,
+      },
+    )
     if (pushed.ok) this.#flushSoon()
     else resolve(pushed)
     return promise

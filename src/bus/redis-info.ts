@@ -14,6 +14,8 @@ export interface RedisInfo {
   /** What goes when memory is short; `noeviction` is right for the bus. */
   readonly evictionPolicy: string
   readonly usedBytes: number
+  /** Memory that it may use; null for any. */
+  readonly limitBytes: number | null
 }
 
 /** The sections that {@link parseInfo} reads. */
@@ -51,8 +53,15 @@ export function parseInfo(answer: unknown): Result<RedisInfo> {
     isLoading: fields.get('loading') === '1',
     isDurable: fields.get('aof_enabled') === '1',
     evictionPolicy: fields.get('maxmemory_policy') ?? 'unknown',
-    usedBytes: Number(fields.get('used_memory') ?? 0),
+    usedBytes: bytesOf(fields.get('used_memory')) ?? 0,
+    limitBytes: bytesOf(fields.get('maxmemory')),
   })
+}
+
+/** Null for 0, which stands for no limit, and for what is no number. */
+function bytesOf(digits: string | undefined): number | null {
+  const bytes = Number(digits)
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : null
 }
 
 /** Why the bus cannot use it now; null if it can. */

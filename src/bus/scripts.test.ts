@@ -3,63 +3,14 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
-import type { Cursor } from '../core/cursor.ts'
 import { about } from '../log/log.fixture.ts'
-import type { AppendRequest } from './append-request.ts'
 import { encodeBatch } from './batch.ts'
-import { busKeys } from './bus-keys.ts'
 import { connected } from './redis.fixture.ts'
 import type { RedisConnection } from './redis-connection.ts'
-import { BusScripts } from './scripts.ts'
-import { idText, parseEntries } from './stream-entry.ts'
+import { LEFT, NOWHERE, RIGHT, ScriptCluster } from './scripts.fixture.ts'
 
-const [LEFT, RIGHT] = ['1'.repeat(16), '2'.repeat(16)]
-const NOWHERE: Cursor = { epoch: 0, number: 0 }
-
-/** One cluster, whose keys have a prefix of their own. */
-class Cluster {
-  readonly scripts: BusScripts
-  readonly prefix: string
-  readonly #connection: RedisConnection
-
-  constructor(connection: RedisConnection, scripts: BusScripts, prefix: string) {
-    this.#connection = connection
-    this.scripts = scripts
-    this.prefix = prefix
-  }
-
-  async hello(mine = NOWHERE, batches: readonly (readonly [string, number])[] = [], keyLines = '') {
-    const answer = await this.scripts.hello(LEFT, {
-      cursor: mine,
-      batches,
-      keyLines: () => keyLines,
-    })
-    if (!answer.ok) throw new Error(answer.why.text)
-    return answer.value
-  }
-
-  async append(epoch: number, batch: number, other: Partial<AppendRequest> = {}) {
-    const content = encodeBatch([about(1, 'a'), about(1, 'b'), about(1, 'c')])
-    const request = { origin: LEFT, mayBeFirst: false, content, minId: '0-0' }
-    const answer = await this.scripts.append({ ...request, epoch, batch, ...other })
-    return answer.ok ? answer.value : answer.why.text
-  }
-
-  async command(name: string, ...args: string[]): Promise<unknown> {
-    const answer = await this.#connection.send(name, args)
-    return answer.ok ? answer.value : answer.why.text
-  }
-
-  /** Each entry as its id and what it is. */
-  async entries(): Promise<string[]> {
-    const key = `${this.prefix}log`
-    const answer = await this.command('XREAD', 'STREAMS', key, '0-0')
-    return (parseEntries(answer, key) ?? []).map((entry) => {
-      if (entry.kind === 'batch') return `${idText(entry.at)} batch ${entry.batch}`
-      if (entry.kind === 'fork') return `${idText(entry.at)} behind ${idText(entry.base)}`
-      return `${idText(entry.at)} ${entry.kind}`
-    })
-  }
+function secondsAgo(seconds: number): string {
+  return String(Math.floor(Date.now() / 1_000) - seconds)
 }
 
 describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
@@ -76,11 +27,8 @@ describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
     await redis[Symbol.asyncDispose]()
   })
 
-  async function newCluster(): Promise<Cluster> {
-    const prefix = `scripts-${++clusters}:`
-    const scripts = await BusScripts.load(connection, busKeys(prefix), 60)
-    if (!scripts.ok) throw new Error(scripts.why.text)
-    return new Cluster(connection, scripts.value, prefix)
+  function newCluster(): Promise<ScriptCluster> {
+    return ScriptCluster.open(connection, `scripts-${++clusters}:`)
   }
 
   test('an empty log gets an epoch, which is the time, and keeps it', async () => {
@@ -213,13 +161,55 @@ describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
     expect(ids.at(-1)).toBe(`${epoch}-50 batch 50`)
   })
 
+  test('a log that is gone gets the keys of messages back, for the time that is left', async () => {
+    const cluster = await newCluster()
+    const { epoch } = (await cluster.hello()).top
+    await cluster.command('DEL', `${cluster.prefix}log`)
+    const seconds = Math.floor(Date.now() / 1_000)
+    const lines = [
+      `aa ${seconds - 100} - 0 ${epoch}-1 11\n`,
+      `bb ${seconds - 301} - 0 ${epoch}-2 22\n`,
+      // As of a clock that was set back.
+      `cc ${seconds + 1_000} - 0 ${epoch}-3 33\n`,
+    ].join('')
+    await cluster.hello({ epoch, number: 3 }, [], lines)
+    const leftMs = async (hash: string) =>
+      Number(await cluster.command('PTTL', `${cluster.prefix}log:key:${hash}`))
+    expect(Math.abs((await leftMs('aa')) - 200_000)).toBeLessThan(3_000)
+    expect(await leftMs('bb')).toBe(-2)
+    expect(Math.abs((await leftMs('cc')) - 300_000)).toBeLessThan(3_000)
+    expect(await cluster.command('GET', `${cluster.prefix}log:key:aa`)).toBe(`- 0 ${epoch}-1 11`)
+  })
+
+  test.each([
+    ['all that there were', 'all', 0],
+    ['it cannot say which', 'none', 1],
+    ['those of a part of their time', 200, 1],
+    ['those of longer than their time', 400, 0],
+  ] as const)(
+    'tells of a gap then unless its node knows enough: %s',
+    async (_, sinceWhen, gaps) => {
+      const since = typeof sinceWhen === 'number' ? secondsAgo(sinceWhen) : sinceWhen
+      const cluster = await newCluster()
+      const { epoch } = (await cluster.hello()).top
+      await cluster.command('DEL', `${cluster.prefix}log`)
+      const { top } = await cluster.hello({ epoch, number: 3 }, [], '', since)
+      expect(top.number).toBe(3 + gaps)
+      const entries = await cluster.entries()
+      expect(entries).toHaveLength(1 + gaps)
+      expect(entries.at(-1)).toBe(
+        gaps > 0 ? `${top.epoch}-4 lost` : `${top.epoch}-3 behind ${epoch}-3`,
+      )
+    },
+  )
+
   test('a key of another kind is told as what it is', async () => {
     const cluster = await newCluster()
     await cluster.command('SET', `${cluster.prefix}log`, 'mine')
     const answer = await cluster.scripts.hello(LEFT, {
       cursor: NOWHERE,
       batches: [],
-      keyLines: () => '',
+      keys: { lines: '', since: 'all' },
     })
     expect(answer.ok ? '' : answer.why.text).toContain('WRONGTYPE')
   })

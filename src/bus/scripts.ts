@@ -17,13 +17,14 @@ import { parseId } from './stream-entry.ts'
  * the clock was set back. If nothing is there, or what is there is not ours, the new epoch begins
  * behind the last entry that the asking node has, and the last batches are those that it has read:
  * one that its node has not read back would be added a second time. The keys of messages are those
- * in its window: one that is forgotten early would let its message go out twice. Who follows whom
- * is gone.
+ * that it knows: one that is forgotten early would let its message go out twice. If it may not know
+ * all that count, all nodes are told of a gap. Who follows whom is gone.
  *
  * KEYS log, state, origin · ARGV epoch and number of the asking node's last entry; the last batches
  * that it has read as "<origin> <batch> …", or nothing, and then it is asked for them if need be;
  * what the keys of origins begin with; seconds that they are kept; the keys of messages as lines of
- * "<hash> <seconds since 1970> <value>"; what they begin with; milliseconds that they are kept
+ * "<hash> <seconds since 1970> <value>"; what they begin with; milliseconds that they are kept;
+ * from which second on it knows all, or `all`, or `none`
  * Answers the last id, and the last batch of this origin or nil.
  */
 const HELLO = `
@@ -66,6 +67,13 @@ if isForeign or epoch ~= knownEpoch or known[2] ~= run or isBehind then
     'batches', isForeign and ARGV[3] or '')
   redis.call('HSET', KEYS[2], 'epoch', string.format('%.0f', next), 'run', run)
   epoch = next
+  if isForeign and mineEpoch > 0 and ARGV[9] ~= 'all' then
+    local since = tonumber(ARGV[9])
+    if not since or (tonumber(time[1]) - since) * 1000 <= tonumber(ARGV[8]) then
+      number = number + 1
+      redis.call('XADD', KEYS[1], string.format('%.0f-%.0f', epoch, number), 'lost', '1')
+    end
+  end
 end
 return { string.format('%.0f-%.0f', epoch, number), redis.call('GET', KEYS[3]) }`
 
@@ -152,8 +160,8 @@ export interface Hello {
 export interface LogReaderState {
   readonly cursor: Cursor
   readonly batches: Iterable<readonly [string, number]>
-  /** The keys of messages in its window: see the script. */
-  keyLines(): string
+  /** The keys of messages that it knows: see the script. */
+  readonly keys: { readonly lines: string; readonly since: string }
 }
 
 /** Answers by what they are called. */
@@ -201,21 +209,27 @@ export class BusScripts {
 
   /** @param reader how far its node has read; asked for the batches only if need be */
   async hello(origin: string, reader: LogReaderState): Promise<Result<Hello, RedisFailure>> {
-    const first = await this.#hello(origin, reader.cursor, '', '')
+    const first = await this.#hello(origin, reader.cursor, '', NO_KEYS)
     if (!first.ok || first.value !== 'batches') return helloOf(first)
     // Both as they are now: meanwhile more may have been read.
     const texts = Array.from(reader.batches, ([one, batch]) => `${one} ${batch}`)
     const list = texts.length === 0 ? '-' : texts.join(' ')
-    return helloOf(await this.#hello(origin, reader.cursor, list, reader.keyLines()))
+    return helloOf(await this.#hello(origin, reader.cursor, list, reader.keys))
   }
 
-  #hello(origin: string, { epoch, number }: Cursor, batches: string, keyLines: string) {
+  #hello(
+    origin: string,
+    { epoch, number }: Cursor,
+    batches: string,
+    messageKeys: LogReaderState['keys'],
+  ) {
     const { log, state } = this.#keys
     const keys = ['3', log, state, this.#keys.originOf(origin)]
     const own = [String(epoch), String(number), batches]
     const origins = [this.#keys.originOf(''), this.#originSeconds]
-    const messageKeys = [keyLines, this.#keys.keyOf(''), String(keyLimits.keptMs)]
-    const args = [this.#hashes.hello, ...keys, ...own, ...origins, ...messageKeys]
+    const { lines, since } = messageKeys
+    const more = [lines, this.#keys.keyOf(''), String(keyLimits.keptMs), since]
+    const args = [this.#hashes.hello, ...keys, ...own, ...origins, ...more]
     return this.#connection.send('EVALSHA', args)
   }
 
@@ -260,6 +274,8 @@ export class BusScripts {
     return appendedOf(await this.#connection.send('EVALSHA', args))
   }
 }
+
+const NO_KEYS = { lines: '', since: 'none' }
 
 const NO_ANSWER = refused({ kind: 'error', text: 'ERR no answer of this script' } as const)
 

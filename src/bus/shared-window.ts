@@ -4,7 +4,6 @@
 import type { BusLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
-import { keyLimits } from '../core/history-limits.ts'
 import { Epochs } from '../log/epochs.ts'
 import { appendItem } from '../log/local-bus.ts'
 import {
@@ -18,15 +17,14 @@ import {
 import type { LogMessage } from '../log/message-log.ts'
 import { memoryLog, type RingLog } from '../log/ring-log.ts'
 import { decodeBatch, type InternName, reportedItems } from './batch.ts'
-import { keyOf } from './condition.ts'
 import { CutPlaces } from './cut-places.ts'
 import { MEMBERS_ORIGIN, type MemberChange, memberChangeOf, VOID } from './member-entry.ts'
 import { bytesOfAll, RecentBatches } from './recent-batches.ts'
+import { RecentKeys } from './recent-keys.ts'
 import {
   type BatchEntry,
   compareCursors,
   type ForkEntry,
-  idText,
   type StreamEntry,
 } from './stream-entry.ts'
 
@@ -77,6 +75,8 @@ export interface WindowCounts {
 
 export class SharedWindow {
   readonly counts: WindowCounts = { forks: 0, gaps: 0, foreign: 0, doubled: 0 }
+  /** Of messages, for a Redis that has lost them. */
+  readonly keys: RecentKeys
   readonly #options: SharedWindowOptions
   readonly #epochs = new Epochs(NOWHERE)
   readonly #recent: RecentBatches
@@ -87,6 +87,8 @@ export class SharedWindow {
   readonly #clock: EntryClock = { seconds: 0, nowMs: entryMs, elapsedMs: entryMs }
   #ring: RingLog
   #readAfter = NOWHERE
+  /** Where Redis had lost everything the last time. */
+  #anewAt = NOWHERE
   /** Are there streams that are to hear of it? */
   #isLive = false
   #tail: Tail | null = null
@@ -98,6 +100,7 @@ export class SharedWindow {
   constructor(options: SharedWindowOptions) {
     const { bytes, limits } = options
     this.#options = options
+    this.keys = new RecentKeys(limits.keysAgainMax)
     this.#recent = new RecentBatches(limits.recentBytesMax)
     this.#cuts = new CutPlaces(bytes, limits.cutEveryBytes)
     this.#ring = this.#newRing(0)
@@ -211,11 +214,13 @@ export class SharedWindow {
     if (!isNext) {
       // What lies between was cut off before it was read here; perhaps a new epoch, too.
       if (at.epoch !== epoch) this.#leave(NOTHING)
+      else this.keys.onGap()
       this.#restart({ epoch: at.epoch, number: at.number - 1 })
     }
     const last = at.number + count - 1
     this.#readAfter = { epoch: at.epoch, number: last }
     this.#clock.seconds = entry.seconds
+    this.#noteKey(items, entry)
     appendAll(this.#ring, items)
     this.#epochs.advance(last)
     if (again !== null && again.number === at.number) this.#epochs.extend(again, count)
@@ -252,6 +257,14 @@ export class SharedWindow {
     })
   }
 
+  /** What has a key is a batch of its own. */
+  #noteKey(items: readonly LogItem[], { at, seconds, count }: BatchEntry): void {
+    this.keys.onEntry(seconds)
+    const [item] = items
+    if (count > 1 || item === undefined || item === BARRIER || !('bytes' in item)) return
+    if (item.key !== null) this.keys.push(item, item.key, at, seconds)
+  }
+
   /** Is the batch one that was not read before? Remembers it. */
   #note(origin: string, batch: number): boolean {
     this.#batches.set(origin, batch)
@@ -281,23 +294,29 @@ export class SharedWindow {
       const publication = reported.includes(index)
         ? this.#options.publicationOf(origin, cursor)
         : (own?.publications[index] ?? null)
+      const item = items[index] as LogItem
       publication?.onAccepted(cursor, isLive)
-      if (isLive) listener.onItem(items[index] as LogItem, cursor, publication)
+      if (isLive || (this.#isLive && isChange(item))) listener.onItem(item, cursor, publication)
     }
   }
 
   #applyFork({ at, base, batches, isAnew }: ForkEntry): void {
     this.counts.forks++
-    if (isAnew && this.#isLive) this.#options.onFollowsLost?.()
+    // Redis has lost the sets, or has those again that it had lost.
+    const isOther = isAnew || compareCursors(base, this.#anewAt) < 0
+    if (isOther && this.#isLive) this.#options.onFollowsLost?.()
+    if (isAnew) this.#anewAt = at
     const { epoch, number } = this.cursor
     const isOfThisLog = epoch !== 0 && this.#epochs.has(base)
     if (!isOfThisLog || !this.#ring.truncate(base.number)) {
       // Of a node that knew nothing of any log, all others know that they may miss something.
       if (base.epoch === 0) this.#recent.clear()
       this.#leave(batches)
+      if (base.epoch === 0) this.keys.onNewStart()
       this.#restart(at)
       return
     }
+    this.keys.truncate(base.number)
     this.#epochs.fork(base, at.epoch)
     if (number > base.number) this.#beginTail({ epoch, number }, base.number)
   }
@@ -347,6 +366,7 @@ export class SharedWindow {
   }
 
   #applyLost(at: Cursor): void {
+    this.keys.onNewStart()
     this.#restart(at)
     this.#isTailLost = false
     this.#orphans = []
@@ -359,6 +379,7 @@ export class SharedWindow {
 
   /** The log has gone another way than this node: it has these batches, and perhaps others. */
   #leave(batches: ReadonlyMap<string, number>): void {
+    this.keys.clear()
     this.#keepOrphans(this.#recent.takeAll())
     this.#batches = new Map(batches)
   }
@@ -392,18 +413,6 @@ export class SharedWindow {
     this.#options.listener.onGap(gap)
   }
 
-  /** The keys of messages that are kept here, the newest ones, for a Redis that has lost them. */
-  keyLines(): string {
-    const { keysAgainMax } = this.#options.limits
-    const seconds = this.#clock.seconds - Math.ceil(keyLimits.keptMs / 1_000)
-    const lines = Array.from(this.#ring.keyedSince(seconds), ({ number, key, seconds: since }) => {
-      const { hash, content } = keyOf(this.#ring.read(number), key)
-      // Its batch is not known any more; that it is in the log says enough.
-      return `${hash} ${since} - 0 ${idText(this.#epochs.cursorOf(number))} ${content}\n`
-    })
-    return lines.slice(-keysAgainMax).join('')
-  }
-
   #newRing(last: number): RingLog {
     const { bytes } = this.#options
     return memoryLog({ bytes, clock: this.#clock, epoch: 0, first: last + 1 })
@@ -422,6 +431,10 @@ interface EntryClock extends Clock {
 
 function entryMs(this: EntryClock): number {
   return this.seconds * 1_000
+}
+
+function isChange(item: LogItem): boolean {
+  return item !== BARRIER && 'follows' in item
 }
 
 function isOfNumbers(item: LogItem): boolean {

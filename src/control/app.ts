@@ -10,6 +10,7 @@ import { answerByApp, responseOf } from '../http/web.ts'
 import type { Settings } from '../hub/settings.ts'
 import { controlRejection, INTERNAL_REFUSAL, refusal } from './answer.ts'
 import type { ControlAuth } from './auth.ts'
+import { type FeedRoutesOptions, feedRoutes } from './feed.ts'
 import { type MessageRoutesOptions, messageRoutes, publishDirectly } from './messages.ts'
 import { metricsRoutes } from './metrics.ts'
 import type { OtherServers } from './other-servers.ts'
@@ -25,6 +26,7 @@ export interface ControlOptions {
   readonly users: UserRoutesOptions
   readonly subjects: SubjectRoutesOptions
   readonly tickets: TicketRoutesOptions
+  readonly feed: FeedRoutesOptions
   readonly stats: StatsSource
   readonly others: OtherServers
   readonly settings: Settings<'userIdMax'>
@@ -87,6 +89,7 @@ function routesOf(options: ControlOptions) {
     .use(subjectRoutes(options.subjects))
     .use(subscriptionRoutes(options.subscriptions))
     .use(ticketRoutes(options.tickets))
+    .use(feedRoutes(options.feed))
     .use(metricsRoutes(options.stats, options.others))
     .use(options.dashboard())
 }

@@ -35,6 +35,23 @@ const KEY: Parameter = {
   schema: { type: 'string', pattern: KEY_PATTERN },
 }
 
+const FEED_QUERY: readonly Parameter[] = [
+  {
+    ...{ name: 'after', in: 'query', schema: { type: 'string' } },
+    description: 'An `id` that the feed has told, or `oldest`; without it the next event is first.',
+  },
+  {
+    ...{ name: 'snapshot', in: 'query', schema: { type: 'boolean', default: false } },
+    description:
+      'Tell who is connected, too: first, or with an id only after a gap. All of them are told once ' +
+      'a line has `"snapshot":"complete"`.',
+  },
+  {
+    ...{ name: 'Last-Event-ID', in: 'header', schema: { type: 'string' } },
+    description: 'The same, of a client that comes back by itself; counts more.',
+  },
+]
+
 /** By method and path; a route without a row is a bug that a test finds. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'post /messages': { id: 'sendMessages' },
@@ -51,6 +68,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'post /subscriptions': { id: 'addSubscriptions' },
   'delete /subscriptions': { id: 'removeSubscriptions' },
   'post /tickets': { id: 'issueTicket' },
+  'get /feed': { id: 'followConnections', others: FEED_QUERY },
   'get /stats': { id: 'getStats' },
   'get /metrics': { id: 'getMetrics' },
   'get /livez': { id: 'checkAlive' },

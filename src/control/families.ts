@@ -78,6 +78,17 @@ export const FAMILIES = {
     'Streams told of a gap, by reason: lost from the window, too many, or an unknown cursor.',
   ),
 
+  comet_feed_events_total: counter(
+    'Connects and disconnects told by the feed; absent without one.',
+  ),
+  comet_feed_limit_bytes: gauge('Bytes that the latest of them take at most, by --feed.'),
+  comet_feed_readers: gauge('Requests that follow the feed.'),
+  comet_feed_readers_cut_total: counter('Those that ended, since they took nothing for too long.'),
+  comet_feed_readers_refused_total: counter('Those that were refused, since there were too many.'),
+  comet_feed_gaps_total: counter(
+    'Gaps that they were told of, by reason: lost from the window, or an unknown cursor.',
+  ),
+
   comet_process_streams_open: gauge('Streams open now in this process.'),
   comet_process_wire_info: {
     type: 'info',
@@ -116,6 +127,36 @@ export const FAMILIES = {
   comet_erlang_connections: gauge('Erlang nodes connected.'),
   comet_erlang_calls_pending: gauge('Calls of Erlang processes that wait for their answer.'),
   comet_erlang_messages_total: counter('Messages that came from Erlang, a list of them as one.'),
+
+  comet_bus_connected: gauge('1 if this server is connected with the Redis that it shares.'),
+  comet_bus_ready: gauge('1 if the log in Redis is read and messages can be added.'),
+  comet_bus_nodes: gauge('Servers that share the log, this one included.'),
+  comet_bus_queue_messages: gauge('Messages and changes that wait for their place in the log.'),
+  comet_bus_queue_limit_messages: gauge('Messages that may wait for the log.'),
+  comet_bus_queue_bytes: gauge('Bytes that wait for their place in the log.'),
+  comet_bus_queue_limit_bytes: gauge('Bytes that may wait for the log.'),
+  comet_bus_queue_oldest_age_seconds: gauge('How long the oldest one has waited; 0 for none.'),
+  comet_bus_behind_entries: gauge(
+    'Messages and changes in the log that were not read here; absent while nobody knows.',
+  ),
+  comet_bus_round_trip_seconds: histogram(
+    'From sending a batch of this server to Redis to reading it back.',
+  ),
+  comet_bus_batches_added_total: counter('Batches of this server that Redis has taken.'),
+  comet_bus_entries_read_total: counter('Entries of all servers that were read.'),
+  comet_bus_refused_total: counter('Publications without a place in the log, by reason.'),
+  comet_bus_forks_total: counter('Times that the log went on in another epoch.'),
+  comet_bus_gaps_total: counter('Times that open streams were told that they may miss something.'),
+  comet_bus_foreign_entries_total: counter('Entries that no server has written, or damaged ones.'),
+  comet_bus_doubled_batches_total: counter('Batches that came twice, which no stream got twice.'),
+  comet_bus_unsent_total: counter('Questions, answers and reports to other servers not sent.'),
+  comet_bus_subscriptions_reloading: gauge(
+    '1 while subscriptions are read anew and those of before count.',
+  ),
+  comet_bus_redis_info: { type: 'info', help: 'Product and version of the server; always 1.' },
+  comet_bus_redis_durable: gauge('1 if Redis keeps its commands in a file.'),
+  comet_bus_redis_memory_bytes: gauge('Memory that Redis uses; absent while it is away.'),
+  comet_bus_redis_memory_limit_bytes: gauge('Memory that Redis may use; absent without a limit.'),
 } as const satisfies Record<string, Family>
 
 export type MetricName = keyof typeof FAMILIES

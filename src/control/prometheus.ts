@@ -1,6 +1,8 @@
 // Gathers the figures of the server for Prometheus when it asks. Nothing is counted here: the
 // counters lie where they count, and those that never fall are kept there too.
 
+import type { BusFigures } from '../bus/bus-figures.ts'
+import { ROUND_TRIP_BOUNDS_SECONDS } from '../bus/bus-meter.ts'
 import { build } from '../core/build.ts'
 import { cpuSeconds, LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import type { NodeFigures } from '../erlang/node-figures.ts'
@@ -11,6 +13,7 @@ import type { Input } from '../hub/router.ts'
 import { anonymousBytes, tcpFigures } from '../os/proc.ts'
 import { Exposition, type Format } from './exposition.ts'
 import { FAMILIES, type MetricName } from './families.ts'
+import type { FeedFigures } from './feed-figures.ts'
 import { SERVER_STATES, type StatsSource } from './stats.ts'
 
 type Page = Exposition<MetricName>
@@ -35,6 +38,8 @@ export async function gatherMetrics(source: StatsSource, format: Format): Promis
   page.add('comet_names', source.names.size)
   page.add('comet_names_limit', source.names.sizeMax)
   addHistory(page, source.history())
+  const feed = source.feed()
+  if (feed !== null) addFeed(page, feed)
   const bytes = [addOwnProcess(page, source, host)]
   for (const worker of host.workers) bytes.push(addWorker(page, worker))
   if (host.open > 0 && !bytes.includes(null)) {
@@ -44,6 +49,8 @@ export async function gatherMetrics(source: StatsSource, format: Format): Promis
   addKernel(page)
   const node = source.erlang()
   if (node !== null) addErlang(page, node)
+  const bus = source.bus()
+  if (bus !== null) addBus(page, bus)
   return page.text(format)
 }
 
@@ -77,6 +84,17 @@ function addHistory(page: Page, { place, ...figures }: HistoryFigures): void {
   page.add('comet_messages_replayed_total', figures.replayed)
   for (const [reason, count] of Object.entries(figures.gaps)) {
     page.add('comet_gaps_total', count, { reason })
+  }
+}
+
+function addFeed(page: Page, feed: FeedFigures): void {
+  page.add('comet_feed_events_total', feed.events)
+  page.add('comet_feed_limit_bytes', feed.limitBytes)
+  page.add('comet_feed_readers', feed.readers)
+  page.add('comet_feed_readers_cut_total', feed.readersCut)
+  page.add('comet_feed_readers_refused_total', feed.readersRefused)
+  for (const [reason, count] of Object.entries(feed.gaps)) {
+    page.add('comet_feed_gaps_total', count, { reason })
   }
 }
 
@@ -170,4 +188,40 @@ function addErlang(page: Page, { peer, registered, connections, messages }: Node
   const calls = connections.reduce((sum, { callsPending }) => sum + callsPending, 0)
   page.add('comet_erlang_calls_pending', calls)
   page.add('comet_erlang_messages_total', messages)
+}
+
+/** When the newest part of the log began is among the figures of the history. */
+function addBus(page: Page, bus: BusFigures): void {
+  const { queue, roundTrip, redis } = bus
+  page.add('comet_bus_connected', Number(bus.connected))
+  page.add('comet_bus_ready', Number(bus.ready))
+  page.add('comet_bus_nodes', bus.nodes.length)
+  page.add('comet_bus_queue_messages', queue.messages)
+  page.add('comet_bus_queue_limit_messages', queue.limitMessages)
+  page.add('comet_bus_queue_bytes', queue.bytes)
+  page.add('comet_bus_queue_limit_bytes', queue.limitBytes)
+  page.add('comet_bus_queue_oldest_age_seconds', queue.oldestAgeSeconds)
+  page.add('comet_bus_behind_entries', bus.behind)
+  const { counts, sumSeconds: sum } = roundTrip
+  page.addHistogram('comet_bus_round_trip_seconds', ROUND_TRIP_BOUNDS_SECONDS, { counts, sum })
+  page.add('comet_bus_batches_added_total', bus.added)
+  page.add('comet_bus_entries_read_total', bus.read)
+  for (const [reason, count] of Object.entries(bus.refused)) {
+    page.add('comet_bus_refused_total', count, { reason })
+  }
+  page.add('comet_bus_forks_total', bus.forks)
+  page.add('comet_bus_gaps_total', bus.gaps)
+  page.add('comet_bus_foreign_entries_total', bus.foreign)
+  page.add('comet_bus_doubled_batches_total', bus.doubled)
+  page.add('comet_bus_unsent_total', bus.unsent)
+  page.add('comet_bus_subscriptions_reloading', Number(bus.reloading))
+  if (redis !== null && bus.connected) addRedis(page, redis)
+}
+
+/** What it said last is not so any more while it is away. */
+function addRedis(page: Page, redis: NonNullable<BusFigures['redis']>): void {
+  page.add('comet_bus_redis_info', 1, { product: redis.product, version: redis.version })
+  page.add('comet_bus_redis_durable', Number(redis.durable))
+  page.add('comet_bus_redis_memory_bytes', redis.usedBytes)
+  page.add('comet_bus_redis_memory_limit_bytes', redis.limitBytes)
 }

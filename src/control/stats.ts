@@ -2,6 +2,7 @@
 // and documentation. Nothing here is on a hot path.
 
 import { type Static, type TInteger, Type } from '@sinclair/typebox'
+import { BusFigures } from '../bus/bus-figures.ts'
 import { build } from '../core/build.ts'
 import type { Clock } from '../core/clock.ts'
 import { cpuSeconds, type LoopWatch } from '../core/loop.ts'
@@ -12,9 +13,11 @@ import type { HistoryFigures } from '../hub/history.ts'
 import { CLOSES, REFUSALS, type RefusalReason, totalOf } from '../hub/refusals.ts'
 import { GAPS } from '../hub/resumption.ts'
 import type { Input } from '../hub/router.ts'
+import type { FeedGapReason } from '../log/feed-source.ts'
 import type { GapReason } from '../log/message-log.ts'
 import type { NameTable } from '../subscriptions/name-table.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
+import type { FeedFigures } from './feed-figures.ts'
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
@@ -39,8 +42,8 @@ export const ServerState = Type.Union(
   ],
   {
     description:
-      'Whether new streams may be sent here, and if not, why: disconnected from the Erlang node that ' +
-      'it requires, unwritable with a database that takes no changes.',
+      'Whether new streams may be sent here, and if not, why: disconnected from the Erlang node or ' +
+      'the Redis that it requires, unwritable with a database that takes no changes.',
   },
 )
 export type ServerState = Static<typeof ServerState>
@@ -112,6 +115,26 @@ const History = Type.Object(
   { description: 'The log of recent messages, and the streams that resumed.' },
 )
 
+const Feed = Type.Object(
+  {
+    last: Type.String({ description: 'Cursor of its last event.' }),
+    start: Type.String({ description: 'Cursor behind which all events are kept.' }),
+    events: Count('Events since the start.'),
+    limitBytes: Count('Bytes that those that are kept take at most, by --feed.'),
+    readers: Count('Requests that follow it now.'),
+    readersCut: Count('Those that were ended, since they took nothing for half a minute.'),
+    readersRefused: Count('Those that were refused, since there were too many.'),
+    gaps: Type.Object(
+      countsOf<FeedGapReason>({
+        lost: 'The events behind the cursor have left the window.',
+        unknown: 'The cursor was of another run, or of none.',
+      }),
+      { description: 'Gaps that they were told of, by reason.' },
+    ),
+  },
+  { description: 'The feed of connections, `GET /feed`.' },
+)
+
 export const Stats = Type.Object({
   version: Type.String(),
   state: ServerState,
@@ -165,11 +188,15 @@ export const Stats = Type.Object({
     queuedBytes: Count('Bytes that wait for slow clients, beyond the buffers of the kernel.'),
   }),
   history: History,
+  feed: Type.Union([Feed, Type.Null()], { description: 'Null if there is none.' }),
   workers: Type.Array(Worker, {
     description: 'The processes that hold streams, if it is not this one. The sums are above.',
   }),
   erlang: Type.Union([NodeFigures, Type.Null()], {
     description: 'This server as an Erlang node; null if it is none.',
+  }),
+  bus: Type.Union([BusFigures, Type.Null()], {
+    description: 'What this server shares with others through Redis; null for one of its own.',
   }),
   process: Type.Object({
     pid: Type.Integer(),
@@ -191,6 +218,8 @@ export interface StatsSource {
   readonly names: Pick<NameTable, 'size' | 'sizeMax' | 'memoryBytes'>
   /** The log of recent messages. */
   readonly history: () => HistoryFigures
+  /** The feed of connections; null if there is none. */
+  readonly feed: () => FeedFigures | null
   /** Where messages come in. */
   readonly inputs: readonly Input[]
   /** Lookups of the followers of subjects. */
@@ -205,6 +234,7 @@ export interface StatsSource {
   readonly logLinesDropped: () => number
   readonly state: () => ServerState
   readonly erlang: () => NodeFigures | null
+  readonly bus: () => BusFigures | null
 }
 
 export async function gatherStats(source: StatsSource): Promise<Stats> {
@@ -241,8 +271,10 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
     },
     outbox: { queuedBytes },
     history: source.history(),
+    feed: source.feed(),
     workers: workers.map(workerStats),
     erlang: source.erlang(),
+    bus: source.bus(),
     process: {
       pid: process.pid,
       residentBytes: process.memoryUsage.rss(),

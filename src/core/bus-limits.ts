@@ -22,6 +22,9 @@ export const redisLimits = {
   maxRetryMs: 2_000,
   /** Milliseconds that a connection has to last, so that the next failure counts as the first. */
   forgetMs: 5_000,
+  /** Milliseconds between two questions how much memory the server uses: it grows for hours. Each
+   * costs it a tenth of a millisecond, and a thousand nodes ask. */
+  infoEveryMs: 10_000,
   /** The oldest major version whose streams have all that the bus needs. */
   versionMin: 7,
   /** Characters of a password: the tokens that clouds give out instead have 2 KiB. */
@@ -59,6 +62,9 @@ export const busLimits = {
    * that it waits for the first one. */
   readEntries: 100,
   readBlockMs: 1_000,
+  /** Milliseconds between two questions how far the log goes, while a node always finds more to
+   * read: for its figures, and a dozen microseconds of Redis each. */
+  topEveryMs: 1_000,
   /** Times in a row that a node looks at the log anew because Redis has not taken its entries,
    * before it connects anew, which it does ever more slowly. */
   looksMax: 8,
@@ -138,3 +144,11 @@ export const nodeLimits = {
 } as const
 
 export type NodeLimits = { readonly [Name in keyof typeof nodeLimits]: number }
+
+/** What operators are shown of the bus. */
+export const busFigureLimits = {
+  /** Share of the queue from which it fills: at full load, it is empty within a round trip. */
+  queueRatio: 0.5,
+  /** Nodes that the dashboard lists: what a page can show and a second can send. */
+  nodesShownMax: 100,
+} as const

@@ -22,6 +22,7 @@ describe('the table of errors', () => {
       'too_many_names',
       'too_many_keys',
       'too_many_tickets',
+      'too_many_readers',
       'draining',
       'outcome_unknown',
     ])

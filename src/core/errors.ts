@@ -66,6 +66,8 @@ export const ERRORS = {
   too_many_keys: { status: 503 },
   /** As many tickets as there may be wait to be used. */
   too_many_tickets: { status: 503 },
+  /** As many requests as may follow the feed of connections. */
+  too_many_readers: { status: 503 },
   /** The server is stopping and accepts nothing new. */
   draining: { status: 503 },
   /** Redis, which machines share, was lost meanwhile: it may have been done, or not. */

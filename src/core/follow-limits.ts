@@ -14,6 +14,10 @@ export const followLimits = {
   commandsMax: 512,
   /** Subjects of one command that adds them. */
   addSubjects: 1_000,
+  /** Milliseconds until a node has read the log as far as the sets may be ahead of it, and between
+   * two looks at how far it is. */
+  catchUpMsMax: 10_000,
+  catchUpEveryMs: 5,
   /** Milliseconds before sets are read again that could not be read; it doubles. */
   firstRetryMs: 100,
   maxRetryMs: 5_000,

@@ -424,7 +424,7 @@ export const dashboardLimits = {
   /** Milliseconds between two samples. Workers report their figures as often. */
   sampleEveryMs: 1_000,
   /** Samples of single seconds, for ten minutes; milliseconds that are folded into one sample after
-   * that, and how many of those are kept, for an hour. 36 figures each: 280 KB. */
+   * that, and how many of those are kept, for an hour. 43 figures each: 330 KB. */
   secondsKept: 600,
   foldMs: 10_000,
   tensKept: 360,

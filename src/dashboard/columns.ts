@@ -40,6 +40,13 @@ export const COLUMNS = {
   receivedPacketRate: 'mean',
   sentPacketRate: 'mean',
   loopbackPacketRate: 'mean',
+  tripP50Ms: 'mean',
+  tripP99Ms: 'peak',
+  busQueued: 'peak',
+  busBehind: 'peak',
+  busRefusedRate: 'mean',
+  busGapRate: 'mean',
+  redisBytes: 'mean',
 } as const satisfies Record<string, Fold>
 
 export type ColumnName = keyof typeof COLUMNS

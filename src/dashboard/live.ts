@@ -1,7 +1,9 @@
 // The answer of `/dashboard/live`: the last reading of the sampler with warnings and rows of
 // workers, and the samples that the page does not have yet. Nothing here is expensive to read.
 
+import type { BusFigures } from '../bus/bus-figures.ts'
 import { build } from '../core/build.ts'
+import { busFigureLimits } from '../core/bus-limits.ts'
 import { dashboardLimits } from '../core/limits.ts'
 import type { WorkerFigures } from '../hub/figures.ts'
 import type { ColumnName } from './columns.ts'
@@ -22,7 +24,7 @@ export function liveOf(sampler: Sampler, sinceMs: number) {
 
 function nowOf(sampler: Sampler, reading: Reading) {
   const { source } = sampler
-  const { host, tcp, system, counters } = reading
+  const { host, tcp, system, counters, bus } = reading
   const { clock } = source
   const uptimeSeconds = (clock.elapsedMs() - source.startedMs) / 1000
   const [openFiles, erlang, state] = [source.openFiles(), source.erlang(), source.state()]
@@ -41,8 +43,9 @@ function nowOf(sampler: Sampler, reading: Reading) {
     memoryBytes: system?.memoryBytes ?? null,
     memoryAvailableBytes: system?.memoryAvailableBytes ?? null,
     totals: { messages: counters.messageRate, deliveries: counters.deliveryRate },
+    bus: bus === null ? null : shownOf(bus),
     warnings: warningsOf({
-      ...{ state, openFiles, openFilesLimit, erlang, tcp, system, history },
+      ...{ state, openFiles, openFilesLimit, erlang, tcp, system, history, bus },
       open: host.open,
       limit: host.limit,
       workers: host.workers,
@@ -65,8 +68,17 @@ function recentOf({ history }: Sampler): Recent {
     skipped: sum('skippedRate'),
     rejected: sum('rejectedRate'),
     restarted: sum('restartRate'),
+    busRefused: sum('busRefusedRate'),
+    busGaps: sum('busGapRate'),
     lateMs: Math.max(0, ...last('loopLateMs')),
   }
+}
+
+/** With as many nodes as are listed, this one first. */
+function shownOf({ roundTrip: _, ...bus }: BusFigures) {
+  const nodes = bus.nodes.toSorted((left, right) => Number(right.own) - Number(left.own))
+  const { nodesShownMax } = busFigureLimits
+  return { ...bus, nodes: nodes.slice(0, nodesShownMax), nodeCount: nodes.length }
 }
 
 function workerRow(sampler: Sampler, worker: WorkerFigures) {

@@ -6,13 +6,15 @@ import { byId, isVisible, onVisibilityChange, queryAll, root, setText } from '..
 import { PageHistory, type Span } from './history.ts'
 import type { Live } from './live.ts'
 import { showConnection, showFigures, showNow } from './panels.ts'
-import { placeCharts } from './plots.ts'
+import { BUS_CHARTS, CHARTS, placeCharts, type ShowSamples } from './plots.ts'
 import { ask, lookUp, send, setToken } from './requests.ts'
 
 const { sampleEveryMs, againMs } = dashboardLimits
 
 const history = new PageHistory()
-const showCharts = placeCharts()
+const showCharts = placeCharts(CHARTS, byId('charts'))
+/** Null until the server has said that it has a bus. */
+let showBusCharts: ShowSamples | null = null
 let span: Span = 'seconds'
 let timer: ReturnType<typeof setTimeout> | undefined
 let isAsking = false
@@ -42,6 +44,7 @@ function show(live: Live): void {
   if (wasLocked) byId('warnings-title').focus()
   history.take(live)
   showNow(live.now, history.of('seconds'))
+  if (live.now.bus !== null) showBusCharts ??= placeCharts(BUS_CHARTS, byId('nodes-charts'))
   showSpan()
 }
 
@@ -50,7 +53,8 @@ function showSpan(): void {
   if (!isVisible()) return
   const samples = history.of(span)
   showCharts(samples, span)
-  showFigures(samples)
+  showBusCharts?.(samples, span)
+  showFigures(samples, showBusCharts === null ? CHARTS : [...CHARTS, ...BUS_CHARTS])
 }
 
 function lock(why: string): void {

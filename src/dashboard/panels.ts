@@ -3,11 +3,20 @@
 
 import { dashboardLimits } from '../core/limits.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
-import { byId, create, fillTable, setText, setTitle } from '../report/browser.ts'
+import {
+  byId,
+  type Card,
+  create,
+  fillCards,
+  fillTable,
+  setText,
+  setTitle,
+} from '../report/browser.ts'
 import { formatDuration, formatFigure } from '../report/format.ts'
 import type { ColumnName, Samples } from './columns.ts'
 import type { Live } from './live.ts'
-import { CHARTS } from './plots.ts'
+import { showNodes } from './nodes-panel.ts'
+import type { LiveChart } from './plots.ts'
 
 type Now = Live['now']
 
@@ -23,6 +32,7 @@ export function showNow(now: Now, seconds: Samples): void {
   showHistory(now.history)
   showWorkers(now.workers)
   showErlang(now.erlang)
+  showNodes(now, seconds)
 }
 
 /** @param why there is no answer from the server; null while there is */
@@ -60,7 +70,7 @@ function showCards(now: Now, { values }: Samples): void {
   const cores = sum(last('parentCores'), last('workersCores'))
   const bytes = sum(last('parentBytes'), last('workersBytes'))
   const { totals, memoryAvailableBytes: available } = now
-  const cards: [title: string, value: string, words: string][] = [
+  const cards: Card[] = [
     ['Streams', formatFigure('count', last('streams')), `of at most ${formatCount(now.limit)}`],
     [
       'Messages per second',
@@ -96,13 +106,10 @@ function showCards(now: Now, { values }: Samples): void {
       `users online: ${formatFigure('count', last('users'))}`,
     ],
   ]
-  byId('cards').replaceChildren(
-    ...cards.map(([title, value, words]) => {
-      const figure = create('dd', '', create('b', '', value), create('span', '', words))
-      return create('div', 'card', create('dt', '', title), figure)
-    }),
-  )
+  fillCards(byId('cards'), cards)
 }
+
+const PLACES = { file: 'a file', memory: 'memory', bus: 'memory and Redis' } as const
 
 /** Of no interest before the first client has come back. */
 function showHistory({ resumed, replayed, gaps, ...kept }: Now['history']): void {
@@ -114,7 +121,7 @@ function showHistory({ resumed, replayed, gaps, ...kept }: Now['history']): void
     line,
     `Recent messages: ${formatCount(kept.entries)} entries${age}, ` +
       `${formatFigure('bytes', kept.bytes)} of ${formatFigure('bytes', kept.limitBytes)}, ` +
-      `in ${kept.place.kind === 'file' ? 'a file' : 'memory'}. ` +
+      `in ${PLACES[kept.place.kind]}. ` +
       `Streams resumed: ${formatCount(resumed)}, with ${formatQuantity(replayed, 'message')}. ` +
       `Told of a gap: ${formatCount(lost)} lost, ${formatCount(tooMany)} too many, ` +
       `${formatCount(unknown)} unknown.`,
@@ -185,8 +192,8 @@ function showErlang(erlang: Now['erlang']): void {
 }
 
 /** The charts in numbers. */
-export function showFigures({ values }: Samples): void {
-  const rows = CHARTS.flatMap(({ title, format, curves }) =>
+export function showFigures({ values }: Samples, charts: readonly LiveChart[]): void {
+  const rows = charts.flatMap(({ title, format, curves }) =>
     curves.map(({ name, column }) => {
       const known = values[column].filter((value) => value !== null)
       const isKnown = known.length > 0

@@ -4,7 +4,7 @@
 
 import type uPlot from 'uplot'
 import { dashboardLimits } from '../core/limits.ts'
-import { byId, create, type PageElement, setText } from '../report/browser.ts'
+import { create, type PageElement, setText } from '../report/browser.ts'
 import {
   axisStyle,
   type CurveStyle,
@@ -22,7 +22,7 @@ interface LiveCurve extends CurveStyle {
   readonly column: ColumnName
 }
 
-interface LiveChart {
+export interface LiveChart {
   readonly id: string
   readonly title: string
   readonly format: FormatName
@@ -105,6 +105,19 @@ export const CHARTS: readonly LiveChart[] = [
     ['system', 'systemCores'],
     ['load average', 'load'],
   ]),
+]
+
+/** Of a server that shares Redis with others. */
+export const BUS_CHARTS: readonly LiveChart[] = [
+  chart('trips', 'Round trip of messages through Redis', 'milliseconds', [
+    ['p50', 'tripP50Ms'],
+    ['p99', 'tripP99Ms'],
+  ]),
+  chart('bus-queue', 'Messages between this node and the log', 'count', [
+    ['queued', 'busQueued'],
+    ['not read yet', 'busBehind'],
+  ]),
+  chart('redis-memory', 'Memory of Redis', 'bytes', [['used', 'redisBytes']]),
 ]
 
 const HEIGHT_PX = 200
@@ -211,10 +224,11 @@ function clockText(seconds: number, span: Span): string {
   return text.slice(0, span === 'seconds' && seconds % 60 !== 0 ? 8 : 5)
 }
 
-/** Puts all charts on the page; returns what shows samples in them. */
-export function placeCharts(): (samples: Samples, span: Span) => void {
-  const figures = CHARTS.map((chart) => new ChartFigure(chart))
-  const container = byId('charts')
+export type ShowSamples = (samples: Samples, span: Span) => void
+
+/** Puts charts on the page, in what is visible; returns what shows samples in them. */
+export function placeCharts(charts: readonly LiveChart[], container: PageElement): ShowSamples {
+  const figures = charts.map((chart) => new ChartFigure(chart))
   container.append(...figures.map(({ element }) => element))
   drawAll(
     figures.map(({ plot }) => plot),

@@ -1,6 +1,8 @@
 // Samples for tests, in which all figures are the same number except those that a test names, and a
 // server whose figures are variables.
 
+import type { BusFigures } from '../bus/bus-figures.ts'
+import type { BusMeter } from '../bus/bus-meter.ts'
 import { Histogram } from '../core/histogram.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import { FakeClock } from '../core/time.fixture.ts'
@@ -33,6 +35,27 @@ export function workerOf(number: number, others: Partial<WorkerFigures> = {}): W
   }
 }
 
+/** Of a server that shares Redis with nobody else, and has published what the meter has. */
+export function busOf(meter: BusMeter, others: Partial<BusFigures> = {}): BusFigures {
+  const { counts, sum: sumSeconds } = meter.roundTripSeconds.figures()
+  return {
+    ...{ connected: true, seconds: 60, why: null, ready: true, epoch: 1, behind: 0, nodes: [] },
+    queue: {
+      ...{ messages: 3, bytes: 30, limitMessages: 100, limitBytes: 1_000, oldestAgeSeconds: 0.1 },
+    },
+    refused: { ...meter.refused },
+    roundTrip: { batches: 0, p50Seconds: null, p99Seconds: null, sumSeconds, counts: [...counts] },
+    ...{ added: meter.added, read: meter.read, forks: 0, gaps: 0, foreign: 0, doubled: 0 },
+    ...{ unsent: 0, reloading: false },
+    redis: {
+      product: 'Redis',
+      ...{ version: '7.0.15', durable: true, evictionPolicy: 'noeviction' },
+      ...{ usedBytes: 80, limitBytes: null },
+    },
+    ...others,
+  }
+}
+
 const NO_TRAFFIC = { receivedBytes: 0, sentBytes: 0, receivedPackets: 0, sentPackets: 0 }
 
 /** Its figures and clock are set by tests. */
@@ -56,6 +79,7 @@ export class FakeServer {
     ...{ oldestAgeSeconds: null, place: { kind: 'memory', reason: null } },
     ...{ resumed: 0, replayed: 0, gaps: zeroCounts(GAPS) },
   }
+  bus: BusFigures | null = null
   cpuSeconds = 0
   tcp: TcpFigures | null = null
   network: NetworkFigures | null = { outside: NO_TRAFFIC, loopback: NO_TRAFFIC }
@@ -67,6 +91,7 @@ export class FakeServer {
     clock: this.clock,
     startedMs: 0,
     history: () => this.history,
+    feed: () => null,
     streams: () => Promise.reject(new Error('the sampler must not ask the workers')),
     latest: () => this.host,
     subscriptions: { counts: () => ({ subscriptions: 3, subjects: 2 }) },
@@ -80,6 +105,7 @@ export class FakeServer {
     logLinesDropped: () => 0,
     state: () => 'ready',
     erlang: () => null,
+    bus: () => this.bus,
   }
 
   readonly machine: Machine = {

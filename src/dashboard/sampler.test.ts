@@ -2,10 +2,11 @@
 // a server and a machine whose figures and clock are set by hand.
 
 import { describe, expect, test } from 'bun:test'
+import { BusMeter } from '../bus/bus-meter.ts'
 import { dashboardLimits } from '../core/limits.ts'
 import { NONE_CLOSED } from '../hub/stream.fixture.ts'
 import type { ColumnName } from './columns.ts'
-import { FakeServer, workerOf } from './sample.fixture.ts'
+import { busOf, FakeServer, workerOf } from './sample.fixture.ts'
 import { Sampler } from './sampler.ts'
 
 function sampling() {
@@ -129,6 +130,40 @@ describe('figures of the machine', () => {
     }
     take()
     expect(newest('receivedBytesRate')).toBe(0)
+  })
+})
+
+describe('figures of the bus', () => {
+  test('are null without one', () => {
+    const { take, newest } = sampling()
+    take()
+    const names = ['tripP50Ms', 'busQueued', 'busBehind', 'busRefusedRate', 'redisBytes'] as const
+    expect(names.map(newest)).toEqual([null, null, null, null, null])
+  })
+
+  test('are of the time since the sample before, without what is the fault of publishers', () => {
+    const { server, take, newest } = sampling()
+    const meter = new BusMeter()
+    server.bus = busOf(meter)
+    take()
+    meter.roundTripSeconds.record(0.7)
+    meter.countRefused('unavailable', 4)
+    meter.countRefused('conflict', 9)
+    server.bus = busOf(meter, { gaps: 2, behind: 7 })
+    take(2_000)
+    expect(newest('tripP99Ms')).toBeWithin(500, 1_000)
+    expect([newest('busRefusedRate'), newest('busGapRate')]).toEqual([2, 1])
+    expect([newest('busQueued'), newest('busBehind'), newest('redisBytes')]).toEqual([3, 7, 80])
+    meter.roundTripSeconds.record(0.0002)
+    server.bus = busOf(meter, { gaps: 2, connected: false, behind: null })
+    take()
+    expect(newest('tripP99Ms')).toBeWithin(0.1, 0.2501)
+    // What a server that is away has said is not so any more.
+    expect([newest('busGapRate'), newest('busBehind'), newest('redisBytes')]).toEqual([
+      0,
+      null,
+      null,
+    ])
   })
 })
 

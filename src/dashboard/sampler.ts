@@ -2,6 +2,8 @@
 // process: it takes what the workers reported last, and the counters of messages are in this
 // process.
 
+import type { BusFigures } from '../bus/bus-figures.ts'
+import { ROUND_TRIP_BOUNDS_SECONDS } from '../bus/bus-meter.ts'
 import type { StatsSource } from '../control/stats.ts'
 import {
   addHistograms,
@@ -50,6 +52,7 @@ export interface Reading {
   readonly host: HostFigures
   readonly counters: Counters
   readonly deliverySeconds: HistogramFigures | null
+  readonly bus: BusFigures | null
   readonly tcp: TcpFigures | null
   readonly system: SystemFigures | null
 }
@@ -103,7 +106,7 @@ export class Sampler {
     const reading = this.#read(timeMs)
     this.#reading = reading
     if (earlier === null) return
-    const { host, tcp, system } = reading
+    const { host, tcp, system, bus } = reading
     this.history.push(timeMs, {
       ...ratesOf(reading, earlier),
       ...latencyOf(reading, earlier),
@@ -114,6 +117,9 @@ export class Sampler {
       tcpBytes: tcp?.memoryBytes ?? null,
       kernelBytes: system?.kernelBytes ?? null,
       load: system?.load ?? null,
+      busQueued: bus?.queue.messages ?? null,
+      busBehind: bus?.behind ?? null,
+      redisBytes: bus?.connected === true ? (bus.redis?.usedBytes ?? null) : null,
     })
   }
 
@@ -129,15 +135,15 @@ export class Sampler {
     this.parent.take(timeMs, { cpuSeconds: machine.cpuSeconds(), loopLag })
     this.parent.takeBytes(machine.anonymousBytes(process.pid))
     this.workers.take(timeMs, host.workers)
-    const system = machine.system()
+    const [system, bus] = [machine.system(), source.bus()]
     const [first, ...others] = source.inputs.map(({ router }) => router.deliverySeconds.figures())
     return {
       timeMs,
       host,
-      counters: countersOf(source, host, machine.network(), system),
+      counters: countersOf({ source, host, bus, network: machine.network(), system }),
       deliverySeconds: first === undefined ? null : others.reduce(addHistograms, first),
       tcp: machine.tcp(),
-      system,
+      ...{ system, bus },
     }
   }
 
@@ -162,15 +168,20 @@ export class Sampler {
   }
 }
 
+interface Counted {
+  readonly source: SamplerSource
+  readonly host: HostFigures
+  readonly bus: BusFigures | null
+  readonly network: NetworkFigures | null
+  readonly system: SystemFigures | null
+}
+
 /**
  * What only grows, by the column that has its growth per second; undefined if it is not available.
  */
-function countersOf(
-  { inputs, history }: SamplerSource,
-  { totals, lost, workers }: HostFigures,
-  network: NetworkFigures | null,
-  system: SystemFigures | null,
-) {
+function countersOf({ source, host, bus, network, system }: Counted) {
+  const { inputs, history } = source
+  const { totals, lost, workers } = host
   const { opened, undelivered, closed, refused } = totals
   const { resumed, gaps } = history()
   const sum = (of: (input: Input) => number) => inputs.reduce((all, input) => all + of(input), 0)
@@ -197,7 +208,14 @@ function countersOf(
     receivedPacketRate: network?.outside.receivedPackets,
     sentPacketRate: network?.outside.sentPackets,
     loopbackPacketRate: network?.loopback.sentPackets,
+    busRefusedRate: bus === null ? undefined : refusedByRedis(bus),
+    busGapRate: bus?.gaps,
   } satisfies Partial<Record<ColumnName, number | undefined>>
+}
+
+/** Without those that are the fault of who publishes. */
+function refusedByRedis({ refused }: BusFigures): number {
+  return refused.full + refused.unavailable + refused.unknown
 }
 
 function ratesOf(now: Reading, earlier: Reading): Record<keyof Counters, number | null> {
@@ -211,13 +229,33 @@ function ratesOf(now: Reading, earlier: Reading): Record<keyof Counters, number 
   return Object.fromEntries(rates)
 }
 
-/** Of the messages since the earlier reading. */
+/** Of the messages, and of the batches of the bus, since the earlier reading. */
 function latencyOf(now: Reading, earlier: Reading) {
-  const recorded =
-    now.deliverySeconds === null ? [] : recordedSince(now.deliverySeconds, earlier.deliverySeconds)
+  const delivery = quantilesOf(
+    DELIVERY_BOUNDS_SECONDS,
+    now.deliverySeconds,
+    earlier.deliverySeconds,
+  )
+  const trip = quantilesOf(ROUND_TRIP_BOUNDS_SECONDS, tripsOf(now), tripsOf(earlier))
+  return {
+    ...{ deliveryP50Ms: delivery.p50Ms, deliveryP99Ms: delivery.p99Ms },
+    ...{ tripP50Ms: trip.p50Ms, tripP99Ms: trip.p99Ms },
+  } satisfies Partial<Sample>
+}
+
+function tripsOf({ bus }: Reading): HistogramFigures | null {
+  return bus === null ? null : { counts: bus.roundTrip.counts, sum: bus.roundTrip.sumSeconds }
+}
+
+function quantilesOf(
+  boundsSeconds: readonly number[],
+  now: HistogramFigures | null,
+  earlier: HistogramFigures | null,
+) {
+  const recorded = now === null ? [] : recordedSince(now, earlier)
   const ms = (share: number) => {
-    const seconds = quantileOf(DELIVERY_BOUNDS_SECONDS, recorded, share)
+    const seconds = quantileOf(boundsSeconds, recorded, share)
     return seconds === null ? null : seconds * 1000
   }
-  return { deliveryP50Ms: ms(0.5), deliveryP99Ms: ms(0.99) } satisfies Partial<Sample>
+  return { p50Ms: ms(0.5), p99Ms: ms(0.99) }
 }

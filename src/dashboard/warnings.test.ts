@@ -12,8 +12,18 @@ import {
 
 const CALM: Recent = {
   ...{ refused: 0, limited: 0, slow: 0, lostGaps: 0, skipped: 0, rejected: 0, restarted: 0 },
+  ...{ busRefused: 0, busGaps: 0 },
   lateMs: 250,
 }
+const REDIS = {
+  product: 'Redis',
+  ...{ version: '7.0.15', durable: true, evictionPolicy: 'noeviction' },
+  ...{ usedBytes: 89, limitBytes: 100 },
+} as const
+const QUEUE = {
+  ...{ messages: 49, limitMessages: 100, bytes: 490, limitBytes: 1_000, oldestAgeSeconds: 1 },
+}
+const BUS = { connected: true, seconds: 9, why: null, queue: QUEUE, redis: REDIS } as const
 const HEALTHY: Condition = {
   ...{ state: 'ready', open: 899, limit: 1_000, openFiles: 900, openFilesLimit: 1_024 },
   workers: [{ number: 0, state: 'running' }],
@@ -22,9 +32,11 @@ const HEALTHY: Condition = {
   tcp: { memoryBytes: 10, memoryLimitBytes: 100 },
   system: { memoryBytes: 1_000, memoryAvailableBytes: 100 },
   history: { place: { kind: 'file', reason: null }, oldestAgeSeconds: 90 },
+  bus: BUS,
   recent: CALM,
 }
 
+const ofBus = (changes: Partial<NonNullable<Condition['bus']>>) => ({ bus: { ...BUS, ...changes } })
 const recently = (changes: Partial<Recent>) => ({ recent: { ...CALM, ...changes } })
 
 const FAULTS: Record<WarningCode, readonly [Partial<Condition>, string]> = {
@@ -37,6 +49,19 @@ const FAULTS: Record<WarningCode, readonly [Partial<Condition>, string]> = {
   workers_down: [{ workers: [{ number: 4, state: 'waiting' }] }, 'Worker 4 is not running'],
   workers_restarted: [recently({ restarted: 2 }), '2 times'],
   workers_silent: [{ silentWorkers: [1, 2, 3, 4, 5, 6, 7] }, '1, 2, 3, 4, 5 and 2 more are not'],
+  bus_lost: [
+    ofBus({ connected: false, seconds: 12, why: 'It is away.' }),
+    'Not connected with Redis for 12 s. It is away.',
+  ],
+  bus_refused: [recently({ busRefused: 7 }), 'away or slow: 7.'],
+  bus_queue_filling: [ofBus({ queue: { ...QUEUE, bytes: 500 } }), '50% full; 49 messages in it'],
+  bus_gaps: [recently({ busGaps: 1 }), 'told of a gap once in the last minute'],
+  bus_not_durable: [
+    ofBus({ redis: { ...REDIS, durable: false } }),
+    'Redis keeps nothing in a file',
+  ],
+  bus_evicts: [ofBus({ redis: { ...REDIS, evictionPolicy: 'allkeys-lru' } }), '(allkeys-lru)'],
+  redis_memory_short: [ofBus({ redis: { ...REDIS, usedBytes: 90 } }), 'uses 90 of the 100 that'],
   erlang_down: [
     { erlang: { registered: true, peer: { name: 'a@b', state: 'waiting', why: 'no epmd' } } },
     'the Erlang node a@b (no epmd)',
@@ -63,10 +88,16 @@ const FAULTS: Record<WarningCode, readonly [Partial<Condition>, string]> = {
 
 test('a healthy server has no warnings, and neither has one with unknown figures', () => {
   expect(warningsOf(HEALTHY)).toEqual([])
-  const little = { erlang: null, tcp: null, system: null, workers: [] }
+  const little = { erlang: null, tcp: null, system: null, bus: null, workers: [] }
   expect(warningsOf({ ...HEALTHY, ...little })).toEqual([])
   const unlimited = { memoryBytes: 5, memoryLimitBytes: null }
   expect(warningsOf({ ...HEALTHY, tcp: unlimited, limit: 0, open: 0 })).toEqual([])
+})
+
+test('a Redis without a limit of its memory evicts nothing, and one that is unknown has no fault', () => {
+  const redis = { ...REDIS, limitBytes: null, evictionPolicy: 'allkeys-lru' }
+  expect(warningsOf({ ...HEALTHY, ...ofBus({ redis }) })).toEqual([])
+  expect(warningsOf({ ...HEALTHY, ...ofBus({ redis: null }) })).toEqual([])
 })
 
 test.each(WARNING_CODES)('%s is found, with its figures and advice', (code) => {

@@ -1,7 +1,9 @@
 // What an operator should look at: a closed table of conditions, each with what is wrong and what
 // to do. Pure. None looks back more than a minute, so that a warning goes away once its cause has.
 
+import type { BusFigures } from '../bus/bus-figures.ts'
 import type { ServerState } from '../control/stats.ts'
+import { busFigureLimits } from '../core/bus-limits.ts'
 import { dashboardLimits } from '../core/limits.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import type { NodeFigures } from '../erlang/node-figures.ts'
@@ -11,6 +13,7 @@ import type { SystemFigures, TcpFigures } from '../os/proc.ts'
 import { formatBulk, formatDuration } from '../report/format.ts'
 
 const { nearRatio, memoryLeftRatio, loopLateMs } = dashboardLimits
+const { queueRatio } = busFigureLimits
 
 /** The state of the server, and what happened in the last minute. */
 export interface Condition {
@@ -25,6 +28,7 @@ export interface Condition {
   readonly tcp: Pick<TcpFigures, 'memoryBytes' | 'memoryLimitBytes'> | null
   readonly system: Pick<SystemFigures, 'memoryBytes' | 'memoryAvailableBytes'> | null
   readonly history: Pick<HistoryFigures, 'place' | 'oldestAgeSeconds'>
+  readonly bus: Pick<BusFigures, 'connected' | 'seconds' | 'why' | 'queue' | 'redis'> | null
   readonly recent: Recent
 }
 
@@ -39,6 +43,10 @@ export interface Recent {
   readonly skipped: number
   readonly rejected: number
   readonly restarted: number
+  /** Publications that have no place in the log, since Redis was away or took too long. */
+  readonly busRefused: number
+  /** Times that all open streams were told of a gap. */
+  readonly busGaps: number
   readonly lateMs: number
 }
 
@@ -110,6 +118,55 @@ const TABLE = {
     text: ({ silentWorkers }) =>
       silentWorkers.length > 0 && `${named(silentWorkers)} not answering.`,
     advice: 'A worker that stays silent is replaced; check whether the machine has CPU time left.',
+  },
+  bus_lost: {
+    text: ({ bus }) =>
+      bus?.connected === false &&
+      `Not connected with Redis for ${formatDuration(bus.seconds)}. ${bus.why ?? ''}`.trimEnd(),
+    advice:
+      'Streams stay open and publishers wait, then get 503; check that Redis runs and can be reached.',
+  },
+  bus_refused: {
+    text: ({ recent }) =>
+      recent.busRefused > 0 &&
+      `Publications refused in the last minute, since Redis was away or slow: ${formatCount(recent.busRefused)}.`,
+    advice: 'Publishers were told so, and are to try again; look at the queue and at Redis.',
+  },
+  bus_queue_filling: {
+    text: ({ bus }) =>
+      bus !== null &&
+      filledOf(bus.queue) >= queueRatio &&
+      `The queue before Redis is ${Math.round(filledOf(bus.queue) * 100)}% full; ${formatQuantity(bus.queue.messages, 'message')} in it.`,
+    advice: 'Publishers are refused once it is full; check that Redis is there, and its CPU time.',
+  },
+  bus_gaps: {
+    text: ({ recent }) =>
+      recent.busGaps > 0 &&
+      `All streams were told of a gap ${times(recent.busGaps)} in the last minute.`,
+    advice:
+      'Redis has lost a part of the log, or this server could not read it in time; the log has when.',
+  },
+  bus_not_durable: {
+    text: ({ bus }) =>
+      bus?.redis?.durable === false &&
+      `${bus.redis.product} keeps nothing in a file (appendonly no).`,
+    advice:
+      'Its restart loses subscriptions, revocations and tickets, and may lose messages; turn AOF on.',
+  },
+  bus_evicts: {
+    text: ({ bus }) =>
+      bus?.redis != null &&
+      bus.redis.limitBytes !== null &&
+      bus.redis.evictionPolicy !== 'noeviction' &&
+      `${bus.redis.product} removes keys when its memory is short (${bus.redis.evictionPolicy}).`,
+    advice: 'One of them is the log; set maxmemory-policy to noeviction.',
+  },
+  redis_memory_short: {
+    text: ({ bus }) =>
+      bus?.redis?.limitBytes != null &&
+      bus.redis.usedBytes >= nearRatio * bus.redis.limitBytes &&
+      `${bus.redis.product} uses ${formatBulk(bus.redis.usedBytes)} of the ${formatBulk(bus.redis.limitBytes)} that it may.`,
+    advice: 'Without memory it takes no messages; raise maxmemory, or lower --history.',
   },
   erlang_down: {
     text: ({ erlang }) =>
@@ -195,6 +252,11 @@ function streams(value: number): string {
 /** `1 stream was`, `2 streams were`. */
 function streamsWere(value: number): string {
   return `${streams(value)} ${Math.round(value) === 1 ? 'was' : 'were'}`
+}
+
+/** Of messages or bytes, whichever is nearer to what may be. */
+function filledOf({ messages, bytes, limitMessages, limitBytes }: BusFigures['queue']): number {
+  return Math.max(messages / limitMessages, bytes / limitBytes)
 }
 
 function reachOf({ oldestAgeSeconds }: Condition['history']): string {

@@ -41,11 +41,16 @@ async function commandsOfBus(): Promise<string[]> {
       const command = name.toLowerCase()
       found.add(GROUPS.includes(command) ? `${command}|${part.toLowerCase()}` : command)
     }
+    for (const [, ...names] of source.matchAll(CHOSEN)) {
+      for (const name of names) found.add(name.toLowerCase())
+    }
   }
   return [...found].sort()
 }
 
 const SENT = /(?:redis\.p?call|\.send)\('([A-Z]+)'(?:, \[?'([A-Z]+)')?/g
+/** One of two commands, in a script. */
+const CHOSEN = /redis\.p?call\([a-z =']+ and '([A-Z]+)' or '([A-Z]+)'/g
 
 test('the rights that are asked for are those that the source of the bus needs', async () => {
   expect(NEEDED_COMMANDS.toSorted()).toEqual(await commandsOfBus())

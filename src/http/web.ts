@@ -27,6 +27,16 @@ export function isGone(request: Request): boolean {
   return exchanges.get(request)?.isGone ?? request.signal.aborted
 }
 
+/** Calls back when the client of a request sends nothing more, as it does when it leaves. */
+export function onInputOver(request: Request, onOver: () => void): void {
+  const exchange = exchanges.get(request)
+  if (exchange === undefined) return
+  exchange.onWake = () => {
+    if (exchange.isInputOver) onOver()
+  }
+  if (exchange.isInputOver) onOver()
+}
+
 /**
  * A path that `URL` would make another one of: it reads `\\` as `/`, and takes `.` and `..` away.
  * What is decided by the path before the app, as who may ask, would not count for that one.

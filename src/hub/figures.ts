@@ -1,8 +1,8 @@
 // The figures of streams as they travel between processes and to the control port: plain data,
 // added up.
 
-import type { HistogramFigures } from '../core/histogram.ts'
-import { cpuSeconds } from '../core/loop.ts'
+import { addHistograms, emptyHistogram, type HistogramFigures } from '../core/histogram.ts'
+import { cpuSeconds, LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import {
   addCounts,
   CLOSES,
@@ -106,6 +106,20 @@ export interface WorkerUsage {
   readonly loopLag: HistogramFigures
   /** Lines of their logs that could not be written. */
   readonly logLinesDropped: number
+}
+
+export const NO_USAGE: WorkerUsage = {
+  cpuSeconds: 0,
+  loopLag: emptyHistogram(LAG_BOUNDS_SECONDS),
+  logLinesDropped: 0,
+}
+
+export function addUsage(one: WorkerUsage, other: WorkerUsage): WorkerUsage {
+  return {
+    cpuSeconds: one.cpuSeconds + other.cpuSeconds,
+    loopLag: addHistograms(one.loopLag, other.loopLag),
+    logLinesDropped: one.logLinesDropped + other.logLinesDropped,
+  }
 }
 
 /** One worker. */

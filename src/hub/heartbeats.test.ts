@@ -5,6 +5,8 @@ import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { Heartbeats } from './heartbeats.ts'
 
+const BEAT = Buffer.from('\n')
+
 /** Steps of the longest silence. */
 const STEPS = 100
 
@@ -13,7 +15,7 @@ function run(slots: number, steps: number, sends: (step: number, slot: number) =
   /** By slot: the steps at which it was sent something, a heartbeat or a message. */
   const sentAt = Array.from({ length: slots + 1 }, () => [0])
   const beats: [step: number, slot: number][] = []
-  for (let slot = 1; slot <= slots; slot++) heartbeats.begin(slot)
+  for (let slot = 1; slot <= slots; slot++) heartbeats.begin(slot, BEAT)
   for (let step = 1; step <= steps; step++) {
     for (let slot = 1; slot <= slots; slot++) {
       if (!sends(step, slot)) continue
@@ -66,7 +68,7 @@ test('streams that opened together get theirs spread evenly, and not too often',
 
 test('after a pause of the process a stream gets one, and not all that were missed', () => {
   const heartbeats = new Heartbeats()
-  heartbeats.begin(1)
+  heartbeats.begin(1, BEAT)
   let beats = 0
   heartbeats.look(100, 1, () => beats++)
   expect(beats).toBeLessThanOrEqual(1)

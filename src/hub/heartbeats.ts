@@ -22,17 +22,33 @@ export class Heartbeats {
   /** The last slot that was looked at in this part, and how much of the part was over then. */
   #looked = 0
   #share = 0
+  readonly #onBegin: () => void
+
+  /** @param onBegin is called when a stream has opened that gets some */
+  constructor(onBegin: () => void = () => undefined) {
+    this.#onBegin = onBegin
+  }
 
   /**
    * A stream has opened: its first heartbeat comes sooner than others, so that those of streams
    * that open together are spread.
+   *
+   * @param heartbeat its bytes; empty for a stream that gets none
    */
-  begin(slot: number): void {
+  begin(slot: number, heartbeat: Uint8Array): void {
     if (slot >= this.#sentAt.length) {
       this.#sentAt = grown(this.#sentAt, Math.max(slot + 1, 2 * this.#sentAt.length))
     }
     const sooner = (Math.imul(slot, GOLDEN) >>> 16) % (PARTS - 1)
     this.#sentAt[slot] = (this.#part + NUMBERS - sooner) % NUMBERS
+    if (heartbeat.length === 0) return
+    this.streams++
+    this.#onBegin()
+  }
+
+  /** The same stream has ended. */
+  end(heartbeat: Uint8Array): void {
+    if (heartbeat.length > 0) this.streams--
   }
 
   /** Something was sent. Hot path: once a delivery. */

@@ -4,6 +4,7 @@
 import type { Address } from '../core/address.ts'
 import type { Result } from '../core/result.ts'
 import type { DrainPace } from './drain.ts'
+import type { HeldPage } from './feed.ts'
 import type { HostFigures } from './figures.ts'
 import type { Checkpoints, Outlet } from './outlet.ts'
 import type { ServerConfig } from './settings.ts'
@@ -57,6 +58,13 @@ export interface StreamHost {
   audienceOf(subject: number, followers: Uint32Array): Promise<Audience>
   /** Connected users with ids above `after`, in order, `count` at most. */
   usersAfter(after: number, count: number): Uint32Array
+  /**
+   * Connections that are open, in no order, `countMax` at most; one that is open all the while is
+   * in one of the pages.
+   *
+   * @param place 0 for the first page
+   */
+  connectionsFrom(place: number, countMax: number): HeldPage
   /** Ends all streams of a user. A worker that hangs is not waited for. */
   endStreams(user: number, end: StreamEnd): Promise<EndedStreams>
   /** Asks every process. */

@@ -29,6 +29,8 @@ export const CONFIG: ServerConfig = {
   newStreamsPerSecondMax: null,
   proxies: { trusted: [], header: 'X-Forwarded-For' },
   historyBytes: 0,
+  feedBytes: 0,
+  nodeName: null,
   heartbeatMs: 0,
   databasePath: ':memory:',
   subscriptionsPerUserMax: 1_000_000,

@@ -1,6 +1,7 @@
 // The settings of a running server: one immutable record, replaced whole when they are read again
 // and sent whole to the workers. Readers read `current` when they need a value.
 
+import { hostname } from 'node:os'
 import { type Address, isLoopback, type Network } from '../core/address.ts'
 import type { ControlToken } from '../core/control-token.ts'
 import type { RedisAddress } from '../core/redis-address.ts'
@@ -133,6 +134,10 @@ export interface ServerConfig {
   readonly databasePath: string
   /** Bytes of messages that are kept for clients that come back; 0 for none. */
   readonly historyBytes: number
+  /** Bytes of the latest events of the feed of connections; 0 for no feed. */
+  readonly feedBytes: number
+  /** What this node is called there; null for the name of the machine. */
+  readonly nodeName: string | null
   /** Subjects that one user may follow. */
   readonly subscriptionsPerUserMax: number
   /** Bytes that may wait for one slow stream. */
@@ -152,6 +157,11 @@ export interface ServerConfig {
   readonly erlang: ErlangConfig | null
   /** Null for a server of its own. */
   readonly bus: BusConfig | null
+}
+
+/** What the server is called. */
+export function nodeNameIn({ bus, nodeName }: Pick<ServerConfig, 'bus' | 'nodeName'>): string {
+  return bus?.nodeName ?? nodeName ?? hostname()
 }
 
 /** What a reader of some of the settings needs. */

@@ -32,6 +32,8 @@ import { TwoWayStreams } from './two-way-streams.ts'
 export interface StreamStoreOptions {
   readonly settings: Settings<'outboxBytes'>
   readonly clock: Clock
+  /** Called once for every stream that opens. */
+  readonly onOpen?: (slot: number) => void
   /**
    * Called once for every stream that ends after it was open: the store has forgotten it, and its
    * connection is not closed yet, unless its client did that.
@@ -71,7 +73,7 @@ export class StreamStore implements WireOwner {
   readonly #twoWay = new TwoWayStreams()
   readonly expiries = new Expiries(() => this.#options.onExpiring?.())
   readonly #subjects: StreamSubjects
-  readonly heartbeats = new Heartbeats()
+  readonly heartbeats = new Heartbeats(() => this.#options.onBeating?.())
   readonly delivery: Delivery
   /** Where {@link drain} goes on. */
   #drained = 0
@@ -79,7 +81,8 @@ export class StreamStore implements WireOwner {
   constructor(options: StreamStoreOptions) {
     this.#options = options
     this.#subjects = new StreamSubjects(options.subjects ?? null)
-    this.connected = new Connected(this.#table, this.#subjects, () => this.refresh())
+    const parts = { table: this.#table, subjects: this.#subjects, clock: options.clock }
+    this.connected = new Connected({ ...parts, refresh: () => this.refresh() })
     this.delivery = new Delivery({
       ...{ table: this.#table, outboxes: this.#outboxes, subjects: this.#subjects },
       ...{ heartbeats: this.heartbeats, settings: options.settings },
@@ -187,16 +190,13 @@ export class StreamStore implements WireOwner {
     if (taken < opening.length || missed.length > 0) {
       this.#begin(slot, opening.slice(taken), missed)
     }
-    this.#table.openedAtMs[slot] = this.#options.clock.nowMs()
+    this.connected.stamp(slot)
     this.#table.link(slot)
-    this.heartbeats.begin(slot)
-    if (kind.heartbeat.length > 0) {
-      this.heartbeats.streams++
-      this.#options.onBeating?.()
-    }
+    this.heartbeats.begin(slot, kind.heartbeat)
     this.opening--
     this.open++
     this.opened++
+    this.#options.onOpen?.(slot)
     if (begun?.isOver === true) this.#endProperly(slot, ANSWERED)
   }
 
@@ -428,7 +428,7 @@ export class StreamStore implements WireOwner {
    * @param isProper is what waits still sent?
    */
   #remove(slot: number, reason: CloseReason, isProper = false): void {
-    if (this.#kindOf(slot).heartbeat.length > 0) this.heartbeats.streams--
+    this.heartbeats.end(this.#kindOf(slot).heartbeat)
     this.#table.unlink(slot)
     this.#table.state[slot] = isProper ? STATE.ending : STATE.ended
     this.#outboxes.end(slot, isProper)

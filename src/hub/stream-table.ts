@@ -38,12 +38,14 @@ export class StreamTable {
   /** the number of its kind, */
   kind = new Uint16Array(FIRST_SLOTS)
   user = new Uint32Array(FIRST_SLOTS)
-  /** in milliseconds since 1970, */
-  openedAtMs = new Float64Array(FIRST_SLOTS)
+  /** when it was opened, in microseconds since 1970, which no other one has; 0 until it is said, */
+  openedAtUs = new Float64Array(FIRST_SLOTS)
   /** and the next stream of the same user, or the next free slot. */
   next = new Uint32Array(FIRST_SLOTS)
   #previous = new Uint32Array(FIRST_SLOTS)
   #firstFree = 0
+  /** The last time that a stream was opened. */
+  #lastUs = 0
   /** A row is a user and the first slot of the user's chain. */
   readonly #users = new IntegerTable({ width: 2 })
 
@@ -67,7 +69,17 @@ export class StreamTable {
     }
     this.state[slot] = STATE.opening
     this.user[slot] = user
+    this.openedAtUs[slot] = 0
     return slot
+  }
+
+  /** The stream is opened now, unless that was said before. Answers when, in microseconds. */
+  stamp(slot: number, nowMs: number): number {
+    if (this.openedAtUs[slot] === 0) {
+      this.#lastUs = Math.max(Math.floor(nowMs * 1_000), this.#lastUs + 1)
+      this.openedAtUs[slot] = this.#lastUs
+    }
+    return this.openedAtUs[slot] as number
   }
 
   #grow(): void {
@@ -75,7 +87,7 @@ export class StreamTable {
     this.state = grown(this.state, length)
     this.kind = grown(this.kind, length)
     this.user = grown(this.user, length)
-    this.openedAtMs = grown(this.openedAtMs, length)
+    this.openedAtUs = grown(this.openedAtUs, length)
     this.next = grown(this.next, length)
     this.#previous = grown(this.#previous, length)
   }
@@ -154,9 +166,9 @@ export class StreamTable {
   }
 
   presence(user: number): UserPresence {
-    let sinceMs: number | null = null
     const slots = this.slotsOf(user)
-    for (const slot of slots) sinceMs = Math.min(sinceMs ?? Infinity, this.openedAtMs[slot] ?? 0)
+    const times = slots.map((slot) => this.openedAtUs[slot] as number)
+    const sinceMs = slots.length === 0 ? null : Math.floor(Math.min(...times) / 1_000)
     return { connections: slots.length, sinceMs }
   }
 }

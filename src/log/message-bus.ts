@@ -71,7 +71,8 @@ export interface BusGap {
  */
 export interface BusListener {
   /**
-   * Hot path: once an item.
+   * Hot path: once an item. A change of who follows whom may come again, after others, and counts
+   * again: a part of the log was lost and added again.
    *
    * @param publication null for an item of another node, unless that node asks for a report:
    *   then its streams settle it as one of this node

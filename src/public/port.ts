@@ -14,6 +14,7 @@ import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { type DrainPace, endEvenly } from '../hub/drain.ts'
+import type { ConnectionOwner, HeldConnection, HeldPage } from '../hub/feed.ts'
 import {
   type HostFigures,
   type StreamFigures,
@@ -60,6 +61,8 @@ export interface PublicPortOptions {
   readonly descriptors: DescriptorWire | null
   /** The same for figures. */
   readonly wire: WireFigures
+  /** Told of all connections; null if nobody is to know, and in a worker. */
+  readonly feed: ConnectionOwner | null
   /** Where streams begin: as the router of this process says, or that of another one. */
   readonly router: RouterParts | { readonly registryOf: (store: StreamStore) => RemoteRegistry }
 }
@@ -67,8 +70,11 @@ export interface PublicPortOptions {
 /** The registry of a process whose router is in another one. */
 export interface RemoteRegistry extends StreamRegistry, SubjectsOwner {
   /** The store has ended a stream. */
-  onEnd(user: number): void
+  onEnd(slot: number, reason: CloseReason): void
 }
+
+/** For the feed; workers have others. */
+const THIS_PROCESS = 0
 
 /** Opens the public port, or says why it cannot be opened. */
 export function openPublicPort(options: PublicPortOptions): Result<PublicPort> {
@@ -114,6 +120,7 @@ export class PublicPort implements StreamHost {
     this.streams = new StreamStore({
       settings,
       clock,
+      onOpen: (slot) => this.#onOpen(slot),
       onEnd: (user, reason, slot) => this.#onEnd(user, reason, slot),
       refresh: () => this.#descriptors?.pollAll(),
       onExpiring: () => this.#expireLater(),
@@ -140,12 +147,30 @@ export class PublicPort implements StreamHost {
     })
   }
 
+  #onOpen(slot: number): void {
+    this.#options.feed?.opened(this.#connectionOf(slot))
+  }
+
   #onEnd(user: number, reason: CloseReason, slot: number): void {
-    this.#remote?.onEnd(user)
+    this.#remote?.onEnd(slot, reason)
+    this.#tellClosed(user, reason, slot)
     if (reason !== 'slow') return
     this.#unacknowledged.beforeCut(this.streams.descriptorOf(slot))
     const who = this.#options.subjectOf(user)
     this.#options.log.repeated('slow', `User ${who} read too slowly; the stream was closed.`)
+  }
+
+  #tellClosed(user: number, reason: CloseReason, slot: number): void {
+    const { feed, clock } = this.#options
+    if (feed === null) return
+    const isOnline = this.streams.connected.isOnline(user)
+    feed.closed(this.#connectionOf(slot), reason, isOnline, clock.nowMs())
+  }
+
+  #connectionOf(slot: number): HeldConnection {
+    const { streams } = this
+    const sinceUs = streams.connected.openedAtUs(slot)
+    return { user: streams.userOf(slot), process: THIS_PROCESS, sinceUs }
   }
 
   /** Called once, by {@link openPublicPort}. */
@@ -227,6 +252,12 @@ export class PublicPort implements StreamHost {
 
   usersAfter(after: number, count: number): Uint32Array {
     return this.streams.connected.usersAfter(after, count)
+  }
+
+  connectionsFrom(place: number, countMax: number): HeldPage {
+    const slots = this.streams.connected.slotsBehind(place, countMax)
+    const next = slots.length < countMax ? null : (slots.at(-1) ?? null)
+    return { connections: slots.map((slot) => this.#connectionOf(slot)), next }
   }
 
   endStreams(user: number, end: StreamEnd): Promise<EndedStreams> {

@@ -95,6 +95,17 @@ export function onResize(element: PageElement, listener: () => void): void {
   new ResizeObserver(listener).observe(element)
 }
 
+export type Card = readonly [title: string, value: string, words: string]
+
+/** Replaces a list of figures: each with a title, and a few words on it. */
+export function fillCards(list: PageElement, cards: readonly Card[]): void {
+  const items = cards.map(([title, value, words]) => {
+    const figure = create('dd', '', create('b', '', value), create('span', '', words))
+    return create('div', 'card', create('dt', '', title), figure)
+  })
+  list.replaceChildren(...items)
+}
+
 /** Replaces a table: a head of columns, and rows whose first cell names them. */
 export function fillTable(
   table: PageElement,

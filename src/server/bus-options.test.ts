@@ -118,7 +118,6 @@ describe('options that are refused', () => {
     ['bus-password-file', 'file'],
     ['bus-ca-file', 'file'],
     ['bus-required', true],
-    ['node-name', 'eu-1'],
   ])('--%s without a Redis', (option, value) => {
     expect(whyNot({ [option]: value })).toBe(
       `--${option} requires --bus, the Redis that servers share`,

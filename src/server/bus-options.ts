@@ -10,7 +10,7 @@ import type { BusConfig } from '../hub/settings.ts'
 
 const nodeName: ValueOption<string, null> = {
   value: 'name',
-  description: 'name of this server among them (default: that of the host, and a random end)',
+  description: 'what this server is called (default: as its machine; with --bus, and a random end)',
   fallback: null,
   parse: (text) => (isName(text) ? text : undefined),
   expected: `${NAME_RULE}, not a number`,
@@ -29,7 +29,7 @@ export type BusValues = Values<typeof BUS_OPTIONS>
 
 /** Are these options valid together? */
 export function checkBus(values: BusValues): Result<void> {
-  const alone = values.bus === null ? checkAlone(values, ['bus-required', 'node-name']) : OK
+  const alone = values.bus === null ? checkAlone(values, ['bus-required']) : OK
   return allOf(checkRedis(values), alone)
 }
 

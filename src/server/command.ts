@@ -19,6 +19,7 @@ import {
 } from '../cli/option.ts'
 import { readTokens, TOKEN_OPTION } from '../cli/secret.ts'
 import { type Address, httpUrl, parseControlAddress } from '../core/address.ts'
+import { feedLimits } from '../core/feed-limits.ts'
 import { historyLimits } from '../core/history-limits.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
 import { allOf, OK, type Result, refused, success } from '../core/result.ts'
@@ -99,6 +100,14 @@ export const OPTIONS = {
     '64MiB',
     'messages kept for clients that come back, in a file beside the database; 0 for none',
     { min: 0, max: historyLimits.bytesMax },
+  ),
+  feed: bytes(
+    '4MiB',
+    'latest connects and disconnects kept for those who follow /feed; 0 for none',
+    {
+      min: 0,
+      max: feedLimits.bytesMax,
+    },
   ),
   'max-subscriptions-per-user': reloadable(
     count(String(subscriptionLimits.perUserDefault), 'subjects that one user may follow'),
@@ -213,6 +222,8 @@ export function serverConfig(
     proxies: { trusted: values['trusted-proxy'], header: values['forwarded-header'] },
     databasePath: values.db,
     historyBytes: values.history,
+    feedBytes: values.feed,
+    nodeName: values['node-name'],
     subscriptionsPerUserMax: values['max-subscriptions-per-user'],
     outboxBytes: values.outbox,
     wire: values.wire,

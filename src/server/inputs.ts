@@ -1,9 +1,10 @@
 // Where messages come in, opened together or not at all: the control port, and the Erlang node if
 // this server is one.
 
-import { hostname } from 'node:os'
+import { busFigures } from '../bus/bus-figures.ts'
 import { controlPort } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'
+import { FeedReaders, feedFigures } from '../control/feed-figures.ts'
 import { noOthers, type OtherServers } from '../control/other-servers.ts'
 import { gatherStats, type ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
@@ -21,12 +22,14 @@ import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
 import { EntryAges } from '../hub/entry-ages.ts'
+import type { Feed } from '../hub/feed.ts'
 import { historyFigures } from '../hub/history.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { sweepNames } from '../hub/name-sweep.ts'
 import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
-import type { Settings } from '../hub/settings.ts'
+import { nodeNameIn, type Settings } from '../hub/settings.ts'
+import type { PresentConnections } from '../log/feed-source.ts'
 import { AskedServers, answerOthers } from './asked-servers.ts'
 import type { Messages } from './messages.ts'
 
@@ -35,6 +38,8 @@ export interface InputDependencies {
   readonly host: StreamHost
   readonly messages: Messages
   readonly resumption: Resumption
+  /** Null if there is none. */
+  readonly feed: Feed | null
   readonly openFilesLimit: number
   readonly startedMs: number
   readonly log: Log
@@ -67,13 +72,14 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   const storage = new Storage(messages.storage, log)
   let isLeaving = false
   const state = () => (isLeaving ? 'draining' : stateOf(dependencies, node, storage))
+  const readers = new FeedReaders()
   const inputs = [http, ...(node === null ? [] : [nodes]), ...remoteOf(messages)]
-  const sampler = samplerOf(dependencies, inputs, node, state)
+  const sampler = samplerOf({ ...dependencies, readers }, inputs, node, state)
   const others = othersOf(dependencies, sampler)
   const { socketPath } = settings.current.controlAddress
   const room = socketPath === undefined ? OK : await makeRoom(socketPath)
   const opened = room.ok
-    ? openControlPort(dependencies, http, routerForAll, others, sampler, storage)
+    ? openControlPort({ ...dependencies, readers, others, routerForAll }, http, sampler, storage)
     : room
   if (!opened.ok) {
     node?.drain()
@@ -97,16 +103,17 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
 
 /** Asks the other servers, and answers them. */
 function othersOf({ messages, host, settings }: InputDependencies, sampler: Sampler): OtherServers {
-  const { controlAddress, bus } = settings.current
+  const { controlAddress } = settings.current
   const address = httpUrl(controlAddress)
-  if (messages.shared === null) return noOthers(hostname(), address)
+  const name = nodeNameIn(settings.current)
+  if (messages.shared === null) return noOthers(name, address)
   const { redis, revocations } = messages.shared
   revocations.onMissed = (user) => void host.endStreams(user, { reason: 'ended', note: null })
   answerOthers({
     ...{ requests: redis.requests, host, names: messages.stores.names, revocations },
     stats: () => gatherStats(sampler.source),
   })
-  return new AskedServers(bus?.nodeName ?? hostname(), address, redis)
+  return new AskedServers(name, address, redis)
 }
 
 /** What uses names besides the log. */
@@ -161,13 +168,24 @@ async function startErlang(
   return node.ok ? node : refused(`the Erlang port ${node.why}`)
 }
 
+interface WithReaders extends InputDependencies {
+  readonly readers: FeedReaders
+}
+
+/** What only the control port needs. */
+interface PortDependencies extends WithReaders {
+  readonly others: OtherServers
+  readonly routerForAll: Router
+}
+
 function samplerOf(
-  dependencies: InputDependencies,
+  dependencies: WithReaders,
   inputs: readonly Input[],
   node: ErlangNode | null,
   state: () => ServerState,
 ): Sampler {
   const { host, clock, startedMs, messages, openFilesLimit, log, resumption } = dependencies
+  const { feed, readers } = dependencies
   const { bus, stores, place, dispatcher } = messages
   const ages = new EntryAges(bus.window.last, clock.elapsedMs())
   const loop = new LoopWatch(clock)
@@ -177,12 +195,14 @@ function samplerOf(
     ...{ subscriptions: stores.subscriptions, names: stores.names },
     history: () => historyFigures({ bus, resumption, dispatcher, place, clock, ages }),
     lookups: dispatcher,
+    feed: () => (feed === null ? null : feedFigures(feed, readers)),
     streams: () => host.figures(),
     latest: () => host.latest(),
     openFiles: () => host.openFiles,
     logLinesDropped: () => log.dropped,
     silentWorkers: () => host.silentWorkers,
     erlang: () => node?.figures() ?? null,
+    bus: () => (messages.shared === null ? null : busFigures({ ...messages.shared, clock })),
   })
 }
 
@@ -197,19 +217,25 @@ function stateOf(
   const isNodeRequired = settings.current.erlang?.required === true
   if (isNodeRequired && node?.isConnected === false) return 'disconnected'
   const isBusRequired = settings.current.bus?.isRequired === true
-  return isBusRequired && messages.shared?.redis.figures.isReady === false
-    ? 'disconnected'
-    : 'ready'
+  return isBusRequired && messages.shared?.redis.isReady === false ? 'disconnected' : 'ready'
+}
+
+/** Who is connected, as readers of the feed are told. */
+function presentOf(host: StreamHost, feed: Feed | null): PresentConnections {
+  return (place, countMax) => {
+    if (feed === null) throw new Error('there is no feed')
+    return feed.present(host.connectionsFrom(place, countMax))
+  }
 }
 
 function openControlPort(
-  { settings, host, clock, messages, log, onBug }: InputDependencies,
+  dependencies: PortDependencies,
   { router, onRejected }: Input<Router>,
-  routerForAll: Router,
-  others: OtherServers,
   sampler: Sampler,
   { onError: onStorageError }: Storage,
 ): Result<Listener> {
+  const { settings, host, clock, messages, feed, readers, others, routerForAll, log, onBug } =
+    dependencies
   const { controlAddress, controlMode, controlTokens } = settings.current
   const { names, subscriptions, revocations } = messages.stores
   const isLocked = controlTokens.length > 0
@@ -234,6 +260,7 @@ function openControlPort(
     others,
     subjects: { host, names, followers: subscriptions, settings },
     tickets: { tickets: messages.tickets, settings },
+    feed: { feed, present: presentOf(host, feed), readers, settings, clock },
     stats: sampler.source,
     dashboard: () =>
       dashboardRoutes({

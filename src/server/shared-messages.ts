@@ -38,6 +38,7 @@ export async function openSharedMessages(
   const subscriptions = new SharedSubscriptions({ names, changer })
   const loader = new FollowLoader<FollowsRead>({
     ...{ address, prefix, target: subscriptions, clock, random: Math.random, redisLimits },
+    readUpTo: () => redis.readUpTo,
     onReloaded: ({ subscriptions: count }) => {
       log.info('subscriptions', `${formatQuantity(count, 'subscription')} read from Redis again.`)
     },

@@ -1,9 +1,11 @@
 // Starts a server, in order: check what the machine allows, open the database, the streams, the
 // inputs. All or nothing.
 
+import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { type Capacity, capacityOf, workersFor } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
+import { feedLimits } from '../core/feed-limits.ts'
 import { workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { redisName } from '../core/redis-address.ts'
@@ -11,17 +13,20 @@ import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, resolve } from '../http/listener.ts'
+import { Feed } from '../hub/feed.ts'
 import type { StreamHost } from '../hub/host.ts'
 import { localLimiter, StreamLimiter } from '../hub/limiter.ts'
 import { Resumption } from '../hub/resumption.ts'
 import {
   CurrentSettings,
   checkControlGuard,
+  nodeNameIn,
   type ServerConfig,
   type WorkersRequest,
 } from '../hub/settings.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { openPublicPort } from '../public/port.ts'
+import type { Stores } from '../subscriptions/stores.ts'
 import { startWorkers } from '../workers/supervisor.ts'
 import { openInputs } from './inputs.ts'
 import { type Messages, openOwnMessages } from './messages.ts'
@@ -53,6 +58,8 @@ interface Plan extends ServerDependencies {
   readonly remote: RemoteSettings
   readonly messages: Messages
   readonly resumption: Resumption
+  /** Null if there is none. */
+  readonly feed: Feed | null
   readonly onBug: OnBug
 }
 
@@ -81,6 +88,7 @@ export async function startServer(
     ...dependencies,
     ...{ filesLimit, capacity, workers, settings, remote: remote.value, messages },
     resumption: new Resumption({ bus, subscriptions: stores.subscriptions }),
+    feed: feedOf(config, stores, dependencies.clock),
     onBug: (error) => dependencies.log.bug(error),
   }
   const server = await openPorts(plan)
@@ -104,6 +112,16 @@ async function openMessages(
   const { openSharedMessages } = await import('./shared-messages.ts')
   const shared = await openSharedMessages(config, config.bus, dependencies)
   return shared.ok ? shared : refused({ cause: 'bus', reason: shared.why })
+}
+
+function feedOf(config: ServerConfig, { names }: Stores, clock: Clock): Feed | null {
+  const { feedBytes } = config
+  if (feedBytes === 0) return null
+  return new Feed({
+    ...{ bytes: feedBytes, node: nodeNameIn(config), names },
+    epoch: Math.floor(clock.nowMs()),
+    run: randomBytes(feedLimits.runBytes).toString('hex'),
+  })
 }
 
 function workersOf(request: WorkersRequest, perWorker: number): number {
@@ -212,13 +230,13 @@ async function resolveAddresses(config: ServerConfig): Promise<Result<void>> {
 
 /** Opens the public port, in this process or in workers. */
 async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
-  const { settings, capacity, filesLimit, workers, log, clock, onBug } = plan
+  const { settings, capacity, filesLimit, workers, feed, log, clock, onBug } = plan
   const { names, revocations: revoked } = plan.messages.stores
   const refreshKeys = () => plan.remote.refresh()
   if (workers > 1) {
     const command = plan.workerCommand
     return startWorkers({
-      ...{ settings, count: workers, capacity, command, log, clock },
+      ...{ settings, count: workers, capacity, command, feed, log, clock },
       ...{
         refreshKeys,
         revoked,
@@ -231,7 +249,7 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
   const opened = openPublicPort({
     ...{ addresses: settings.current.publicAddresses, settings, capacity },
     ...{ isShared: false, isOfCrowd: false },
-    ...{ openFilesLimit: filesLimit, log, clock, onBug },
+    ...{ openFilesLimit: filesLimit, feed, log, clock, onBug },
     limiter: localLimiter(new StreamLimiter({ settings, clock, revoked, names })),
     router: { resumption: plan.resumption, names },
     subjectOf: (user) => names.subjectOf(user),

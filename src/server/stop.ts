@@ -6,6 +6,7 @@ import type { Log } from '../core/log.ts'
 import { OK, type Result } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
 import type { DrainPace } from '../hub/drain.ts'
+import type { Feed } from '../hub/feed.ts'
 import type { StreamHost } from '../hub/host.ts'
 import type { CurrentSettings, ServerConfig } from '../hub/settings.ts'
 import type { Inputs } from './inputs.ts'
@@ -41,6 +42,7 @@ export interface RunningDependencies {
   readonly host: StreamHost
   readonly inputs: Inputs
   readonly messages: Pick<Messages, 'close'>
+  readonly feed: Pick<Feed, 'close'> | null
   readonly remote: RemoteSettings
   readonly log: Log
 }
@@ -69,7 +71,8 @@ export function running(dependencies: RunningDependencies): Server {
   }
 }
 
-async function drain({ settings, host, inputs, messages, log }: RunningDependencies) {
+async function drain(dependencies: RunningDependencies) {
+  const { settings, host, inputs, messages, feed, log } = dependencies
   const { control, erlang, leave, stopWatching } = inputs
   const { drainGraceMs } = settings.current
   leave()
@@ -85,6 +88,7 @@ async function drain({ settings, host, inputs, messages, log }: RunningDependenc
   const cut = await host.drain(paceOf(settings.current))
   stopProgress()
   await erlang?.stop()
+  feed?.close()
   // A publisher whose batch is being read gets its answer, if the rest comes soon.
   await control.stop(streamLimits.controlGraceMs)
   stopWatching()

@@ -49,6 +49,8 @@ async function open(
     subjectOf: (user) => (isHandle(user) ? 'with a name' : user),
     redeem: parent.redeem,
     refreshKeys: parent.refreshKeys,
+    // The parent has it, too.
+    feed: null,
     router: { registryOf: parent.registryOf },
   })
   if (!opened.ok) return refused(`the public port ${opened.why}`)

@@ -1,11 +1,18 @@
 // Who follows whom, in memory: the followers of every subject for the router, and if wanted the
 // subjects of every follower for clients that resume. It changes only after the database has.
 
+import { finish, type Steps } from '../core/steps.ts'
 import { PairIndex, type PairLists } from './pair-index.ts'
 import type { Followers, Follows, Pairs } from './subscriptions.ts'
 
 /** Rows in order of subject, then subscriber. */
 export type Rows = Iterable<{ readonly subject: number; readonly subscriber: number }>
+
+interface BothDirections {
+  readonly followers: PairIndex
+  readonly subjects: PairIndex
+  readonly pairs: number
+}
 
 export interface FollowIndexOptions {
   readonly rows?: Rows
@@ -13,8 +20,8 @@ export interface FollowIndexOptions {
   readonly subjects?: number
   /** Rows. */
   readonly pairs?: number
-  /** Instead of rows: the subjects of each follower. The index keeps the array of values. */
-  readonly lists?: PairLists
+  /** Instead of rows: both directions, made already. */
+  readonly both?: BothDirections
   /** Are the subjects of a follower found, too? */
   readonly findsSubjects?: boolean
 }
@@ -28,19 +35,30 @@ export class FollowIndex implements Followers, Follows {
     rows = [],
     subjects = 0,
     pairs = 0,
-    lists,
+    both,
     findsSubjects = false,
   }: FollowIndexOptions = {}) {
-    if (lists !== undefined) {
-      this.pairs = lists.values.length
-      this.#followers = PairIndex.byValue(lists)
-      this.#subjects = findsSubjects ? PairIndex.byKey(lists) : null
+    if (both !== undefined) {
+      this.pairs = both.pairs
+      this.#followers = both.followers
+      this.#subjects = both.subjects
       return
     }
-    const followers = listsOf(rows, subjects, pairs)
+    const lists = listsOf(rows, subjects, pairs)
     this.pairs = pairs
-    this.#followers = PairIndex.byKey(followers)
-    this.#subjects = findsSubjects ? PairIndex.byValue(followers) : null
+    this.#followers = finish(PairIndex.byKey(lists))
+    this.#subjects = findsSubjects ? finish(PairIndex.byValue(lists)) : null
+  }
+
+  /**
+   * An index of both directions.
+   *
+   * @param lists the subjects of each follower; the index keeps the array of values
+   */
+  static *ofSubjects(lists: PairLists): Steps<FollowIndex> {
+    const followers = yield* PairIndex.byValue(lists)
+    const subjects = yield* PairIndex.byKey(lists)
+    return new FollowIndex({ both: { followers, subjects, pairs: lists.values.length } })
   }
 
   /** Subjects with at least one follower. */

@@ -3,6 +3,7 @@
 
 import { messageLimits, subscriptionLimits } from '../core/limits.ts'
 import { isName } from '../core/name.ts'
+import { finishInTurns, type Steps } from '../core/steps.ts'
 import { grown } from '../core/typed-array.ts'
 import { userIdOf } from '../core/user.ts'
 import type { NameTable } from './name-table.ts'
@@ -12,6 +13,8 @@ import { sortPairs } from './sort.ts'
 /** Room at first; it doubles from there. */
 const FIRST_USERS = 1_024
 const FIRST_VALUES = 16 * FIRST_USERS
+/** Pairs that are put in order in one step, which takes up to 20 ms. */
+const PAIRS_PER_STEP = 500_000
 
 export class FollowLists {
   /** Pairs that are not in it because they are none: who can write to Redis can write anything. */
@@ -63,10 +66,7 @@ export class FollowLists {
     return true
   }
 
-  /**
-   * All of it in order of users, each once; the subjects of each in any order. There are others'
-   * turns in between, in which nothing may be added.
-   */
+  /** All of it in order of users, each once; the subjects of each in any order. */
   async sorted(): Promise<PairLists> {
     const order = new Uint32Array(2 * this.#length)
     for (let at = 0; at < this.#length; at++) {
@@ -74,25 +74,41 @@ export class FollowLists {
       order[2 * at + 1] = at
     }
     const sorted = await sortPairs(order, () => new Promise(setImmediate))
+    return await finishInTurns(this.#inOrder(sorted))
+  }
+
+  /** @param order users and their places in `#users`, in order of both */
+  *#inOrder(order: Uint32Array): Steps<PairLists> {
     const keys = new Uint32Array(this.#length)
     const starts = new Uint32Array(this.#length + 1)
     const values = new Uint32Array(this.#pairs)
-    let [known, end] = [0, 0]
-    for (let at = 0; at < sorted.length; at += 2) {
-      const [user, place] = [sorted[at] as number, sorted[at + 1] as number]
+    let known = 0
+    let [end, pause] = [0, PAIRS_PER_STEP]
+    for (let at = 0; at < order.length; at += 2) {
+      const [user, place] = [order[at] as number, order[at + 1] as number]
       // Of the same user, the last one is the one that was read last.
-      if (sorted[at + 2] === user) continue
-      const [from, to] = [this.#starts[place] as number, this.#starts[place + 1] as number]
-      if (from === to) continue
-      for (let next = from; next < to; next++) values[end++] = this.#values[next] as number
+      if (order[at + 2] === user) continue
+      const length = this.#copy(place, values, end)
+      if (length === 0) continue
+      end += length
       keys[known++] = user
       starts[known] = end
+      if (end < pause) continue
+      pause = end + PAIRS_PER_STEP
+      yield
     }
     return {
       keys: keys.subarray(0, known),
       starts: starts.subarray(0, known + 1),
       values: values.subarray(0, end),
     }
+  }
+
+  /** The subjects of one user; answers how many. */
+  #copy(place: number, to: Uint32Array, at: number): number {
+    const [start, end] = [this.#starts[place] as number, this.#starts[place + 1] as number]
+    for (let next = start; next < end; next++) to[at + next - start] = this.#values[next] as number
+    return end - start
   }
 
   /** 0 for what is no user; null for a name for which there is no room. */

@@ -161,6 +161,14 @@ export class NameTable {
     return this.#bytes.toString('latin1', start + 1, start + 1 + length)
   }
 
+  /** Writes the name of a handle that has one, in ASCII; answers its length. */
+  writeName(handle: number, into: Uint8Array): number {
+    const start = this.#starts[handle - NOBODY] as number
+    const length = this.#bytes[start] as number
+    this.#bytes.copy(into, 0, start + 1, start + 1 + length)
+    return length
+  }
+
   /** The handles of the names that the database does not have, the lowest first. */
   unkept(): Uint32Array {
     const handles = new Uint32Array(this.size)

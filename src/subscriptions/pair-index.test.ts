@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { finish } from '../core/steps.ts'
 import { IntegerTable } from '../core/table.ts'
 import { inOrder, Model, type Pair } from './model.fixture.ts'
 import { NOBODY } from './name-table.ts'
@@ -23,7 +24,7 @@ function listsOf(pairs: readonly Pair[]): PairLists {
 }
 
 function indexOf(pairs: readonly Pair[]): PairIndex {
-  return PairIndex.byKey(listsOf(pairs))
+  return finish(PairIndex.byKey(listsOf(pairs)))
 }
 
 function values(index: PairIndex, key: number): number[] {
@@ -47,7 +48,7 @@ describe('the base of an index', () => {
   })
 
   test('has the keys of each value, the other way round', () => {
-    const index = PairIndex.byValue(listsOf(BASE))
+    const index = finish(PairIndex.byValue(listsOf(BASE)))
     const found = [1, 2, 3, 4, HIGHEST].map((value) => values(index, value))
     expect(found).toEqual([[HIGHEST], [1], [1], [1], [7]])
     for (const none of [0, 5, 7, NOBODY, HIGHEST - 1]) expect(values(index, none)).toEqual([])
@@ -55,7 +56,7 @@ describe('the base of an index', () => {
   })
 
   test('may be empty, and the index still grows', () => {
-    for (const index of [indexOf([]), PairIndex.byValue(listsOf([]))]) {
+    for (const index of [indexOf([]), finish(PairIndex.byValue(listsOf([])))]) {
       expect([values(index, 1), index.keys]).toEqual([[], 0])
       index.add(1, 5)
       expect([values(index, 1), index.keys]).toEqual([[5], 1])
@@ -104,7 +105,7 @@ describe('the base of an index', () => {
       [pairs(dense.map((id) => id * 400_000)), 4 + 4 / 3 + 16],
     ] as const) {
       const lists = listsOf(some)
-      for (const index of [PairIndex.byKey(lists), PairIndex.byValue(lists)]) {
+      for (const index of [finish(PairIndex.byKey(lists)), finish(PairIndex.byValue(lists))]) {
         expect(index.baseBytes / some.length).toBeLessThan(bytesMax + 0.01)
       }
     }
@@ -185,7 +186,10 @@ test.each([
       const model = new Model()
       model.add(base)
       const lists = listsOf(model.pairs())
-      const [followers, subjects] = [PairIndex.byKey(lists), PairIndex.byValue(lists)]
+      const [followers, subjects] = [
+        finish(PairIndex.byKey(lists)),
+        finish(PairIndex.byValue(lists)),
+      ]
       for (const { adds, pair } of list) {
         const [subscriber, subject] = pair
         if ((adds ? model.add([pair]) : model.remove([pair])) === 0) continue

@@ -6,6 +6,7 @@ import { type FollowLimits, followLimits } from '../core/follow-limits.ts'
 import { subscriptionLimits } from '../core/limits.ts'
 import { LowestNumbers } from '../core/lowest.ts'
 import { type Result, refused, success } from '../core/result.ts'
+import { finish, finishInTurns, type Steps } from '../core/steps.ts'
 import { grown } from '../core/typed-array.ts'
 import { FollowIndex } from './follow-index.ts'
 import { FollowLists } from './follow-lists.ts'
@@ -101,12 +102,13 @@ export class SharedSubscriptions implements Subscriptions {
       const lists = new FollowLists(this.#names)
       const done = await read(lists)
       if (!done.ok) return done
-      const sorted = await lists.sorted()
+      const index = await finishInTurns(FollowIndex.ofSubjects(await lists.sorted()))
+      await finishInTurns(changes.applyTo(index))
+      // Others have had their turn meanwhile, with changes of theirs.
+      finish(changes.applyTo(index))
       if (changes.isOverflown) {
         return refused(`more than ${this.#limits.changesMax} changes came while it was read`)
       }
-      const index = new FollowIndex({ lists: sorted, findsSubjects: true })
-      changes.applyTo(index)
       this.#index = index
       const { ignored, unnamed } = lists
       return success({ subscriptions: index.pairs, ignored, unnamed })
@@ -200,6 +202,9 @@ export class SharedSubscriptions implements Subscriptions {
   }
 }
 
+/** Numbers of changes that are applied in one step: about ten milliseconds of them. */
+const CHANGES_PER_STEP = 3 * 5_000
+
 /** Changes of pairs, in their order; as numbers, since there may be a million. */
 class Changes {
   /** Were there more than it takes? Then it has none. */
@@ -208,6 +213,8 @@ class Changes {
   /** User, subject, and whether the one follows the other. */
   #all = new Uint32Array(3 * 1_024)
   #length = 0
+  /** How many of these numbers were applied. */
+  #applied = 0
 
   constructor(changesMax: number) {
     this.#lengthMax = 3 * changesMax
@@ -222,10 +229,17 @@ class Changes {
     this.#all[this.#length++] = follows ? 1 : 0
   }
 
-  applyTo(index: FollowIndex): void {
-    for (let at = 0; at < this.#length; at += 3) {
+  /** Applies those that it has not applied yet; always to the same index. */
+  *applyTo(index: FollowIndex): Steps<void> {
+    let pause = this.#applied + CHANGES_PER_STEP
+    while (this.#applied < this.#length) {
+      const at = this.#applied
       const [user, subject] = [this.#all[at] as number, this.#all[at + 1] as number]
       index.set(user, subject, this.#all[at + 2] === 1)
+      this.#applied += 3
+      if (at < pause) continue
+      pause = at + CHANGES_PER_STEP
+      yield
     }
   }
 }

@@ -1,11 +1,14 @@
 // Numbers the users of a list from 1 on, so that what is known of each can be in typed arrays: by
 // their ids alone if these are dense, else by a hash table.
 
+import type { Steps } from '../core/steps.ts'
 import { IntegerTable } from '../core/table.ts'
 import { isHandle, NOBODY } from './name-table.ts'
 
 /** Of the table; beyond it searches become long. */
 const FULL_RATIO = 0.5
+/** Users that one step looks at, which takes up to 20 ms. */
+const USERS_PER_STEP = 500_000
 
 /** If the list is in ascending order, the slots of its users are so, too. */
 export class UserSlots {
@@ -21,21 +24,27 @@ export class UserSlots {
    * @param users each may be there several times, and none is 0
    * @param denseMax slots that may be without a user, where that saves the table
    */
-  constructor(users: Uint32Array, denseMax: number) {
-    let number = 0
-    let handle = NOBODY
-    // By index, as below: an iterator takes 10 ns more for each of millions.
-    for (let at = 0; at < users.length; at++) {
-      const user = users[at] as number
-      if (isHandle(user)) {
-        if (user > handle) handle = user
-      } else if (user > number) number = user
+  static *steps(users: Uint32Array, denseMax: number): Steps<UserSlots> {
+    let highest: Highest = { number: 0, handle: NOBODY }
+    for (let from = 0; from < users.length; from += USERS_PER_STEP) {
+      highest = highestOf(highest, users, from)
+      yield
     }
+    const { number, handle } = highest
+    if (number + handle - NOBODY <= denseMax) return new UserSlots(highest, null)
+    const table = new IntegerTable({ width: 2 })
+    for (let from = 0; from < users.length; from += USERS_PER_STEP) {
+      addToTable(table, users, from)
+      yield
+    }
+    return new UserSlots(highest, table)
+  }
+
+  private constructor({ number, handle }: Highest, table: IntegerTable | null) {
     this.#numberMax = number
     this.#nameMax = handle - NOBODY
-    const range = number + this.#nameMax
-    this.#table = range <= denseMax ? null : tableOf(users)
-    this.length = 1 + (this.#table?.size ?? range)
+    this.#table = table
+    this.length = 1 + (table?.size ?? number + this.#nameMax)
   }
 
   /** Bytes of the table. */
@@ -54,10 +63,29 @@ export class UserSlots {
   }
 }
 
+/** The highest number, and the highest handle of a name. */
+interface Highest {
+  readonly number: number
+  readonly handle: number
+}
+
+function highestOf(known: Highest, users: Uint32Array, from: number): Highest {
+  let { number, handle } = known
+  const to = Math.min(users.length, from + USERS_PER_STEP)
+  // By index, as below: an iterator takes 10 ns more for each of millions.
+  for (let at = from; at < to; at++) {
+    const user = users[at] as number
+    if (isHandle(user)) {
+      if (user > handle) handle = user
+    } else if (user > number) number = user
+  }
+  return { number, handle }
+}
+
 /** Rows of a user and its slot, in the order in which the users are first there. */
-function tableOf(users: Uint32Array): IntegerTable {
-  const table = new IntegerTable({ width: 2 })
-  for (let at = 0; at < users.length; at++) {
+function addToTable(table: IntegerTable, users: Uint32Array, from: number): void {
+  const to = Math.min(users.length, from + USERS_PER_STEP)
+  for (let at = from; at < to; at++) {
     const user = users[at] as number
     let row = table.find(user)
     if (table.rows[row] !== 0) continue
@@ -68,5 +96,4 @@ function tableOf(users: Uint32Array): IntegerTable {
     table.occupy(row, user)
     table.rows[row + 1] = table.size
   }
-  return table
 }

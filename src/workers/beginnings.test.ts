@@ -37,7 +37,8 @@ test.each([
   { page: null },
 ] as const)('a worker asks for a stream from %j', (from) => {
   for (const subjects of [[], [1, 2 ** 32 - 1]]) {
-    const request: BeginRequest = { slot: 5, user: 2 ** 32 - 1, from, subjects }
+    const ids = { slot: 5, user: 2 ** 32 - 1, sinceUs: 2 ** 51 - 1 }
+    const request: BeginRequest = { ...ids, from, subjects }
     expect(readBack((out) => writeBeginRequest(out, request), readBeginRequest)).toEqual(request)
   }
 })

@@ -14,6 +14,8 @@ import { longNumberAt, type RecordBytes, type RecordWriter } from './records.ts'
 export interface BeginRequest {
   readonly slot: number
   readonly user: number
+  /** When it was opened, in microseconds since 1970. */
+  readonly sinceUs: number
   readonly from: StreamFrom
   /** What it follows for itself. */
   readonly subjects: readonly number[]
@@ -27,13 +29,14 @@ const NOWHERE: Cursor = { epoch: 0, number: 0 }
 
 /** Hot path: once a stream. */
 export function writeBeginRequest(out: RecordWriter, request: BeginRequest): void {
-  const { slot, user, from, subjects } = request
+  const { slot, user, sinceUs, from, subjects } = request
   out.begin(TO_PARENT.begin)
   out.number(slot)
   out.number(user)
   out.number(KINDS.indexOf(kindOf(from)))
   writeCursor(out, placeIn(from) ?? NOWHERE)
   out.number(typeof from === 'object' && 'last' in from ? from.last : 0)
+  out.longNumber(sinceUs)
   for (const subject of subjects) out.number(subject)
   out.end()
 }
@@ -49,7 +52,7 @@ function placeIn(from: StreamFrom): Cursor | null {
   return 'page' in from ? from.page : from.after
 }
 
-const REQUEST_BYTES = 32
+const REQUEST_BYTES = 40
 
 export function readBeginRequest({ view }: RecordBytes): BeginRequest {
   const subjects: number[] = []
@@ -58,6 +61,7 @@ export function readBeginRequest({ view }: RecordBytes): BeginRequest {
   return {
     slot: view.getUint32(0, true),
     user: view.getUint32(4, true),
+    sinceUs: longNumberAt(view, 32),
     from: fromOf(view),
     subjects,
   }

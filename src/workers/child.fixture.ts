@@ -38,7 +38,7 @@ async function open(start: WorkerStart, { registryOf }: Parent): Promise<Result<
   const store: StreamStore = new StreamStore({
     settings: settingsOf(start.config),
     clock: systemClock,
-    onEnd: (user) => pendingStreams.onEnd(user),
+    onEnd: (_, reason, slot) => pendingStreams.onEnd(slot, reason),
   })
   const pendingStreams = registryOf(store)
   const streams = CHILD_USERS.map((user) => connectStream(store, user))

@@ -11,12 +11,12 @@ import { CHILD_USERS, type ChildKind, childCommand, startOf } from './child.fixt
 import { jsonOf, Link, type LinkOwner } from './link.ts'
 import { FRAME_HEAD_BYTES, TO_PARENT, TO_WORKER, writeFrame } from './protocol.ts'
 import { HEAD_BYTES } from './records.ts'
+import { ReportedStreams } from './worker-connections.fixture.ts'
 
 /** The parent of one child; keeps what the child says by kind. */
 class Parent implements LinkOwner, AsyncDisposable {
   readonly child: Bun.Subprocess
-  readonly opened: number[] = []
-  readonly closed: number[] = []
+  readonly streams = new ReportedStreams()
   /** Bytes that were answered for, then the counts. */
   readonly took: [bytes: number, ...counts: number[]][] = []
   /** Of all others the JSON, by kind. */
@@ -69,8 +69,7 @@ class Parent implements LinkOwner, AsyncDisposable {
     const { kind, view } = record
     const numbers = () =>
       Array.from({ length: view.byteLength / 4 }, (_, at) => view.getUint32(at * 4, true))
-    if (kind === TO_PARENT.opened) this.opened.push(...numbers())
-    else if (kind === TO_PARENT.closed) this.closed.push(...numbers())
+    if (kind === TO_PARENT.opened || kind === TO_PARENT.closed) this.streams.onRecord(record)
     else if (kind === TO_PARENT.ack) {
       const [bytes = 0, ...counts] = numbers()
       this.took.push([bytes, ...counts])
@@ -93,7 +92,7 @@ describe('a worker', () => {
     expect(parent.all(TO_PARENT.started)).toMatchObject([
       { ok: true, value: { open: 4, users: 3 } },
     ])
-    expect(parent.opened).toEqual([...CHILD_USERS])
+    expect(parent.streams.usersOf('opened')).toEqual([...CHILD_USERS])
   })
 
   test('tells why it has not', async () => {
@@ -119,8 +118,8 @@ describe('a worker', () => {
   test('tells of a stream that ends, here since it does not read', async () => {
     await using parent = await Parent.of('works')
     for (const text of ['x'.repeat(60), 'x'.repeat(60)]) parent.deliver([3, 2], text)
-    await until('it has left', () => parent.closed.length > 0)
-    expect(parent.closed).toEqual([3])
+    await until('it has left', () => parent.streams.usersOf('closed').length > 0)
+    expect(parent.streams.told.at(-1)).toEqual(['closed', 3, 'slow'])
     await until('both are answered', () => parent.took.flat().length > parent.took.length + 1)
     expect(parent.took.flatMap(([, ...counts]) => counts)).toEqual([2, 1])
     const figures = await parent.link.request(TO_WORKER.figures, null)
@@ -152,8 +151,9 @@ describe('the end of a worker', () => {
     parent.link.json(TO_WORKER.drain, { ms: 0, perSecondMin: 0 })
     await until('it is over', () => parent.all(TO_PARENT.drained).length > 0)
     expect(parent.all(TO_PARENT.drained)).toEqual([{ cut: true }])
-    await until('all have left', () => parent.closed.length === CHILD_USERS.length)
-    expect(parent.closed.toSorted()).toEqual([...CHILD_USERS])
+    const closed = () => parent.streams.usersOf('closed')
+    await until('all have left', () => closed().length === CHILD_USERS.length)
+    expect(closed().toSorted()).toEqual([...CHILD_USERS])
     expect(parent.child.exitCode).toBeNull()
     parent.link.close()
     expect(await parent.child.exited).toBe(0)

@@ -233,6 +233,8 @@ class Child implements DeliveryAck {
 
   async #drain(link: Link, port: WorkerPort, pace: DrainPace): Promise<void> {
     const drained: Drained = { cut: await port.drain(pace) }
+    // The parent reads nothing behind it.
+    this.#pendingStreams?.report()
     link.json(TO_PARENT.drained, drained)
     link.flushSoon()
     // The parent closes the link once it has read this, which ends the process.

@@ -15,8 +15,8 @@ import {
   storeFor,
 } from '../hub/stream.fixture.ts'
 import { PendingStreams } from './pending-streams.ts'
-import { TO_PARENT } from './protocol.ts'
 import { RecordReader, RecordWriter } from './records.ts'
+import { type Reported, ReportedStreams } from './worker-connections.fixture.ts'
 
 /** A link whose socket takes everything or nothing. */
 class FakeLink {
@@ -24,15 +24,21 @@ class FakeLink {
   isFull = false
   flushesSoon = 0
   writes = 0
-  /** What the parent has been sent, in order. */
-  readonly told: ['opened' | 'closed', number][] = []
+  /** What the parent has been sent. */
+  readonly #streams = new ReportedStreams()
   /** Runs when the socket is about to take something. */
   onFlush: () => void = () => undefined
-  readonly #reader = new RecordReader(({ kind, view }) => {
-    for (let at = 0; at < view.byteLength; at += 4) {
-      this.told.push([kind === TO_PARENT.opened ? 'opened' : 'closed', view.getUint32(at, true)])
-    }
-  })
+  readonly #reader = new RecordReader((record) => this.#streams.onRecord(record))
+
+  /** The same in order, without reasons. */
+  get told(): [Reported[0], number][] {
+    return this.#streams.told.map(([what, user]) => [what, user])
+  }
+
+  /** Why streams were closed, in order. */
+  get reasons(): (string | undefined)[] {
+    return this.#streams.told.flatMap(([what, , reason]) => (what === 'closed' ? [reason] : []))
+  }
 
   flush(): boolean {
     this.onFlush()
@@ -55,7 +61,9 @@ class FakeLink {
 /** The pending streams of a worker, wired to its store as the public port does. */
 function pendingFor() {
   const link = new FakeLink()
-  const store: StreamStore = storeFor({ onEnd: (user) => pendingStreams.onEnd(user) })
+  const store: StreamStore = storeFor({
+    onEnd: (_, reason, slot) => pendingStreams.onEnd(slot, reason),
+  })
   const pendingStreams = new PendingStreams(store, link, new Broadcasts(store))
   const leases = { released: 0 }
   const lease = { release: () => leases.released++ }
@@ -187,6 +195,7 @@ describe('a stream that goes', () => {
       ['opened', 8],
       ['closed', 7],
     ])
+    expect(link.reasons).toEqual([why])
   })
 
   test('is told of with the others of its turn, once each', () => {
@@ -234,8 +243,8 @@ describe('a stream that goes', () => {
     expect(link.told).toEqual([
       ['opened', 7],
       ['opened', 8],
-      ['opened', 9],
       ['closed', 7],
+      ['opened', 9],
     ])
     expect([7, 8, 9].map((user) => deliverNow(store, user, frameOf(user)))).toEqual([0, 1, 1])
     expect([meanwhile, next].map(({ openings, text }) => [openings, text.length])).toEqual([
@@ -269,6 +278,7 @@ describe('draining', () => {
       ['closed', 7],
       ['closed', 8],
     ])
+    expect(link.reasons).toEqual(['client', 'drained'])
     expect([store.opened, store.open]).toEqual([1, 1])
     expect(store.closed).toEqual(NONE_CLOSED)
     // Their slots are free, each once.

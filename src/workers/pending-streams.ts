@@ -4,6 +4,7 @@
 // parent has said so.
 
 import type { Broadcasts } from '../hub/broadcast.ts'
+import type { CloseReason } from '../hub/refusals.ts'
 import { ResumeQueue } from '../hub/resume-queue.ts'
 import type { StreamStore } from '../hub/store.ts'
 import type { StreamBeginning, StreamFrom, StreamRegistry } from '../hub/stream.ts'
@@ -13,12 +14,7 @@ import { writeBeginRequest } from './beginnings.ts'
 import type { Link } from './link.ts'
 import { TO_PARENT } from './protocol.ts'
 import { RemoteSubjects } from './remote-subjects.ts'
-
-/** A stream that the parent was asked where it begins. */
-interface AskedStream {
-  readonly user: number
-  readonly from: StreamFrom
-}
+import { writeClosed, writeOpened } from './worker-connections.ts'
 
 type PendingLink = Pick<Link, 'out' | 'json' | 'flushSoon'>
 type PendingBroadcasts = Pick<Broadcasts, 'register' | 'inOrder'>
@@ -29,8 +25,9 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
   readonly #broadcasts: PendingBroadcasts
   readonly subjects: RemoteSubjects
   readonly #queue: ResumeQueue
-  /** By slot; bounded by the streams that there is room for. */
-  readonly #asked = new Map<number, AskedStream>()
+  /** Where streams are to begin that the parent was asked about, by slot; bounded by the streams
+   * that there is room for. */
+  readonly #asked = new Map<number, StreamFrom>()
   /** Slots of those that the parent is to be asked about by the next {@link report}. */
   #asking: number[] = []
   #isDraining = false
@@ -38,8 +35,9 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
   #opened: number[] = []
   /** Slots of streams that were reported, in bytes that the link has not sent yet. */
   #reported: number[] = []
-  /** These since the last {@link report}: users of streams that were closed, */
+  /** These since the last {@link report}: slots of streams that were closed, and why, */
   #closed: number[] = []
+  readonly #reasons: CloseReason[] = []
   /** and subjects that streams follow for themselves, and do so no longer. */
   #followed: number[] = []
   #unfollowed: number[] = []
@@ -68,7 +66,7 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
 
   #ask(slot: number, from: StreamFrom): void {
     if (this.#store.isOpening(slot)) {
-      this.#asked.set(slot, { user: this.#store.userOf(slot), from })
+      this.#asked.set(slot, from)
       this.#asking.push(slot)
       this.#link.flushSoon()
     } else {
@@ -80,15 +78,15 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
 
   /** The parent says where a stream begins; all later messages for it come from now on. */
   onBeginning(slot: number, beginning: StreamBeginning): void {
-    const asked = this.#asked.get(slot)
-    if (asked === undefined) throw new Error(`the parent was not asked about slot ${slot}`)
+    const from = this.#asked.get(slot)
+    if (from === undefined) throw new Error(`the parent was not asked about slot ${slot}`)
     this.#asked.delete(slot)
     if (this.#isDraining) {
-      this.onEnd(asked.user)
+      this.onEnd(slot, 'drained')
       return
     }
     this.#broadcasts.register(slot, beginning)
-    this.#queue.onBegun(asked.from)
+    this.#queue.onBegun(from)
   }
 
   change(change: SubjectsChange): void {
@@ -108,18 +106,19 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
 
   /** The client of a stream that the parent knows of left while it waited. */
   onGone(slot: number): void {
-    this.onEnd(this.#store.userOf(slot))
+    this.onEnd(slot, 'client')
     this.#store.forget(slot)
   }
 
   /** Ends the streams that wait, properly and without a welcome. */
   drain(): void {
+    this.#reportClosed()
     this.#reportOpened()
     const reported = this.#reported
     this.#reported = []
     for (const slot of reported) {
       if (this.#store.isOpening(slot)) {
-        this.onEnd(this.#store.userOf(slot))
+        this.onEnd(slot, 'drained')
         this.#store.endOpening(slot)
       } else this.onGone(slot)
     }
@@ -130,9 +129,10 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
     }
   }
 
-  /** A stream of this user has ended, for any reason; the store calls it. */
-  onEnd(user: number): void {
-    this.#closed.push(user)
+  /** A stream has ended; the store calls it. */
+  onEnd(slot: number, reason: CloseReason): void {
+    this.#closed.push(slot)
+    this.#reasons.push(reason)
     this.#link.flushSoon()
   }
 
@@ -146,13 +146,27 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
     this.#link.flushSoon()
   }
 
-  /** Reports the streams that have opened and those that were closed, which had opened before. */
+  /**
+   * Reports the streams that were closed, which were reported before, and those that have opened,
+   * which may have their slots.
+   */
   report(): void {
+    this.#reportClosed()
     this.#reportOpened()
     this.#list(TO_PARENT.unfollowed, this.#unfollowed)
-    this.#list(TO_PARENT.closed, this.#closed)
     this.#unfollowed = []
+  }
+
+  #reportClosed(): void {
+    if (this.#closed.length === 0) return
+    const { out } = this.#link
+    out.begin(TO_PARENT.closed)
+    for (const [at, slot] of this.#closed.entries()) {
+      writeClosed(out, slot, this.#reasons[at] as CloseReason)
+    }
+    out.end()
     this.#closed = []
+    this.#reasons.length = 0
   }
 
   #list(kind: number, numbers: readonly number[]): void {
@@ -168,15 +182,17 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
     this.#followed = []
     const { out } = this.#link
     for (const slot of this.#asking) {
-      const asked = this.#asked.get(slot)
-      if (asked === undefined) continue
-      writeBeginRequest(out, { slot, ...asked, subjects: this.#store.subjectsOf(slot) })
+      const from = this.#asked.get(slot)
+      if (from === undefined) continue
+      const [user, sinceUs] = [this.#store.userOf(slot), this.#store.connected.stamp(slot)]
+      const subjects = this.#store.subjectsOf(slot)
+      writeBeginRequest(out, { slot, user, sinceUs, from, subjects })
     }
     this.#asking = []
     if (this.#opened.length === 0) return
     out.begin(TO_PARENT.opened)
     for (const slot of this.#opened) {
-      out.number(this.#store.userOf(slot))
+      writeOpened(out, slot, this.#store.userOf(slot), this.#store.connected.stamp(slot))
       this.#reported.push(slot)
     }
     out.end()

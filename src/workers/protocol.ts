@@ -47,9 +47,10 @@ export const TO_WORKER = {
 export const TO_PARENT = {
   /** JSON, {@link WorkerStarted}: the port is open, or why not. */
   started: 1,
-  /** Users, one a stream that was opened. */
+  /** For each stream that was opened its slot, its user, and when (worker-connections.ts). */
   opened: 2,
-  /** Users, one a stream that was closed, each after it was opened. */
+  /** For each stream that was closed, after it was opened, its slot and why; before its slot is
+   * that of another one. */
   closed: 3,
   /** Subjects, one for each that a stream follows for itself, before the stream is opened. */
   followed: 11,

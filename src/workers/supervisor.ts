@@ -5,18 +5,19 @@ import { availableParallelism } from 'node:os'
 import type { Address } from '../core/address.ts'
 import type { Capacity } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
-import { addHistograms, emptyHistogram } from '../core/histogram.ts'
 import { streamLimits, workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
-import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import { type DrainPace, shareOf } from '../hub/drain.ts'
+import type { ConnectionOwner, HeldPage } from '../hub/feed.ts'
 import {
   addTotals,
+  addUsage,
   type HostFigures,
   NO_TOTALS,
+  NO_USAGE,
   type StreamTotals,
   type WorkerFigures,
   type WorkerUsage,
@@ -51,6 +52,7 @@ import type { RecordBytes } from './records.ts'
 import { answerSubjects } from './remote-subjects.ts'
 import { reservePort } from './shared-port.ts'
 import { type WorkerOwner, WorkerProcess } from './worker.ts'
+import { WorkerConnections } from './worker-connections.ts'
 import { WorkerOutlet } from './worker-outlet.ts'
 
 export interface SupervisorOptions {
@@ -67,6 +69,7 @@ export interface SupervisorOptions {
   readonly names: StreamLimiterOptions['names']
   readonly tickets: Pick<TicketIssuer, 'redeem'>
   readonly resumption: Pick<Resumption, 'begin' | 'cursor' | 'settledFor'>
+  readonly feed: ConnectionOwner | null
   readonly log: Log
   readonly clock: Clock
 }
@@ -80,25 +83,12 @@ export async function startWorkers(options: SupervisorOptions): Promise<Result<S
   return started.ok ? success(supervisor) : started
 }
 
-const NO_USAGE: WorkerUsage = {
-  cpuSeconds: 0,
-  loopLag: emptyHistogram(LAG_BOUNDS_SECONDS),
-  logLinesDropped: 0,
-}
-
-function addUsage(one: WorkerUsage, other: WorkerUsage): WorkerUsage {
-  return {
-    cpuSeconds: one.cpuSeconds + other.cpuSeconds,
-    loopLag: addHistograms(one.loopLag, other.loopLag),
-    logLinesDropped: one.logLinesDropped + other.logLinesDropped,
-  }
-}
-
 export class Supervisor implements StreamHost, WorkerOwner {
   readonly addresses: readonly Address[]
   readonly outlet: WorkerOutlet
   readonly #options: SupervisorOptions
   readonly #presence: Presence
+  readonly #connections: WorkerConnections
   /** Which workers have streams that follow which subjects for themselves. */
   readonly #followed: Presence
   readonly #limiter: StreamLimiter
@@ -124,11 +114,13 @@ export class Supervisor implements StreamHost, WorkerOwner {
   #onChange: (change: Result<void>) => void = () => undefined
 
   constructor(options: SupervisorOptions, addresses: readonly Address[]) {
-    const { count, settings, capacity, command, log, clock, revoked, names } = options
+    const { count, settings, capacity, command, feed, log, clock, revoked, names } = options
     const sharesCores = count > availableParallelism()
     this.#options = options
     this.addresses = addresses
     this.#presence = new Presence(count)
+    const ofUsers = { workers: count, presence: this.#presence }
+    this.#connections = new WorkerConnections({ ...ofUsers, feed, clock })
     this.#followed = new Presence(count)
     this.#limiter = new StreamLimiter({ settings, clock, revoked, names })
     this.#budget = new DescriptorBudget({ capacity, streams: () => 0, openFiles, log, clock })
@@ -282,6 +274,10 @@ export class Supervisor implements StreamHost, WorkerOwner {
     return this.#presence.usersAfter(after, count)
   }
 
+  connectionsFrom(place: number, countMax: number): HeldPage {
+    return this.#connections.connectionsFrom(place, countMax)
+  }
+
   /** All workers are asked: one may have a stream that it has not reported. */
   async endStreams(user: number, end: StreamEnd): Promise<EndedStreams> {
     const request: EndRequest = { user, end }
@@ -369,7 +365,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
   }
 
   onDown(worker: WorkerProcess, why: string, restartMs: number | null): void {
-    const streams = this.#presence.removeWorker(worker.number)
+    const streams = this.#connections.onDown(worker.number)
     this.#followed.removeWorker(worker.number)
     this.outlet.disconnect(worker.number)
     this.#limiter.forget(worker.number)
@@ -395,8 +391,8 @@ export class Supervisor implements StreamHost, WorkerOwner {
   onRecord(worker: WorkerProcess, record: RecordBytes): void {
     const { number } = worker
     if (record.kind === TO_PARENT.ack) this.outlet.ack(number, record.view)
-    else if (record.kind === TO_PARENT.opened) this.#presence.addAll(record.view, number)
-    else if (record.kind === TO_PARENT.closed) this.#presence.removeAll(record.view, number)
+    else if (record.kind === TO_PARENT.opened) this.#connections.onAllOpened(number, record.view)
+    else if (record.kind === TO_PARENT.closed) this.#connections.onAllClosed(number, record.view)
     else if (record.kind === TO_PARENT.followed) this.#followed.addAll(record.view, number)
     else if (record.kind === TO_PARENT.unfollowed) this.#followed.removeAll(record.view, number)
     else if (record.kind === TO_PARENT.begin) this.#begin(worker, record)
@@ -416,8 +412,9 @@ export class Supervisor implements StreamHost, WorkerOwner {
 
   #begin(worker: WorkerProcess, record: RecordBytes): void {
     const request = readBeginRequest(record)
-    const { link } = worker
-    this.#presence.add(request.user, worker.number)
+    const { link, number } = worker
+    const { slot, user, sinceUs } = request
+    this.#connections.onOpened(number, slot, user, sinceUs)
     // The process may be another one by the time of the answer.
     const isGone = () => worker.link !== link
     if (link !== null) answerBegin(link, request, this.#options.resumption, isGone)

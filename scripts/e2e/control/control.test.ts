@@ -249,6 +249,7 @@ test('/openapi describes every route of the port', async () => {
   const { body } = await read('/openapi')
   expect(String(body['openapi'])).toStartWith('3.')
   expect(Object.keys(body['paths'] as object).sort()).toEqual([
+    '/feed',
     '/livez',
     '/messages',
     '/metrics',
