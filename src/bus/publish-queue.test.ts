@@ -7,6 +7,7 @@ import type { Cursor } from '../core/cursor.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { about, user } from '../log/log.fixture.ts'
 import { Listener } from './bus.fixture.ts'
+import { BusMeter } from './bus-meter.ts'
 import type { BatchResolution } from './conditional-script.ts'
 import { type OwnBatch, PublishQueue } from './publish-queue.ts'
 import type { BatchEntry } from './stream-entry.ts'
@@ -20,7 +21,10 @@ function at(number: number, epoch = 5): Cursor {
 class Publisher {
   readonly clock = new FakeClock()
   readonly listener = new Listener()
-  readonly queue = new PublishQueue({ origin: ORIGIN, limits: busLimits, clock: this.clock })
+  readonly queue = new PublishQueue({
+    ...{ origin: ORIGIN, limits: busLimits, clock: this.clock },
+    meter: new BusMeter(),
+  })
 
   /** Each is a batch of its own: those whose text has a `k` have a key. */
   send(...texts: readonly string[]): OwnBatch[] {
