@@ -20,6 +20,8 @@ export interface BusClusterOptions {
   readonly redis?: RedisServerOptions
   /** Of each `comet serve`, or of one of them. */
   readonly args?: readonly string[] | ((node: number) => readonly string[])
+  /** Another executable than that of this build. */
+  readonly program?: string
   /** Does each node reach Redis by a proxy of its own? */
   readonly isProxied?: boolean
 }
@@ -34,6 +36,8 @@ export class BusCluster implements AsyncDisposable {
   /** Between nodes and Redis; empty if they reach it directly. */
   readonly links: readonly TcpProxy[]
   readonly ports: readonly Ports[]
+  /** The executable of nodes that are started from now on; undefined for that of this build. */
+  program: string | undefined
   readonly #argsOf: (node: number) => readonly string[]
   /** Those that run. */
   readonly #nodes: (CometServer | null)[]
@@ -49,6 +53,7 @@ export class BusCluster implements AsyncDisposable {
     }
     const argsOf = typeof args === 'function' ? args : () => args
     const cluster = new BusCluster(redis, links, argsOf, count, cleanup.move())
+    cluster.program = options.program
     try {
       await Promise.all(cluster.ports.map((_, at) => cluster.start(at)))
     } catch (error) {
@@ -92,9 +97,10 @@ export class BusCluster implements AsyncDisposable {
       ...['--listen', `127.0.0.1:${ports.public}`, '--control', `127.0.0.1:${ports.control}`],
       ...['--bus', bus, '--node-name', `node-${index}`, ...this.#argsOf(index), ...args],
     ]
+    const program = this.program === undefined ? {} : { program: this.program }
     let why: unknown
     const begin = () =>
-      serve(command).catch((error: unknown) => {
+      serve(command, program).catch((error: unknown) => {
         why = error
         return false as const
       })

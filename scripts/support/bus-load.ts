@@ -13,10 +13,16 @@ const SETTLE_MS_MAX = 30_000
 /** Milliseconds for one answer: a server may let publishers wait for ten seconds. */
 const ANSWER_MS_MAX = 15_000
 
+/** Of what is wrong, the first ones say enough. */
+const PROBLEMS_TOLD = 30
+
 type User = number | string
 
+/** Above those of floods beside it. */
+const FIRST_USER = 1_000_000
+
 const USERS: readonly User[] = Array.from({ length: 12 }, (_, at) =>
-  at % 2 === 0 ? 1 + at : `user:${at}`,
+  at % 2 === 0 ? FIRST_USER + at : `user:${at}`,
 )
 const SUBJECT = 'news'
 /** They follow the subject, if anyone does. */
@@ -176,7 +182,8 @@ export class BusLoad implements AsyncDisposable {
     this.counts['accepted'] = this.accepted
     this.counts['gaps'] = 0
     this.counts['messages'] = 0
-    return [...this.#problems, ...this.clients.flatMap((client) => this.#judge(client))]
+    const wrong = [...this.#problems, ...this.clients.flatMap((client) => this.#judge(client))]
+    return wrong.slice(0, PROBLEMS_TOLD)
   }
 
   #judge({ user, format, told }: ChaosClient): string[] {
