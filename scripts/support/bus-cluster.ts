@@ -18,8 +18,10 @@ export interface BusClusterOptions {
   /** Three, unless said otherwise. */
   readonly nodes?: number
   readonly redis?: RedisServerOptions
-  /** Of each `comet serve`. */
-  readonly args?: readonly string[]
+  /** Of each `comet serve`, or of one of them. */
+  readonly args?: readonly string[] | ((node: number) => readonly string[])
+  /** Another executable than that of this build. */
+  readonly program?: string
   /** Does each node reach Redis by a proxy of its own? */
   readonly isProxied?: boolean
 }
@@ -34,7 +36,9 @@ export class BusCluster implements AsyncDisposable {
   /** Between nodes and Redis; empty if they reach it directly. */
   readonly links: readonly TcpProxy[]
   readonly ports: readonly Ports[]
-  readonly #args: readonly string[]
+  /** The executable of nodes that are started from now on; undefined for that of this build. */
+  program: string | undefined
+  readonly #argsOf: (node: number) => readonly string[]
   /** Those that run. */
   readonly #nodes: (CometServer | null)[]
   readonly #cleanup: AsyncDisposableStack
@@ -47,7 +51,9 @@ export class BusCluster implements AsyncDisposable {
     for (let at = 0; at < (isProxied ? count : 0); at++) {
       links.push(cleanup.use(await TcpProxy.start(redis.port, redis.host)))
     }
-    const cluster = new BusCluster(redis, links, args, count, cleanup.move())
+    const argsOf = typeof args === 'function' ? args : () => args
+    const cluster = new BusCluster(redis, links, argsOf, count, cleanup.move())
+    cluster.program = options.program
     try {
       await Promise.all(cluster.ports.map((_, at) => cluster.start(at)))
     } catch (error) {
@@ -60,14 +66,14 @@ export class BusCluster implements AsyncDisposable {
   private constructor(
     redis: RedisServer,
     links: readonly TcpProxy[],
-    args: readonly string[],
+    argsOf: (node: number) => readonly string[],
     count: number,
     cleanup: AsyncDisposableStack,
   ) {
     this.redis = redis
     this.links = links
     this.ports = Array.from({ length: count }, () => ({ public: freePort(), control: freePort() }))
-    this.#args = args
+    this.#argsOf = argsOf
     this.#nodes = this.ports.map(() => null)
     this.#cleanup = cleanup
   }
@@ -89,11 +95,12 @@ export class BusCluster implements AsyncDisposable {
     const bus = this.links[index]?.url ?? this.redis.url
     const command = [
       ...['--listen', `127.0.0.1:${ports.public}`, '--control', `127.0.0.1:${ports.control}`],
-      ...['--bus', bus, '--node-name', `node-${index}`, ...this.#args, ...args],
+      ...['--bus', bus, '--node-name', `node-${index}`, ...this.#argsOf(index), ...args],
     ]
+    const program = this.program === undefined ? {} : { program: this.program }
     let why: unknown
     const begin = () =>
-      serve(command).catch((error: unknown) => {
+      serve(command, program).catch((error: unknown) => {
         why = error
         return false as const
       })
