@@ -239,6 +239,15 @@ describe.skipIf(!HAS_REDIS)('publishers', () => {
     const followed = await following
     const { error } = (await followed.json()) as { error?: { code: string } }
     expect([followed.status, error?.code]).toEqual([503, 'bus_unavailable'])
+    expect(followed.headers.get('retry-after')).toBe('2')
+    // What is no message is refused at once.
+    for (const request of [
+      ask(free.controlUrl, '/tickets', { method: 'POST', body: '{"user":"alice"}' }),
+      ask(free.controlUrl, '/users/alice/streams', { method: 'DELETE' }),
+    ]) {
+      const { status, headers } = await request
+      expect([status, headers.get('retry-after')]).toEqual([503, '2'])
+    }
     await cluster.redis.startAgain()
     await waitFor('it to be ready', async () => (await ready(required))[0] === 200, BACK_MS_MAX)
     await cluster.isWhole()
