@@ -10,7 +10,6 @@ import {
   type BusGap,
   type BusListener,
   type LogItem,
-  type MessageBus,
   type Publication,
 } from '../log/message-bus.ts'
 import { memoryLog, type RingLog } from '../log/ring-log.ts'
@@ -144,9 +143,13 @@ export class SharedWindow {
     this.#isLive = true
   }
 
-  settled(behind?: Cursor): ReturnType<MessageBus['settled']> {
-    if (this.#tail !== null) return this.#tail.ended.promise
-    if (behind === undefined || compareCursors(behind, this.cursor) <= 0) return null
+  /** Settles when a tail is there again, or will not be; null if there is none. */
+  settled(): Promise<void> | null {
+    return this.#tail === null ? null : this.#tail.ended.promise
+  }
+
+  /** Settles with the next entry. */
+  more(): Promise<void> {
     this.#more ??= Promise.withResolvers()
     return this.#more.promise
   }
