@@ -55,6 +55,7 @@ export async function openSharedMessages(
     ...{ address, prefix, historyBytes, listener: dispatcher, clock, random: Math.random },
     origin,
     intern: (name) => names.intern(name),
+    nameOf: (handle) => names.nameOf(handle),
     node: {
       ...{ name: nodeName, address: httpUrl(controlAddress), version: build.version },
       startedMs: clock.nowMs(),
