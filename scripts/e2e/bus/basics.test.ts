@@ -358,30 +358,6 @@ describe.skipIf(!HAS_REDIS)('one Redis', () => {
     for (const each of streams) each.client.terminate()
   })
 
-  test.each([...WORKERS])(
-    'a server that joins is no gap to a user with a name, %p',
-    async (args) => {
-      await using cluster = await BusCluster.start({ nodes: 2, args })
-      const node = cluster.at(0)
-      using before = await LogStream.open(node, 'alice', 'json')
-      const { cursor } = before
-      await cluster.end(1, 'SIGTERM')
-      await cluster.start(1)
-      const isTold = async () => (await node.stats()).history.last > cursor
-      await waitFor('the log to tell of it', isTold)
-      using back = await LogStream.open(node, 'alice', 'json', `after=${cursor}`)
-      await publish(cluster.at(1), { to: 'alice', body: 'later' })
-      for (const stream of [before, back]) {
-        await stream.has('later')
-        expect([stream.gap, stream.messages, stream.client.end]).toEqual([
-          undefined,
-          ['later'],
-          null,
-        ])
-      }
-    },
-  )
-
   test('a password comes from a file', async () => {
     await using redis = await RedisServer.start({ password: 'correct-horse', hasOwnAddress: true })
     const file = fileWith('correct-horse')
