@@ -50,11 +50,12 @@ export async function openSharedMessages(
     onBarrier: () => loader.reload(),
   })
   const origin = randomBytes(ORIGIN_BYTES).toString('hex')
-  const links = new LinkLog(address, log)
+  const links = new LinkLog({ address, log, clock, steadyMs: redisLimits.forgetMs })
   const redis: RedisBus = new RedisBus({
     ...{ address, prefix, historyBytes, listener: dispatcher, clock, random: Math.random },
     origin,
     intern: (name) => names.intern(name),
+    nameOf: (handle) => names.nameOf(handle),
     node: {
       ...{ name: nodeName, address: httpUrl(controlAddress), version: build.version },
       startedMs: clock.nowMs(),
@@ -66,6 +67,7 @@ export async function openSharedMessages(
   })
   const revocations = new SharedRevocations({ redis, prefix, names })
   const close = async () => {
+    links.close()
     await loader.stop()
     await redis.close()
   }
