@@ -21,6 +21,7 @@ import type {
   FeedSource,
   OpenConnection,
   PresentConnections,
+  PresentPlace,
 } from '../log/feed-source.ts'
 import { refusal } from './answer.ts'
 import { documented, failures } from './documented.ts'
@@ -94,8 +95,8 @@ export interface FeedRoutesOptions {
 export function feedRoutes(options: FeedRoutesOptions) {
   return new Elysia({ name: 'comet.feed' }).get(
     '/feed',
-    ({ request, query }) => {
-      const followed = follow(options, request, query)
+    async ({ request, query }) => {
+      const followed = await follow(options, request, query)
       return followed.ok ? followed.value : refusal(followed.why, RETRIES[followed.why.code])
     },
     { detail: DETAIL },
@@ -114,27 +115,30 @@ const DETAIL = {
   summary: 'Users who connect and disconnect, as it happens',
   description:
     'Lines of JSON, of which the first says where it begins, or is a gap. A line that is empty is a ' +
-    'sign of life.',
+    'sign of life. Of servers that share a log with --bus each tells of all, with ids that count on ' +
+    'each of them.',
   responses: {
     '200': {
       description: 'The feed, which never ends',
       content: { 'application/x-ndjson': { schema: documented(Line) } },
     },
-    ...failures('invalid_query', 'not_found', 'too_many_readers'),
+    ...failures('invalid_query', 'not_found', 'too_many_readers', 'bus_unavailable'),
   },
 }
 
 const RETRIES: Partial<Record<Failure['code'], Record<string, string>>> = {
   too_many_readers: { 'retry-after': String(streamLimits.retryAfterSeconds) },
+  bus_unavailable: { 'retry-after': String(streamLimits.retryAfterSeconds) },
 }
 
 const NO_FEED = 'There is no feed: the server was started with --feed 0.'
+const NO_REDIS = 'Redis, which the servers share, is away: nobody can say where the feed is.'
 
-function follow(
+async function follow(
   { feed, ...options }: FeedRoutesOptions,
   request: Request,
   query: Query,
-): Result<Response, Failure> {
+): Promise<Result<Response, Failure>> {
   if (feed === null) return failed('not_found', NO_FEED)
   const from = fromOf(request, query)
   if (!from.ok) return from
@@ -153,6 +157,10 @@ function follow(
   }
   const reader = new FeedReader({ feed, ...options }, from.value, snapshot === 'true')
   onInputOver(request, () => reader.end())
+  if (!(await reader.begin())) {
+    reader.end()
+    return failed('bus_unavailable', NO_REDIS)
+  }
   return success(streamedResponse(reader.body(), { headers: HEADERS }))
 }
 
@@ -177,10 +185,11 @@ class FeedReader {
   /** Is who is connected told, whenever that does not follow from what was told before? */
   readonly #tellsPresent: boolean
   /** Where it goes on to tell who is connected; null while that is not due. */
-  #place: number | null = null
+  #place: PresentPlace | null = null
   readonly #encoder = new TextEncoder()
-  /** Null before it has begun. */
-  #cursor: Cursor | null = null
+  #cursor: Cursor = { epoch: 0, number: 0 }
+  /** What it is told first; null once it was. */
+  #greeting: string | null = null
   #isOver = false
   /** Were events added since it read last? */
   #hasMore = false
@@ -205,6 +214,16 @@ class FeedReader {
       this.#hasMore = true
       this.#wake?.(true)
     })
+  }
+
+  /** Finds out where it begins. Answers whether that is known. */
+  async begin(): Promise<boolean> {
+    const begun = await this.#options.feed.begin(this.#from)
+    if (begun === null) return false
+    if (typeof this.#from === 'string') this.#beginPresent()
+    const lines = await this.#take(begun)
+    this.#greeting = `${lines}{"id":"${cursorText(this.#cursor)}"}\n`
+    return true
   }
 
   /** The body of the answer; nothing of it is made before what came before is taken. */
@@ -247,24 +266,18 @@ class FeedReader {
   /** The next lines; null at the end. */
   async #next(): Promise<string | null> {
     const { feed } = this.#options
-    if (this.#cursor === null) {
-      const begun = await feed.begin(this.#from)
-      if (typeof this.#from === 'string') this.#beginPresent()
-      return `${this.#take(begun)}{"id":"${cursorText(begun.cursor)}"}\n`
-    }
+    const greeting = this.#greeting
+    this.#greeting = null
+    if (greeting !== null) return greeting
     // A whole window of them would keep all others waiting.
     if (this.#isBehind || this.#place !== null) await new Promise(setImmediate)
-    while (this.#place !== null) {
-      const lines = await this.#presentFrom(this.#place, this.#cursor)
-      if (lines !== '') return lines
-    }
     while (!this.#isOver) {
       this.#hasMore = false
       // What comes while it is read is read next, also before the end.
       const { isClosed } = feed
-      const page = await feed.read(this.#cursor, feedLimits.eventsPerPage)
-      const lines = this.#take(page)
+      const { lines, isPresentDue } = await this.#page()
       if (lines !== '') return lines
+      if (isPresentDue) continue
       if (isClosed) return this.#end()
       if (!this.#hasMore && !(await this.#more())) return this.#isOver ? null : '\n'
     }
@@ -276,15 +289,18 @@ class FeedReader {
   }
 
   /** One page of who is connected, and what has happened meanwhile, so that all comes in time. */
-  async #presentFrom(place: number, cursor: Cursor): Promise<string> {
+  async #page(): Promise<{ lines: string; isPresentDue: boolean }> {
     const { feed, present } = this.#options
-    const { connections, next } = await present(place, feedLimits.eventsPerPage)
-    this.#place = next
-    const page = await feed.read(cursor, feedLimits.eventsPerPage)
-    const lines = connections.map(presentLineOf).join('') + this.#take(page)
-    if (this.#place !== null) return lines
-    const complete = { id: cursorText(page.cursor), snapshot: 'complete' }
-    return `${lines}${JSON.stringify(complete)}\n`
+    const { eventsPerPage } = feedLimits
+    const connected = this.#place === null ? null : await present(this.#place, eventsPerPage)
+    if (connected !== null) this.#place = connected.next
+    const told = (connected?.connections ?? []).map(presentLineOf).join('')
+    const lines = told + (await this.#take(await feed.read(this.#cursor, eventsPerPage)))
+    if (connected === null) return { lines, isPresentDue: false }
+    // It begins anew after a gap.
+    if (this.#place !== null) return { lines, isPresentDue: true }
+    const complete = { id: cursorText(this.#cursor), snapshot: 'complete' }
+    return { lines: `${lines}${JSON.stringify(complete)}\n`, isPresentDue: false }
   }
 
   /** The server stops: that is the last line. */
@@ -307,14 +323,20 @@ class FeedReader {
     })
   }
 
-  #take({ gap, events, cursor }: FeedPage): string {
+  async #take({ gap, events, cursor }: FeedPage): Promise<string> {
     this.#cursor = cursor
     this.#isBehind = events.length === feedLimits.eventsPerPage
     const lines = events.map(lineOf).join('')
     if (gap === null) return lines
     this.#options.readers.gaps[gap.reason]++
+    if (this.#tellsPresent) {
+      // Who is connected by now follows, so nothing from before is needed.
+      const live = await this.#options.feed.begin('live')
+      this.#cursor = live?.cursor ?? cursor
+    }
     this.#beginPresent()
-    const told = { after: cursorText(gap.after), resume: cursorText(cursor), reason: gap.reason }
+    const resume = cursorText(this.#cursor)
+    const told = { after: cursorText(gap.after), resume, reason: gap.reason }
     return `${JSON.stringify({ gap: told })}\n${lines}`
   }
 }

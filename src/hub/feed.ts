@@ -122,6 +122,11 @@ export class Feed implements ConnectionOwner, FeedSource {
     return this.#cursorAt(before)
   }
 
+  /** Of the events behind a place, as far as they are kept. */
+  bytesBehind({ number }: Cursor): number {
+    return Math.min(this.#last - number, this.#places) * PLACE_BYTES
+  }
+
   #cursorAt(number: number): Cursor {
     return { epoch: this.#options.epoch, number }
   }
@@ -257,7 +262,7 @@ export class Feed implements ConnectionOwner, FeedSource {
   }
 
   /** Connections that are open, as readers are told of them. */
-  present({ connections, next }: HeldPage): PresentPage {
+  present({ connections, next }: HeldPage): PresentPage & Pick<HeldPage, 'next'> {
     const { run, node, names } = this.#options
     return {
       connections: connections.map(({ user, process, sinceUs }) => ({

@@ -224,7 +224,7 @@ function stateOf(
 function presentOf(host: StreamHost, feed: Feed | null): PresentConnections {
   return (place, countMax) => {
     if (feed === null) throw new Error('there is no feed')
-    return feed.present(host.connectionsFrom(place, countMax))
+    return feed.present(host.connectionsFrom(Number(place), countMax))
   }
 }
 
