@@ -1,5 +1,5 @@
-// Entries of the feed that nodes share, as text: who is opened and closed, in few bytes. Whoever can
-// write to Redis can write anything there.
+// Entries of the feed that nodes share, as text: what is opened and closed, in few bytes. Whoever
+// can write to Redis can write anything there.
 
 import type { Cursor } from '../core/cursor.ts'
 import { isName } from '../core/name.ts'

@@ -164,8 +164,8 @@ redis.call('HDEL', KEYS[2], ARGV[2])
 return 'added'`
 
 /**
- * `seen`: it is there already. `order`: what Redis has of this node is not what it has told. `gone`:
- * there is another epoch, or none.
+ * `seen`: it is there already. `order`: what Redis has of this node is not what it has told.
+ * `gone`: there is another epoch, or none.
  */
 export type FeedAnswer = 'added' | 'seen' | 'order' | 'gone'
 

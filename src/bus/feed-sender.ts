@@ -113,6 +113,10 @@ export class FeedSender {
   /** Its own feed is closed: sends what is left, within a time limit, and is no more. */
   async close(): Promise<void> {
     await settledWithin(this.#running, this.#options.limits.closeMsMax)
+    this.stop()
+  }
+
+  stop(): void {
     this.#isStopped = true
     this.#stopListening()
     clearInterval(this.#look)

@@ -97,8 +97,9 @@ export class FeedSharing {
     await this.source.close(this.#sender.top)
   }
 
-  /** No reader is left. */
+  /** Nothing is told any more, and no reader is left. */
   async stop(): Promise<void> {
+    this.#sender.stop()
     this.#remover.stop()
     await this.source.stop()
   }

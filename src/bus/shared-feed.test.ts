@@ -1,6 +1,6 @@
 // Goal: whoever follows the feed of several nodes, at any of them, knows exactly who is connected
-// with all, whatever becomes of nodes and of Redis. Method: the contract of every feed, and nodes on
-// a real Redis that die, stand still, and lose it.
+// with all, whatever becomes of nodes and of Redis. Method: the contract of every feed, and nodes
+// on a real Redis that die, and that lose it.
 
 import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../scripts/support/child-process.ts'

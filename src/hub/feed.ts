@@ -105,6 +105,12 @@ export class Feed implements ConnectionOwner, FeedSource {
     this.#bytes = new Uint8Array(this.#words.buffer)
   }
 
+  /** What all ids of its connections begin with, and what its node is called. */
+  get node(): { readonly run: string; readonly name: string } {
+    const { run, node: name } = this.#options
+    return { run, name }
+  }
+
   get limitBytes(): number {
     return this.#words.byteLength
   }

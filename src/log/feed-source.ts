@@ -1,5 +1,5 @@
 // The feed of connections: which were opened and closed, in order, as those who follow it read it.
-// The one of this node fulfils it (hub/feed.ts), and the one that machines share (bus/shared-feed.ts).
+// That of one node fulfils it (hub/feed.ts), and that of several (bus/shared-feed.ts).
 
 import type { Cursor } from '../core/cursor.ts'
 import type { Subject } from '../core/user.ts'
