@@ -2,7 +2,7 @@
 // opened and closed by hand; and a reader that knows who is connected by what it is told.
 
 import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
-import { type NodeLimits, nodeLimits } from '../core/bus-limits.ts'
+import { busLimits, type NodeLimits, nodeLimits, type RedisLimits } from '../core/bus-limits.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { type SharedFeedLimits, sharedFeedLimits } from '../core/feed-limits.ts'
@@ -29,6 +29,7 @@ export interface FeedNodeOptions {
   readonly bytes?: number
   readonly limits?: Partial<SharedFeedLimits>
   readonly nodeLimits?: Partial<NodeLimits>
+  readonly redisLimits?: Partial<RedisLimits>
 }
 
 /** As the tests of members have it. */
@@ -52,8 +53,13 @@ export class FeedNode implements AsyncDisposable {
   readonly #names = new NameTable({ seed: 1 })
   #sinceUs = 1_000_000
 
+  static async open(url: string, options: FeedNodeOptions = {}): Promise<FeedNode> {
+    return new FeedNode(await TcpProxy.start(Number(new URL(url).port)), options)
+  }
+
+  /** One that has joined, and can tell of connections. */
   static async start(url: string, options: FeedNodeOptions = {}): Promise<FeedNode> {
-    const node = new FeedNode(await TcpProxy.start(Number(new URL(url).port)), options)
+    const node = await FeedNode.open(url, options)
     await node.isReady()
     return node
   }
@@ -62,6 +68,8 @@ export class FeedNode implements AsyncDisposable {
     const { name = 'node', feedBytes = 2 ** 20, bytes = 2 ** 20 } = options
     const origin = randomOrigin()
     const ofNodes = { ...nodeLimits, ...options.nodeLimits }
+    const ofRedis = { ...SHORT_LIMITS, ...options.redisLimits }
+    const limits = { ...sharedFeedLimits, ...SHORT, ...options.limits }
     this.proxy = proxy
     const shared = { address: addressOf(proxy.url), prefix: 'comet:', clock: systemClock }
     this.name = name
@@ -76,8 +84,9 @@ export class FeedNode implements AsyncDisposable {
         onJoin: () => undefined,
         onLeave: (member) => this.sharing.onLeave(member.origin),
       },
-      redisLimits: SHORT_LIMITS,
+      redisLimits: ofRedis,
       nodeLimits: ofNodes,
+      limits: { ...busLimits, readBlockMs: limits.readBlockMs },
       onReady: () => this.sharing.onReady(),
     })
     this.sharing = new FeedSharing({
@@ -85,8 +94,8 @@ export class FeedNode implements AsyncDisposable {
       present: this.#present,
       isOnline: async (user) => this.#isOnline(this.#names.idOf(user)),
       random: Math.random,
-      limits: { ...sharedFeedLimits, ...SHORT, ...options.limits },
-      redisLimits: SHORT_LIMITS,
+      limits,
+      redisLimits: ofRedis,
       nodeLimits: ofNodes,
     })
   }
@@ -104,11 +113,13 @@ export class FeedNode implements AsyncDisposable {
     return (place, count) => this.sharing.source.present(place, count)
   }
 
-  /** Ids of those that are open. */
-  get ids(): string[] {
-    return [...this.open.values()].map(({ process, sinceUs }) => {
-      return `${this.run}-${process.toString(16)}-${sinceUs.toString(16)}`
+  /** By the ids of those that are open. */
+  get users(): ReadonlyMap<string, number | string> {
+    const all = [...this.open.values()].map(({ process, sinceUs, user }) => {
+      const id = `${this.run}-${process.toString(16)}-${sinceUs.toString(16)}`
+      return [id, this.#names.subjectOf(user)] as const
     })
+    return new Map(all)
   }
 
   /** Opens a connection, which the returned number stands for. */
@@ -217,15 +228,10 @@ export class Follower {
 
   /** Knows exactly the connections of these nodes. */
   async agreesWith(nodes: readonly FeedNode[]): Promise<void> {
-    const wanted = () =>
-      nodes
-        .flatMap(({ ids }) => ids)
-        .toSorted()
-        .join()
-    await until(
-      'it knows who is connected',
-      () => [...this.open.keys()].toSorted().join() === wanted(),
-    )
+    await until('it knows who is connected', () => {
+      const users = new Map(nodes.flatMap(({ users: of }) => [...of]))
+      return this.open.size === users.size && Bun.deepEquals(this.open, users)
+    })
   }
 
   async #run(node: FeedNode): Promise<void> {
@@ -250,6 +256,7 @@ export class Follower {
     let begun = null
     while (begun === null && !this.#isStopped) {
       begun = await source.begin(this.#hasSnapshots ? 'live' : 'oldest')
+      if (begun === null) await Bun.sleep(1)
     }
     if (begun === null) return
     this.cursor = begun.cursor

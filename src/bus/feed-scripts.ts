@@ -118,11 +118,13 @@ return { add(ARGV[1], ARGV[3], table.concat(lines, '\\n'), #lines, tonumber(ARGV
  * KEYS feed, state, connections, nodes, claim, of the node · ARGV epoch, origin of who asks,
  * milliseconds of its claim, place or nothing for the first page, connections, events that are
  * kept, origin
- * Answers the next place; or done, gone, alive or claimed.
+ * Answers the next place; or done, or why not: nothing is there, gone, alive, claimed.
  */
 const REMOVE = `${ADD}
 if redis.call('HGET', KEYS[2], 'epoch') ~= ARGV[1] then return 'gone' end
 if redis.call('EXISTS', KEYS[6]) == 1 then return 'alive' end
+local node = redis.call('HGET', KEYS[4], ARGV[7])
+if not node and redis.call('EXISTS', KEYS[3]) == 0 then return 'nothing' end
 local holder = redis.call('GET', KEYS[5])
 if holder and holder ~= ARGV[2] then return 'claimed' end
 redis.call('SET', KEYS[5], ARGV[2], 'PX', ARGV[3])
@@ -131,7 +133,6 @@ if ARGV[4] == '' then
 elseif redis.call('HEXISTS', KEYS[3], '@') == 1 then
   return 'alive'
 end
-local node = redis.call('HGET', KEYS[4], ARGV[7])
 local time = redis.call('TIME')
 local ms = time[1] .. string.sub('000000' .. time[2], -6, -4)
 local place = ARGV[4] == '' and '0' or ARGV[4]
@@ -191,7 +192,7 @@ export interface AppendedEvents {
 }
 
 /** Where to go on; null at the end; or why there is nothing to do. */
-export type Removed = { readonly next: string } | 'done' | 'gone' | 'alive' | 'claimed'
+export type Removed = { readonly next: string } | 'done' | 'nothing' | 'gone' | 'alive' | 'claimed'
 
 export interface FeedScriptsOptions {
   readonly redis: RedisCommands
@@ -303,7 +304,7 @@ export class FeedScripts {
   }
 }
 
-const REMOVED: readonly unknown[] = ['done', 'gone', 'alive', 'claimed']
+const REMOVED: readonly unknown[] = ['done', 'nothing', 'gone', 'alive', 'claimed']
 
 const HASHES = new Map<string, string>()
 
