@@ -1,6 +1,7 @@
 // Tells the feed that nodes share of the connections of this node. Its own feed is the queue: if
 // events have left that before they were sent, the node begins anew, with who is connected then.
 
+import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { settledWithin } from '../core/deadline.ts'
 import type { SharedFeedLimits } from '../core/feed-limits.ts'
@@ -33,7 +34,7 @@ export interface FeedSenderOptions {
   /** Has a user a connection with this node? */
   readonly isOnline: (user: Subject) => Promise<boolean>
   readonly limits: SharedFeedLimits
-  readonly nowMs: () => number
+  readonly clock: Clock
 }
 
 /**
@@ -73,6 +74,8 @@ export class FeedSender {
   #beginning: Beginning | null = { phase: 'open' }
   /** Is it to ask what is there, since the connection is a new one? */
   #isNew = true
+  /** When the next entry may be added, by the clock. */
+  #gatheredMs = 0
   #hasMore = false
   #wake: (() => void) | null = null
   #failures = 0
@@ -215,7 +218,7 @@ export class FeedSender {
 
   /** Those that were not among the open ones have ended, and nobody was told why. */
   async #closeOld(cursor: string): Promise<'done' | 'failed'> {
-    const { redis, connectedKey, limits, isOnline, nowMs } = this.#options
+    const { redis, connectedKey, limits, isOnline, clock } = this.#options
     const count = String(limits.connectionsPerPage)
     const answer = await redis.send('HSCAN', [connectedKey, cursor, 'COUNT', count])
     if (!answer.ok) return 'failed'
@@ -223,7 +226,7 @@ export class FeedSender {
     const old = oldOf(Array.isArray(fields) ? fields : [], this.#begun)
     const lines: string[] = []
     for (const one of old) {
-      lines.push(closedText(one, await isOnline(one.user), nowMs(), 'lost'))
+      lines.push(closedText(one, await isOnline(one.user), clock.nowMs(), 'lost'))
     }
     const closed = old.map(({ field }) => field)
     const mark = this.#mark()
@@ -237,8 +240,9 @@ export class FeedSender {
 
   /** Hot path: once some milliseconds. */
   async #send(): Promise<'done' | 'idle' | 'failed'> {
-    const { feed, limits, node } = this.#options
+    const { feed, limits, node, clock } = this.#options
     if (this.#place === null) throw new Error('it has not begun')
+    await this.#gather()
     this.#page ??= await feed.read(this.#place, limits.eventsPerEntry)
     const { gap, events, cursor } = this.#page
     if (gap !== null || events.length === 0) this.#page = null
@@ -260,7 +264,15 @@ export class FeedSender {
     return await this.#append(all, () => {
       this.#place = cursor
       this.#page = null
+      const isFull = events.length === limits.eventsPerEntry
+      this.#gatheredMs = isFull ? 0 : clock.elapsedMs() + limits.gatherMs
     })
+  }
+
+  /** So that what comes meanwhile goes together. */
+  async #gather(): Promise<void> {
+    const leftMs = this.#gatheredMs - this.#options.clock.elapsedMs()
+    if (leftMs > 0 && !this.#options.feed.isClosed) await Bun.sleep(leftMs)
   }
 
   async #append(

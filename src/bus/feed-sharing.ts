@@ -62,9 +62,8 @@ export class FeedSharing {
       redisLimits: options.redisLimits ?? redisLimits,
     })
     this.#sender = new FeedSender({
-      ...{ redis: bus, scripts, origin, node, feed, present, isOnline, limits },
+      ...{ redis: bus, scripts, origin, node, feed, present, isOnline, limits, clock },
       connectedKey: keys.connectedOf(origin),
-      nowMs: () => clock.nowMs(),
     })
     this.#remover = new FeedRemover({
       ...{ redis: bus, scripts, keys, origin, limits },

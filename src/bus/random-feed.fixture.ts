@@ -14,7 +14,14 @@ const USERS = 40
 /** Windows so small that events leave them, and times so short that nodes die of an outage. */
 const OPTIONS: FeedNodeOptions = {
   ...{ feedBytes: 4_096, bytes: 64 * 300 },
-  limits: { readBlockMs: 20, lookEveryMs: 20, claimMs: 50, eventsPerEntry: 20, tailEventsMax: 50 },
+  limits: {
+    readBlockMs: 20,
+    lookEveryMs: 20,
+    claimMs: 50,
+    beginMsMax: 100,
+    eventsPerEntry: 20,
+    tailEventsMax: 50,
+  },
   redisLimits: { answerMsMax: 150, graceMs: 30 },
   nodeLimits: { beatEveryMs: 10, aliveMs: 30, judgeAfterMs: 50 },
 }

@@ -27,6 +27,9 @@ export const sharedFeedLimits = {
   /** Events of one entry: of what comes in 5 ms at 25,000 a second, half. Redis takes a quarter of
    * a millisecond for it. */
   eventsPerEntry: 256,
+  /** Milliseconds between two entries of a server, unless they are full: an entry costs Redis as
+   * much as fifty events, and a hundred servers add theirs. */
+  gatherMs: 25,
   /** Bytes of an event in Redis, about, by which --feed says how many are kept there: 26 to 46 in
    * large entries, and up to 110 where each entry has one. */
   eventBytes: 64,
