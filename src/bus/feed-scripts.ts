@@ -18,7 +18,8 @@ end`
 
 /*
  * Adds lines, one an event, and answers the number of the last one. The id of an entry is that of
- * its last event, so that what comes behind any of them is read by its place.
+ * its last event, so that what comes behind any of them is read by its place. Nil if somebody else
+ * has added what stands above: then a new epoch is to begin.
  *
  * KEYS feed, state · epoch, node, lines, their count, events that are kept
  */
@@ -26,9 +27,14 @@ const ADD = `${WHOLE}
 local function add(epoch, node, lines, count, kept)
   local number = whole(redis.call('HGET', KEYS[2], 'number')) + count
   local text = string.format('%.0f', number)
-  redis.call('XADD', KEYS[1], 'MINID', '~',
+  local id = redis.pcall('XADD', KEYS[1], 'MINID', '~',
     epoch .. '-' .. string.format('%.0f', math.max(0, number - kept)),
     epoch .. '-' .. text, 'n', node, 'e', lines)
+  if type(id) == 'table' then
+    if not string.find(id.err, 'equal or smaller', 1, true) then error(id) end
+    redis.call('DEL', KEYS[2])
+    return nil
+  end
   redis.call('HSET', KEYS[2], 'number', text)
   return text
 end`
@@ -87,6 +93,7 @@ if redis.call('HGET', KEYS[2], 'epoch') ~= ARGV[1] then return 'gone' end
 local mark = redis.call('HGET', KEYS[3], '@')
 if mark ~= ARGV[2] then return mark == ARGV[3] and 'seen' or 'order' end
 local number = add(ARGV[1], ARGV[4], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]))
+if not number then return 'gone' end
 local removed = 9 + tonumber(ARGV[8])
 redis.call('HSET', KEYS[3], '@', ARGV[3], unpack(ARGV, 9, removed - 1))
 if removed <= #ARGV then redis.call('HDEL', KEYS[3], unpack(ARGV, removed)) end
@@ -109,7 +116,8 @@ for at = 6, #ARGV, 2 do
   redis.call('HSET', KEYS[3], ARGV[at], ARGV[5] .. ' ' .. ARGV[at + 1])
 end
 if #lines == 0 then return 'added' end
-return { add(ARGV[1], ARGV[3], table.concat(lines, '\\n'), #lines, tonumber(ARGV[4])) }`
+local number = add(ARGV[1], ARGV[3], table.concat(lines, '\\n'), #lines, tonumber(ARGV[4]))
+return number and { number } or 'gone'`
 
 /*
  * Connections of a node that is no more: an event of each in a page of them. It is none if it gives

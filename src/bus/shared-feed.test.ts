@@ -194,6 +194,7 @@ describe.skipIf(!HAS_REDIS)('Redis', () => {
     ['restarted without a file', (redis: RedisServer) => redis.restart()],
     ['flushed', (redis: RedisServer) => redis.command('FLUSHALL')],
     ['without its feed', (redis: RedisServer) => redis.command('DEL', 'comet:feed:state')],
+    ['written to by others', (redis: RedisServer) => redis.command(...FOREIGN)],
     ['without a list', (redis: RedisServer) => redis.command('EVAL', DROP_CONNECTED, '0')],
   ])('that is %s gets all connections again', async (_, lose) => {
     await using nodes = await FeedNodes.start(3)
@@ -250,6 +251,8 @@ describe.skipIf(!HAS_REDIS)('Redis', () => {
     await follower.stop()
   })
 })
+
+const FOREIGN = ['XADD', 'comet:feed', '*', 'a', 'b'] as const
 
 const DROP_CONNECTED = `for _, key in ipairs(redis.call('KEYS', 'comet:connected:*')) do
   redis.call('DEL', key) end`

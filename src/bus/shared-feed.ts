@@ -108,7 +108,7 @@ export class SharedFeed implements FeedSource {
     after: Cursor,
     eventsMax: number,
   ): Promise<FeedPage | null> {
-    // In this order: what is read belongs to this epoch, or a later one.
+    // In this order. What is above the top belongs to a later epoch, or was written by others.
     const [top, entries] = await Promise.all([
       session.scripts.top(),
       this.#entries(session, after, this.#options.limits.entriesPerRead),
@@ -117,10 +117,11 @@ export class SharedFeed implements FeedSource {
     const { epoch, number } = top.value
     const isUnknown = after.epoch !== epoch || after.number > number
     if (isUnknown) return await this.#unknown(session, after, top.value)
-    const [first] = entries
+    const known = entries.filter(({ at }) => at.epoch === epoch && at.number <= number)
+    const [first] = known
     const isLost = first === undefined ? number > after.number : isBehindHole(first, after)
     if (isLost) return { gap: { after, reason: 'lost' }, events: [], cursor: top.value }
-    const events = eventsBehind(after, entries).slice(0, eventsMax)
+    const events = eventsBehind(after, known).slice(0, eventsMax)
     return { gap: null, events, cursor: events.at(-1)?.cursor ?? after }
   }
 
