@@ -30,6 +30,8 @@ export interface FeedNodeOptions {
   readonly limits?: Partial<SharedFeedLimits>
   readonly nodeLimits?: Partial<NodeLimits>
   readonly redisLimits?: Partial<RedisLimits>
+  /** A user of Redis. */
+  readonly as?: { readonly user: string; readonly password: string }
 }
 
 /** As the tests of members have it. */
@@ -71,7 +73,8 @@ export class FeedNode implements AsyncDisposable {
     const ofRedis = { ...SHORT_LIMITS, ...options.redisLimits }
     const limits = { ...sharedFeedLimits, ...SHORT, ...options.limits }
     this.proxy = proxy
-    const shared = { address: addressOf(proxy.url), prefix: 'comet:', clock: systemClock }
+    const address = addressOf(proxy.url, options.as)
+    const shared = { address, prefix: 'comet:', clock: systemClock }
     this.name = name
     this.feed = new Feed({
       ...{ bytes: feedBytes, epoch: Date.now(), run: this.run, node: name, names: this.#names },

@@ -236,6 +236,24 @@ describe.skipIf(!HAS_REDIS)('Redis', () => {
     await follower.stop()
   })
 
+  test('whose answer is lost gets no event twice', async () => {
+    await using nodes = await FeedNodes.start(2)
+    const follower = new Follower(nodes.at(0))
+    const [, right] = nodes.all as [FeedNode, FeedNode]
+    right.proxy.swallow('answers')
+    const first = right.connect(1)
+    await follower.has('1 connected')
+    right.disconnect(first)
+    for (let user = 2; user <= 50; user++) right.connect(user)
+    right.proxy.cut()
+    await follower.agreesWith(nodes.all)
+    expect(follower.events.map(({ user }) => user)).toEqual([
+      ...[1, 1, ...Array.from({ length: 49 }, (_, at) => at + 2)],
+    ])
+    expect(right.sharing.figures).toMatchObject({ renewals: 0, sent: 51 })
+    await follower.stop()
+  })
+
   test('that is away keeps readers waiting, and lets none begin', async () => {
     await using nodes = await FeedNodes.start(2, { limits: { beginMsMax: 50 } })
     const follower = new Follower(nodes.at(0))

@@ -102,6 +102,23 @@ describe.skipIf(!HAS_REDIS)('the feed of servers that share Redis', () => {
     expect(removed.toSorted()).toEqual([0, 1])
   })
 
+  test('tells those of a server that stood still as lost, and again when it goes on', async () => {
+    await using redis = await RedisServer.start()
+    await using a = await serveAt(redis, 'a')
+    await using b = await serveAt(redis, 'b')
+    using clients = new Clients()
+    await clients.open(a, 1, 2)
+    using feed = await FeedClient.open(b, 'snapshot=true')
+    await knows(feed, 1, 2)
+    a.kill('SIGSTOP')
+    await knows(feed)
+    a.kill('SIGCONT')
+    await knows(feed, 1, 2)
+    expect([feed.gap, feed.short.toSorted()]).toEqual([
+      ...[undefined, ['1 connected', '1 lost', '2 connected', '2 lost']],
+    ])
+  })
+
   test('ends in order with a server that stops, whose connections are told as drained', async () => {
     await using redis = await RedisServer.start()
     await using a = await serveAt(redis, 'a')
