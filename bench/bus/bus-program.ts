@@ -1,10 +1,11 @@
 // A node of the bus in a process of its own, with nothing behind it. Each line that it reads is a
 // task, and each that it prints what came of it, as JSON.
 //
-//   bun bench/bus/bus-program.ts URL PREFIX
+//   bun bench/bus/bus-program.ts URL PREFIX [messages of an entry at most]
 
 import { createInterface } from 'node:readline'
 import { RedisBus } from '../../src/bus/redis-bus.ts'
+import { busLimits } from '../../src/core/bus-limits.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { historyLimits } from '../../src/core/history-limits.ts'
 import { randomFrom } from '../../src/core/random.ts'
@@ -31,7 +32,7 @@ export type Task =
   | { readonly kind: 'publish'; readonly perSecond: number; readonly seconds: number }
   | { readonly kind: 'figures' }
 
-const [url = '', prefix = ''] = process.argv.slice(2)
+const [url = '', prefix = '', most] = process.argv.slice(2)
 const address = parseRedisUrl(url)
 if (!address.ok) throw new Error(address.why)
 
@@ -47,6 +48,7 @@ const bus = new RedisBus({
   address: address.value,
   prefix,
   historyBytes: historyLimits.bytesDefault,
+  limits: { ...busLimits, batchMessagesMax: Number(most ?? busLimits.batchMessagesMax) },
   listener: { onItem, onGap: () => figures.gaps++ },
   intern: () => null,
   clock: systemClock,

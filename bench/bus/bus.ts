@@ -58,20 +58,25 @@ function millis(title: string, atMost: number) {
 }
 
 /** A node in a process of its own. */
-class Node implements AsyncDisposable {
+export class Node implements AsyncDisposable {
   readonly #child: ChildProcess
 
-  constructor(url: string) {
+  /** @param batchMax messages of an entry, if not as many as the bus allows */
+  constructor(url: string, batchMax?: number) {
     const program = `${import.meta.dir}/bus-program.ts`
-    const name = 'bus-program.ts'
-    this.#child = new ChildProcess([process.execPath, program, url, 'bench:'], {
-      name,
+    const most = batchMax === undefined ? [] : [String(batchMax)]
+    this.#child = new ChildProcess([process.execPath, program, url, 'bench:', ...most], {
+      name: 'bus-program.ts',
       stdin: 'pipe',
     })
   }
 
+  get pid(): number {
+    return this.#child.pid
+  }
+
   get cpuSeconds(): number {
-    return cpuSeconds(this.#child.pid)
+    return cpuSeconds(this.pid)
   }
 
   async answer<T>(): Promise<T> {
@@ -122,7 +127,10 @@ async function run(): Promise<Record<Figure, number>> {
 }
 
 /** Has the first node publish, until all have had all of it. */
-async function published(nodes: readonly Node[], rate: { perSecond: number; seconds: number }) {
+export async function published(
+  nodes: readonly Node[],
+  rate: { perSecond: number; seconds: number },
+) {
   const [publisher, ...readers] = nodes as [Node, ...Node[]]
   const told = await publisher.ask<{ sent: number; seconds: number }>({ kind: 'publish', ...rate })
   const latencies: number[] = []

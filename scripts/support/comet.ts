@@ -21,6 +21,8 @@ export interface RunOptions extends ChildOptions {
   readonly openFiles?: number
   /** The network namespace that it runs in, of ip-netns(8). */
   readonly network?: string
+  /** Another executable than that of this build. */
+  readonly program?: string
 }
 
 /** Starts the executable with these arguments; it is killed at the end of the scope. */
@@ -28,10 +30,11 @@ export function start(args: readonly string[], options: RunOptions = {}): ChildP
   return new ChildProcess(commandOf(args, options), { name: `comet ${args[0] ?? ''}`, ...options })
 }
 
-function commandOf(args: readonly string[], { openFiles, network }: RunOptions): string[] {
+function commandOf(args: readonly string[], options: RunOptions): string[] {
+  const { openFiles, network, program = COMET } = options
   const within = network === undefined ? [] : ['ip', 'netns', 'exec', network]
   const limit = ['sh', '-c', `ulimit -n ${openFiles}; exec "$0" "$@"`]
-  return [...within, ...(openFiles === undefined ? [] : limit), COMET, ...args]
+  return [...within, ...(openFiles === undefined ? [] : limit), program, ...args]
 }
 
 /** Runs the executable to its end. */

@@ -25,19 +25,21 @@ export class TcpProxy implements AsyncDisposable {
   /** Connections since the start. */
   accepted = 0
   readonly #server: Server
+  readonly #targetHost: string
   readonly #pairs = new Set<Pair>()
   /** Pairs whose bytes vanish, until they are cut. */
   readonly #swallowing = new Map<Pair, Swallowed>()
   #bytesOfRequests = 0
   #cutAfterBytes = Number.POSITIVE_INFINITY
 
-  private constructor(targetPort: number) {
+  private constructor(targetPort: number, targetHost: string) {
     this.targetPort = targetPort
+    this.#targetHost = targetHost
     this.#server = createServer((client) => this.#accept(client))
   }
 
-  static async start(targetPort: number): Promise<TcpProxy> {
-    const proxy = new TcpProxy(targetPort)
+  static async start(targetPort: number, targetHost = '127.0.0.1'): Promise<TcpProxy> {
+    const proxy = new TcpProxy(targetPort, targetHost)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     proxy.#server.once('error', reject)
     proxy.#server.listen(0, '127.0.0.1', resolve)
@@ -94,7 +96,7 @@ export class TcpProxy implements AsyncDisposable {
       client.destroy()
       return
     }
-    const server = connect(this.targetPort, '127.0.0.1')
+    const server = connect(this.targetPort, this.#targetHost)
     const pair: Pair = { client, server }
     this.#pairs.add(pair)
     client.on('data', (bytes: Uint8Array) => this.#onRequest(pair, bytes))

@@ -111,7 +111,7 @@ function wrongOf(name: string, { texts, hasGap }: Client, accepted: ReadonlySet<
 export async function wrongFollows(nodes: readonly RedisNode[], load: LoadFollows) {
   const found: string[] = []
   for (const { graph } of nodes) await graph.known()
-  const inRedis = [...(await load())].toSorted()
+  const inRedis = [...(await load()).pairs].toSorted()
   for (const [at, { graph }] of nodes.entries()) {
     const known = [...graph.pairs].toSorted()
     if (!Bun.deepEquals(known, inRedis)) found.push(`node ${at} knows ${known}, not ${inRedis}`)

@@ -113,6 +113,28 @@ describe.skipIf(!HAS_REDIS)('the figures of a bus', () => {
     await until('it has all', () => figuresOf(node).behind === 0)
   })
 
+  test('have how far behind a node is that was there before and cannot keep up', async () => {
+    await using redis = await RedisServer.start()
+    await using writer = await RedisNode.start(redis.url)
+    await using proxy = await TcpProxy.start(redis.port)
+    const limits = { readEntries: 1, topEveryMs: 5 }
+    await using node = await RedisNode.start(proxy.url, { limits })
+    await until('it has all', () => figuresOf(node).behind === 0)
+    proxy.delayMs = 2
+    for (let at = 0; at < 50; at++) {
+      writer.publish(`0 ${at}`)
+      await writer.accepted(`0 ${at}`)
+    }
+    const behind: number[] = []
+    await until('it is at the top', () => {
+      const now = figuresOf(node).behind ?? Number.POSITIVE_INFINITY
+      behind.push(now)
+      return now === 0 && node.listener.texts.includes('0 49')
+    })
+    expect(Math.max(...behind.filter(Number.isFinite))).toBeWithin(10, 51)
+    expect(figuresOf(node)).toMatchObject({ ready: true, gaps: 0, forks: expect.any(Number) })
+  })
+
   test('have gaps, forks and what others wrote', async () => {
     await using redis = await RedisServer.start()
     await using node = await RedisNode.start(redis.url)

@@ -62,7 +62,8 @@ export const BusFigures = Type.Object({
   ready: Type.Boolean({ description: 'Whether all is read and messages can be added.' }),
   epoch: Count('Of the last entry: when that part of the log began, in milliseconds since 1970.'),
   behind: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
-    description: 'Messages and changes that were not read here; null while nobody knows.',
+    description:
+      'Messages and changes that were not read here a moment ago; null while nobody knows.',
   }),
   nodes: Type.Array(BusNode, { description: 'The servers that share the log, by their origins.' }),
   queue: Type.Object(

@@ -53,10 +53,14 @@ export class BusSession {
   #knownLogged = 0
   /** Batches without an answer. */
   #underWay = 0
-  /** The last own batch that was sent since then. Redis need not know any before the first one. */
-  #lastSent: number | null = null
+  /** Is the next batch the first one since then? Redis need not know any before it. */
+  #isFirst = true
   /** Had the last answer all entries that there were then? */
   #isAtTop = false
+  /** How many were not read when Redis was asked for the last time; null if it was not. */
+  #behind: number | null = null
+  /** When it was asked. */
+  #askedMs = Number.NEGATIVE_INFINITY
   /** Looks at the log since a batch was added. */
   #looks = 0
   /** Up to which entry the inbox was read. */
@@ -80,10 +84,12 @@ export class BusSession {
   /** Messages and changes that are in the log and were not read here; null if nobody knows. */
   get behind(): number | null {
     if (this.#isAtTop) return 0
+    return this.#phase === 'reading' ? this.#distanceTo(this.#target) : this.#behind
+  }
+
+  #distanceTo(top: Cursor | null): number | null {
     const { readAfter } = this.#options.window
-    const target = this.#target
-    if (this.#phase !== 'reading' || target?.epoch !== readAfter.epoch) return null
-    return Math.max(0, target.number - readAfter.number)
+    return top?.epoch === readAfter.epoch ? Math.max(0, top.number - readAfter.number) : null
   }
 
   /** Settles when the connections are lost, or not usable. */
@@ -112,7 +118,8 @@ export class BusSession {
     while (this.#underWay < limits.batchesUnderWayMax) {
       const batch = queue.nextBatch()
       if (batch === null) return
-      this.#addNew(batch)
+      // Behind the first one, all before it were sent on this connection.
+      void this.#addOwn(batch, this.#isFirst ? queue.lastLogged : batch.batch - 1)
     }
   }
 
@@ -136,6 +143,8 @@ export class BusSession {
     }
     this.#options.meter.read += entries.length
     this.#isAtTop = entries.length < readEntries
+    if (this.#isAtTop) this.#behind = null
+    else if (this.#phase === 'ready') this.#measure()
     for (const entry of entries) window.apply(entry)
     membership.onRead()
     // After the log: it may be about what has just been read.
@@ -153,6 +162,22 @@ export class BusSession {
     if (nowMs - this.#heardMs < this.#options.limits.readBlockMs) return false
     this.#heardMs = nowMs
     return true
+  }
+
+  /** Asks how far the log goes, for the figures, now and then. */
+  #measure(): void {
+    const { clock, limits } = this.#options
+    const nowMs = clock.elapsedMs()
+    if (nowMs - this.#askedMs < limits.topEveryMs) return
+    this.#askedMs = nowMs
+    void this.#askTop()
+  }
+
+  async #askTop(): Promise<void> {
+    const { window, origin, connections } = this.#options
+    const hello = await this.#scripts?.hello(origin, window)
+    if (hello?.ok === false) connections.end(hello.why.text)
+    else this.#behind = hello === undefined ? null : this.#distanceTo(hello.value.top)
   }
 
   #onRead(): void {
@@ -173,7 +198,7 @@ export class BusSession {
 
   /** Redis waits for ever, and without an error, behind an entry that it does not have any more. */
   async #onSilence(): Promise<void> {
-    const { window, origin, connections } = this.#options
+    const { window } = this.#options
     const isIdle = this.#underWay === 0
     if (this.#phase === 'ready' && isIdle && window.tail.length > 0) {
       window.giveUp()
@@ -182,8 +207,7 @@ export class BusSession {
       // What was there a moment ago is not there any more.
       if (isIdle && this.#target !== null) this.#lookAgain()
     } else {
-      const hello = await this.#scripts?.hello(origin, window)
-      if (hello?.ok === false) connections.end(hello.why.text)
+      await this.#askTop()
     }
   }
 
@@ -247,7 +271,7 @@ export class BusSession {
       await this.#tellLost()
       return
     }
-    this.#lastSent = null
+    this.#isFirst = true
     for (const [at, entry] of lost.entries()) {
       await this.#roomAfter(this.#addAgain(entry, at < orphans.length))
       if (this.#resending !== resending || this.#phase !== 'resending') return
@@ -296,23 +320,18 @@ export class BusSession {
     const resolution = answer?.resolution ?? null
     const { window } = this.#options
     if (resolution === 'nothing') window.forgo(entry)
-    if (isOrphan && (resolution === 'order' || resolution === 'gone')) window.giveUp()
+    const isWithout = resolution === 'order' || (isOrphan && resolution === 'gone')
+    // One before it is missing, and nobody here has it.
+    if (isWithout) window.giveUp()
     else if (isOrphan && entry === window.orphans.at(-1) && isIn(resolution)) window.clearOrphans()
-  }
-
-  /** One that comes behind all others. Hot path: once a batch. */
-  #addNew(own: OwnBatch): void {
-    const before = own.batch - 1
-    const isNext = this.#lastSent === before
-    void this.#addOwn(own, isNext ? before : this.#options.queue.previousOf(own))
   }
 
   /** @param previous those up to it are in the log, or were sent since it was looked at */
   async #addOwn(own: OwnBatch, previous: number): Promise<void> {
     const { batch, content, condition } = own
     const { origin } = this.#options
-    const mayBeFirst = this.#lastSent === null
-    this.#lastSent = batch
+    const mayBeFirst = this.#isFirst
+    this.#isFirst = false
     if (condition === null && previous === batch - 1) {
       await this.#append({ origin, batch, content, mayBeFirst })
       return

@@ -208,8 +208,7 @@ export class RedisNode extends TestNode {
 
   static open(url: string, options: RedisNodeOptions = {}): RedisNode {
     const { prefix = 'comet:', origin = randomOrigin() } = options
-    const ofUrl = () => followsIn((name, ...args) => commandOf(url, name, args), prefix)
-    const { load = ofUrl } = options
+    const { load = () => followsIn(url, prefix) } = options
     const graph = new FollowGraph(load)
     const listener = new Listener((change) => graph.onChange(change))
     const recorder = new MemberRecorder()
@@ -230,6 +229,7 @@ export class RedisNode extends TestNode {
       redisLimits: { ...SHORT_LIMITS, ...options.redisLimits },
       nodeLimits: { ...nodeLimits, ...options.nodeLimits },
     })
+    graph.readUpTo = () => bus.readUpTo
     return new RedisNode(bus, listener, { origin, recorder, graph, load })
   }
 
@@ -258,17 +258,6 @@ export class RedisNode extends TestNode {
 function pairOf(pair: string): FollowPair {
   const [user = 0, subject = 0] = pair.split(' ').map(Number)
   return { user: { id: user, name: null }, subject: { id: subject, name: null } }
-}
-
-/** Sends a command on a connection of its own. */
-async function commandOf(url: string, name: string, args: readonly string[]): Promise<unknown> {
-  const client = new Bun.RedisClient(url, { autoReconnect: false, connectionTimeout: 1_000 })
-  try {
-    await client.connect()
-    return await client.send(name, [...args])
-  } finally {
-    client.close()
-  }
 }
 
 export function randomOrigin(): string {

@@ -33,10 +33,7 @@ export function hasCondition(item: LogItem): boolean {
 }
 
 /** The condition of a batch; null if it has none. */
-export function conditionOf(
-  items: readonly LogItem[],
-  perUserMax: number | null = null,
-): BatchCondition | null {
+export function conditionOf(items: readonly LogItem[]): BatchCondition | null {
   const [first] = items
   if (items.length === 1 && isMessage(first) && first.key !== null) {
     return { kind: 'key', ...keyOf(first, first.key) }
@@ -44,7 +41,7 @@ export function conditionOf(
   const changes = items.filter(isChangeOrBarrier)
   const change = changes.find((item) => item !== BARRIER)
   if (change === undefined || changes.length < items.length) return null
-  return { kind: 'follows', follows: change.follows, items: changes, perUserMax }
+  return { kind: 'follows', follows: change.follows, items: changes, perUserMax: null }
 }
 
 /** The same of one that was read from the log, and is added again. */

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
 import { about, user } from '../log/log.fixture.ts'
 import { BARRIER, type LogItem } from '../log/message-bus.ts'
+import { busKeys } from './bus-keys.ts'
 import { conditionOf } from './condition.ts'
 import { connected } from './redis.fixture.ts'
 import type { RedisConnection } from './redis-connection.ts'
@@ -117,6 +118,9 @@ describe.skipIf(!HAS_REDIS)('a message with a key', () => {
   test('changes nothing in an older epoch, or in a log that is gone', async () => {
     const { cluster, epoch } = await newCluster()
     expect(await cluster.resolve(epoch - 1, 1, keyed('a'), FIRST)).toBe('fenced')
+    await cluster.resolve(epoch, 1, keyed('a'), RIGHT_FIRST)
+    expect(await cluster.resolve(epoch - 1, 1, keyed('a'), FIRST)).toBe('fenced')
+    await cluster.command('DEL', keyOf(cluster))
     await cluster.command('DEL', `${cluster.prefix}log`)
     expect(await cluster.resolve(epoch, 1, keyed('a'), FIRST)).toBe('gone')
     expect(await cluster.command('EXISTS', keyOf(cluster))).toBe(0)
@@ -169,7 +173,7 @@ function change(userId: number, subject: number, follows = true) {
 
 async function setsOf(cluster: ScriptCluster, ...users: number[]) {
   const sets = users.map(async (id) => {
-    const answer = await cluster.command('SMEMBERS', `${cluster.prefix}follows:${id}`)
+    const answer = await cluster.command('SMEMBERS', busKeys(cluster.prefix).followsOf(String(id)))
     return [...(answer as Iterable<string>)].toSorted().join(' ')
   })
   return await Promise.all(sets)
@@ -187,7 +191,9 @@ describe.skipIf(!HAS_REDIS)('changes of who follows whom', () => {
       'added',
     )
     expect(await setsOf(cluster, 1, 2)).toEqual(['2 4', '3'])
-    expect(await cluster.command('SMEMBERS', `${cluster.prefix}follows:alice`)).toEqual(['room:42'])
+    expect(await cluster.command('SMEMBERS', busKeys(cluster.prefix).followsOf('alice'))).toEqual([
+      'room:42',
+    ])
     expect(await cluster.heads()).toEqual(['f1,2 f1,3 falice,room:42', 'f1,4 f2,3', 'u1,3'])
     expect((await cluster.entries()).slice(1)).toEqual([
       `${epoch}-1 batch 1`,
@@ -227,7 +233,7 @@ describe.skipIf(!HAS_REDIS)('changes of who follows whom', () => {
 
   test('are refused, and do not stop the others, where somebody else has written', async () => {
     const { cluster, epoch } = await newCluster()
-    await cluster.command('SET', `${cluster.prefix}follows:1`, 'mine')
+    await cluster.command('SET', busKeys(cluster.prefix).followsOf('1'), 'mine')
     expect(await cluster.resolve(epoch, 1, [change(2, 2), change(1, 2)], FIRST)).toBe('damaged')
     expect(await setsOf(cluster, 2)).toEqual([''])
     expect(await cluster.resolve(epoch, 2, [change(2, 2)])).toBe('added')
@@ -254,5 +260,8 @@ describe.skipIf(!HAS_REDIS)('changes of who follows whom', () => {
     expect(await cluster.resolve(epoch, 4, items, { ...again, previous: 1 })).toBe('seen')
     expect(await cluster.resolve(epoch, 5, [change(1, 2)], again)).toBe('added')
     expect((await cluster.heads()).at(-1)).toBe('b')
+    // Its own node has asked before, when there was nothing to change.
+    expect(await cluster.resolve(epoch, 6, [change(7, 7, false)])).toBe(`repeated ${epoch}-6`)
+    expect(await cluster.resolve(epoch, 6, [change(7, 7, false)], again)).toBe('nothing')
   })
 })

@@ -30,11 +30,12 @@ import { idText, parseId } from './stream-entry.ts'
  * told of a repetition only once their node has read up to what it repeats.
  *
  * A key is set together with the entry, so a replica or a file has both or none. When an entry is
- * added again, its key is set again and its changes are made again. If another batch has taken
- * the key meanwhile, the entry has no place any more (`nothing`): nodes that had it tell of a gap.
- * If it was the same message, it is in the log as that; if not, something is lost, and all nodes
- * tell of a gap. Of its changes, those that change nothing now are barriers: readers take a change
- * to have been the opposite before.
+ * added again, its key is set again and its changes are made again. If another batch has taken the
+ * key meanwhile, or if its own node has asked once more before that, when there was nothing to
+ * change, the entry has no place any more (`nothing`): nodes that had it tell of a gap. If the key
+ * is of the same message, it is in the log as that; if not, something is lost, and all nodes tell
+ * of a gap. Of its changes, those that change nothing now are barriers: readers take a change to
+ * have been the opposite before.
  *
  * KEYS log, origin, state, then that of the key of the message; or for each change that of its user
  * ARGV epoch, batch, previous batch, may it be the first, origin, count, head, name and bytes of
@@ -104,7 +105,8 @@ local function look()
 end
 
 if last and batch <= last then
-  if isAgain or kind == '' then return isTaken and 'nothing' or 'seen' end
+  if isAgain then return (isTaken or batch > logged) and 'nothing' or 'seen' end
+  if kind == '' then return 'seen' end
   if kind == 'k' then
     if isMine then return { 'seen', keyCursor } end
     if not isTaken then return 'unclear' end

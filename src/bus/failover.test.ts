@@ -6,6 +6,7 @@ import { describe, expect, test } from 'bun:test'
 import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
 import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
 import { until } from '../core/time.fixture.ts'
+import { wrongFollows } from './accounts.fixture.ts'
 import { RedisNode as Node, type RedisNode, type RedisNodeOptions } from './bus.fixture.ts'
 import { Nodes, sameMembers, settled, Traffic } from './cluster.fixture.ts'
 import { RedisPair as Pair } from './redis-pair.fixture.ts'
@@ -183,5 +184,86 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
     await traffic.more(20)
     await traffic.end()
     nodes.check()
+  })
+
+  test('keeps the keys of messages that any node has, though their publisher is dead', async () => {
+    await using pair = await Pair.start()
+    await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
+    await publishEach(nodes.at(0), textsOf(0, 0, 3))
+    await settled(nodes.all)
+    await pair.isInStep()
+    pair.hold()
+    await cutOff(pair.other, nodes.at(2))
+    nodes.at(0).publishKeyed('k0.0 0', 'k0', 'k0.0 0')
+    expect(await nodes.at(0).follow(['1 2'])).toEqual({ ok: true, value: 1 })
+    await nodes.at(1).heard('k0.0 0')
+    await settled(nodes.all.slice(0, 2))
+    await nodes.at(0).bus.close()
+    await pair.failOver()
+    await until('it is there again', () => nodes.at(1).redis.figures.added >= 2)
+    pair.other.isRefusing = false
+    nodes.at(2).publishKeyed('k0.0 0', 'k0', 'k0.0 0')
+    await nodes.at(2).accepted('k0.0 0')
+    expect([...nodes.at(2).listener.repeated]).toEqual(['k0.0 0'])
+    await settled(nodes.all.slice(1))
+    expect(nodes.at(2).listener.texts).toEqual([...textsOf(0, 0, 3), 'k0.0 0'])
+    expect(await wrongFollows(nodes.all.slice(1), nodes.at(2).load)).toEqual([])
+    expect([...nodes.at(2).graph.pairs]).toEqual(['1 2'])
+    expect(nodes.gaps).toEqual([0, 0, 0])
+  })
+
+  test.each([
+    ['the same was published meanwhile', 'k0.0 0', [1, 1, 0]],
+    ['its key is another one by now', 'k0.1 0', [1, 1, 1]],
+  ] as const)('is a gap without the message with a key of which %s', async (_, text, gaps) => {
+    await using pair = await Pair.start()
+    await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
+    await publishEach(nodes.at(0), textsOf(0, 0, 3))
+    await settled(nodes.all)
+    await pair.isInStep()
+    pair.hold()
+    await cutOff(pair.other, nodes.at(2))
+    nodes.at(0).publishKeyed('k0.0 0', 'k0', 'k0.0 0')
+    nodes.at(0).publish('0 3')
+    await nodes.at(0).accepted('k0.0 0', '0 3')
+    await nodes.at(1).heard('0 3')
+    // The one that has less is there first.
+    pair.proxy.isRefusing = true
+    nodes.at(2).publishKeyed(text, 'k0', text)
+    await pair.failOver()
+    pair.other.isRefusing = false
+    await nodes.at(2).accepted(text)
+    pair.proxy.isRefusing = false
+    await nodes.at(2).heard('0 3')
+    await settled(nodes.all)
+    nodes.check()
+    expect(nodes.gaps).toEqual([...gaps])
+    expect(nodes.at(2).listener.texts.filter((one) => one !== 'gap')).toEqual([
+      ...textsOf(0, 0, 3),
+      text,
+      '0 3',
+    ])
+  })
+
+  test('tells nobody that a message was published before which is lost', async () => {
+    await using pair = await Pair.start()
+    await using nodes = await Nodes.start(pair.proxy.url, pair.other.url)
+    const [left, right] = [nodes.at(0), nodes.at(1)]
+    await publishEach(left, textsOf(0, 0, 3))
+    await settled(nodes.all)
+    await pair.isInStep()
+    pair.hold()
+    // It reads late what it has asked for.
+    pair.other.delayMs = 60
+    left.publishKeyed('k0.0 0', 'k0', 'k0.0 0')
+    await left.accepted('k0.0 0')
+    right.publishKeyed('k0.0 0', 'k0', 'k0.0 0')
+    await left.bus.close()
+    await pair.failOver()
+    pair.other.cut()
+    pair.other.delayMs = 0
+    await right.accepted('k0.0 0')
+    await settled([right])
+    expect(right.listener.texts).toEqual([...textsOf(0, 0, 3), 'k0.0 0'])
   })
 })

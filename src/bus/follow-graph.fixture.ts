@@ -1,12 +1,23 @@
 // Who follows whom, as one node of a test knows it: from the items of the log, and from the sets in
 // Redis when these do not tell any more.
 
+import type { Cursor } from '../core/cursor.ts'
 import type { FollowChange } from '../log/message-log.ts'
+import { busKeys } from './bus-keys.ts'
+import { compareCursors, parseId } from './stream-entry.ts'
 
-/** The sets in Redis, as `<user> <subject>`. */
-export type LoadFollows = () => Promise<ReadonlySet<string>>
+/** The sets in Redis, as `<user> <subject>`, and where the log is after that. */
+export interface LoadedFollows {
+  readonly pairs: ReadonlySet<string>
+  readonly top: Cursor
+}
+
+/** Rejects while Redis is away. */
+export type LoadFollows = () => Promise<LoadedFollows>
 
 export class FollowGraph {
+  /** How far its node has read the log. */
+  readUpTo: () => Cursor = () => ({ epoch: 0, number: 0 })
   pairs = new Set<string>()
   readonly #load: LoadFollows
   /** Changes since it began to load; null if it knows all. */
@@ -38,14 +49,18 @@ export class FollowGraph {
     // Only the newest one counts.
     if (load !== this.#loads) return
     this.#since = []
-    const pairs = await this.#load().catch(() => null)
+    const loaded = await this.#load().catch(() => null)
+    while (loaded !== null && compareCursors(this.readUpTo(), loaded.top) < 0) {
+      await pass()
+      if (load !== this.#loads) return
+    }
     if (load !== this.#loads) return
-    if (pairs === null) {
-      await new Promise((resolve) => setTimeout(resolve, 10))
+    if (loaded === null || this.readUpTo().epoch !== loaded.top.epoch) {
+      await pass()
       await this.#reload(load)
       return
     }
-    this.pairs = new Set(pairs)
+    this.pairs = new Set(loaded.pairs)
     for (const change of this.#since ?? []) this.#apply(change)
     this.#since = null
   }
@@ -60,19 +75,27 @@ function pairOf({ user, subject }: FollowChange): string {
   return `${user.name ?? user.id} ${subject.name ?? subject.id}`
 }
 
-/** Reads the sets of a cluster; rejects while Redis is away. */
-export async function followsIn(
-  command: (name: string, ...args: string[]) => Promise<unknown>,
-  prefix = 'comet:',
-): Promise<Set<string>> {
-  const beginning = `${prefix}follows:`
-  const keys = (await command('KEYS', `${beginning}*`)) as string[]
-  const pairs = new Set<string>()
-  for (const key of keys) {
-    const subjects = await command('SMEMBERS', key)
-    for (const subject of subjects as Iterable<string>) {
-      pairs.add(`${key.slice(beginning.length)} ${subject}`)
+function pass(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+/** Reads the sets of a cluster on one connection. */
+export async function followsIn(url: string, prefix = 'comet:'): Promise<LoadedFollows> {
+  const keys = busKeys(prefix)
+  const client = new Bun.RedisClient(url, { autoReconnect: false, connectionTimeout: 1_000 })
+  try {
+    await client.connect()
+    const pairs = new Set<string>()
+    for (const key of (await client.send('KEYS', [keys.followsOf('*')])) as string[]) {
+      const user = key.slice(keys.followsOf('').length)
+      const subjects = (await client.send('SMEMBERS', [key])) as Iterable<string>
+      for (const subject of subjects) pairs.add(`${user} ${subject}`)
     }
+    const info = (await client.send('XINFO', ['STREAM', keys.log])) as Record<string, unknown>
+    const top = parseId(info['last-generated-id'])
+    if (top === null) throw new Error('the log has no last entry')
+    return { pairs, top }
+  } finally {
+    client.close()
   }
-  return pairs
 }

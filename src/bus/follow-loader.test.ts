@@ -125,6 +125,28 @@ describe.skipIf(!HAS_REDIS)('a node that reads all anew', () => {
     expect(await loaded).toMatchObject(success({ subscriptions: 0 }))
   })
 
+  test('reads them again if the log has gone another way by the end', async () => {
+    await using own = await RedisServer.start()
+    await put(1, 2, own)
+    await own.command('XADD', busKeys(PREFIX).log, '5-7', 'a', 'b')
+    const subscriptions = new SharedSubscriptions({
+      names: new NameTable({ seed: 1 }),
+      changer: NONE,
+    })
+    let looks = 0
+    const loader = new FollowLoader({
+      ...{ address: addressOf(own.url), prefix: PREFIX, clock: systemClock, random: Math.random },
+      ...{ target: subscriptions, redisLimits: SHORT_LIMITS },
+      ...{ onReloaded: () => undefined, onFailed: () => undefined },
+      // A part of it is lost: what was in the sets may be, too.
+      readUpTo: () => ({ epoch: ++looks <= 2 ? 6 : 5, number: 7 }),
+    })
+    expect(await loader.load()).toMatchObject(success({ subscriptions: 1 }))
+    expect(looks).toBe(4)
+    looks = Number.NEGATIVE_INFINITY
+    expect(await loader.load()).toEqual(refused('the log has gone another way meanwhile'))
+  })
+
   test('stops at once, in the middle of it and while it waits', async () => {
     await using own = await RedisServer.start()
     const reading = await open(own)

@@ -37,6 +37,8 @@ export interface FollowLoaderOptions<Loaded> {
   readonly onFailed: (why: string) => void
 }
 
+const OTHER_EPOCH = 'the log has gone another way meanwhile'
+
 export class FollowLoader<Loaded> {
   readonly #options: FollowLoaderOptions<Loaded>
   readonly #limits: FollowLimits
@@ -99,8 +101,12 @@ export class FollowLoader<Loaded> {
     this.#running = null
   }
 
-  #load(): Promise<Result<Loaded>> {
-    return this.#options.target.load((lists) => this.#read(lists))
+  async #load(): Promise<Result<Loaded>> {
+    for (let times = 1; ; times++) {
+      const loaded = await this.#options.target.load((lists) => this.#read(lists))
+      const isOther = !loaded.ok && loaded.why === OTHER_EPOCH && times < this.#limits.epochsMax
+      if (!isOther || this.#isStopped) return loaded
+    }
   }
 
   async #read(lists: { add: OnFollows }): Promise<Result<void>> {
@@ -120,7 +126,8 @@ export class FollowLoader<Loaded> {
 
   /**
    * The sets may have changes that this node has not read yet, and a client that resumes would get
-   * messages from before them. So they count once it has.
+   * messages from before them. So they count once it has. If the log has gone another way since,
+   * what was read may be lost.
    */
   async #catchUp(top: Cursor): Promise<Result<void>> {
     const { readUpTo, clock } = this.#options
@@ -130,7 +137,7 @@ export class FollowLoader<Loaded> {
       if (clock.elapsedMs() > untilMs) return refused('the log was not read as far in time')
       await this.#wait(this.#limits.catchUpEveryMs)
     }
-    return OK
+    return readUpTo().epoch === top.epoch ? OK : refused(OTHER_EPOCH)
   }
 
   async #wait(ms: number): Promise<void> {

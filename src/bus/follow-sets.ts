@@ -23,8 +23,9 @@ const NO_ANSWER: RedisFailure = { kind: 'error', text: 'Redis has answered with 
 
 /**
  * Reads all sets, about 0.3 µs a subject, a few at a time: no command has Redis busy for longer
- * than a millisecond or two. A set that changes meanwhile has what it had all the time, and some of
- * the rest.
+ * than a millisecond or two. A script that answers with many sets in one text took 5.6 s for the 15
+ * million of which this reads in 4. A key of others in the same database takes 0.5 µs. A set that
+ * changes meanwhile has what it had all the time, and some of the rest.
  */
 export async function readFollows(
   connection: RedisConnection,

@@ -60,8 +60,7 @@ class Node {
   }
 
   renew(of: MemberSnapshot): void {
-    this.members.beginRenewal()
-    this.members.endRenewal(of, of.at)
+    this.members.endRenewal(this.members.beginRenewal(), of, of.at)
   }
 
   get names(): string {
@@ -94,9 +93,9 @@ describe('the members', () => {
 
   test('are others only at the place of a snapshot, with what was read meanwhile', () => {
     const node = Node.knowing()
-    node.members.beginRenewal()
+    const renewal = node.members.beginRenewal()
     node.members.apply(join(4, 'd'))
-    node.members.endRenewal(snapshot(9, 6, 'd', 'e'), at(4))
+    node.members.endRenewal(renewal, snapshot(9, 6, 'd', 'e'), at(4))
     expect([node.names, node.members.isRenewing]).toEqual(['abcd', true])
     node.members.apply(join(5, 'e'))
     node.members.reached(at(8))
@@ -110,11 +109,11 @@ describe('the members', () => {
 
   test('are a snapshot and what came after it, if that was read before it was answered', () => {
     const node = Node.knowing()
-    node.members.beginRenewal()
+    const renewal = node.members.beginRenewal()
     for (const change of [leave(4, 'a'), join(5, 'd'), leave(6, 'b', 'stopped')]) {
       node.members.apply(change)
     }
-    node.members.endRenewal(snapshot(4, 4, 'b', 'c'), at(6))
+    node.members.endRenewal(renewal, snapshot(4, 4, 'b', 'c'), at(6))
     expect([node.names, node.members.version]).toEqual(['cd', 6])
     expect(node.told).toEqual(['a died', 'd joined', 'b stopped'])
   })
@@ -129,21 +128,24 @@ describe('the members', () => {
 
   test('are renewed by the newest snapshot alone, and by none that was not answered', () => {
     const node = Node.knowing()
-    node.members.beginRenewal()
-    node.members.endRenewal(snapshot(9, 9, 'x'), at(3))
-    node.members.beginRenewal()
-    node.members.endRenewal(null, at(3))
+    node.members.endRenewal(node.members.beginRenewal(), snapshot(9, 9, 'x'), at(3))
+    node.members.endRenewal(node.members.beginRenewal(), null, at(3))
     node.members.reached(at(20))
     expect([node.names, node.members.isRenewing]).toEqual(['abc', false])
+    const [older, newer] = [node.members.beginRenewal(), node.members.beginRenewal()]
+    node.members.endRenewal(older, snapshot(3, 3, 'x'), at(3))
+    expect(node.names).toBe('abc')
+    node.members.endRenewal(newer, snapshot(3, 3, 'a', 'b'), at(3))
+    expect(node.names).toBe('ab')
   })
 
   test('ask for another snapshot if too much was read during one', () => {
     const node = Node.knowing({ changesMax: 1 })
-    node.members.beginRenewal()
+    const renewal = node.members.beginRenewal()
     node.members.apply(join(4, 'd'))
     node.members.apply(join(5, 'e'))
     expect(node.members.isRenewing).toBe(false)
-    node.members.endRenewal(snapshot(9, 9, 'x'), at(9))
+    node.members.endRenewal(renewal, snapshot(9, 9, 'x'), at(9))
     expect(node.names).toBe('abcde')
   })
 

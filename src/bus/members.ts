@@ -21,7 +21,7 @@ export interface MemberSnapshot {
 }
 
 /** Redis was asked for all of them. */
-interface Renewal {
+export interface Renewal {
   /** Read since then. */
   readonly changes: MemberChange[]
   /** Null before it has answered. */
@@ -95,14 +95,16 @@ export class Members {
   }
 
   /** Redis is being asked for a snapshot. Another one, which was not reached, does not count. */
-  beginRenewal(): void {
-    this.#renewal = { changes: [], snapshot: null }
+  beginRenewal(): Renewal {
+    const renewal: Renewal = { changes: [], snapshot: null }
+    this.#renewal = renewal
+    return renewal
   }
 
   /** @param snapshot null if there was no answer */
-  endRenewal(snapshot: MemberSnapshot | null, readAfter: Cursor): void {
-    if (this.#renewal === null) return
-    this.#renewal.snapshot = snapshot
+  endRenewal(renewal: Renewal, snapshot: MemberSnapshot | null, readAfter: Cursor): void {
+    if (this.#renewal !== renewal) return
+    renewal.snapshot = snapshot
     if (snapshot === null) this.#renewal = null
     else this.reached(readAfter)
   }

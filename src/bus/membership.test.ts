@@ -16,10 +16,15 @@ const SHORT: Partial<NodeLimits> = { beatEveryMs: 50, aliveMs: 500, judgeAfterMs
 const NAMES = ['left', 'middle', 'right']
 
 /** Waits until the nodes have given signs of life for long enough to judge others. */
-async function steady(redis: RedisServer): Promise<void> {
-  const startedMs = performance.now()
-  await until('they may judge', () => performance.now() - startedMs > 800)
+async function steady(redis: RedisServer, ms = 800): Promise<void> {
+  await passed(ms)
   expect(await redis.command('HLEN', 'comet:nodes')).toBeGreaterThan(1)
+}
+
+/** Time is what signs of life are about. */
+async function passed(ms: number): Promise<void> {
+  const startedMs = performance.now()
+  await until(`${ms} ms have passed`, () => performance.now() - startedMs > ms)
 }
 
 /** What the log says of the members: `j` or `l`, and the version. */
@@ -121,12 +126,34 @@ describe.skipIf(!HAS_REDIS)('the members', () => {
     await using nodes = await Nodes.startWith(options, redis.url, redis.url, redis.url)
     await steady(redis)
     redis.pause()
-    const pausedMs = performance.now()
-    await until('the signs of life are over', () => performance.now() - pausedMs > 1_000)
+    await passed(1_000)
     redis.resume()
     nodes.at(0).publish('0 0')
     for (const node of nodes.all) await node.heard('0 0')
     await steady(redis)
+    expect(await changes(redis)).toEqual(['j1', 'j2', 'j3'])
+  })
+
+  test('have time to come back to a Redis that stood still', async () => {
+    await using redis = await RedisServer.start()
+    await using proxy = await TcpProxy.start(redis.port)
+    const nodeLimits = { ...SHORT, judgeAfterMs: 1_800 }
+    const options = { nodeLimits, redisLimits: { answerMsMax: 3_000 } }
+    await using nodes = await Nodes.startWith(options, redis.url, redis.url, proxy.url)
+    await steady(redis, 2_000)
+    redis.pause()
+    await passed(1_000)
+    proxy.isRefusing = true
+    proxy.cut()
+    redis.resume()
+    // The others never lost their connections, and go on at once.
+    nodes.at(0).publish('0 0')
+    await nodes.at(1).heard('0 0')
+    // Longer than the last sign of life of the third one counts.
+    await passed(900)
+    proxy.isRefusing = false
+    await nodes.at(2).heard('0 0')
+    await steady(redis, 1_000)
     expect(await changes(redis)).toEqual(['j1', 'j2', 'j3'])
   })
 
@@ -152,6 +179,9 @@ describe.skipIf(!HAS_REDIS)('the members', () => {
       expect(node.recorder.told.filter((text) => !text.endsWith('joined'))).toEqual([])
       expect(node.recorder.told).toHaveLength(4)
     }
+    // One of them has told Redis of all: none had to join again.
+    const before = command?.[0] === 'DEL' ? ['j1', 'j2', 'j3'] : []
+    expect(await changes(redis)).toEqual([...before, 'j5'])
     expect(nodes.gaps).toEqual([0, 0, 0])
   })
 

@@ -34,6 +34,8 @@ export class Membership {
   /** Is all of the log read? Before that, there may be none. */
   #isReady = false
   #isStopped = false
+  /** Signs of life without an answer. */
+  #beating = 0
   /** Since when it has given all its signs of life in time. */
   #steadySinceMs: number
 
@@ -60,7 +62,10 @@ export class Membership {
       return this.#isUsable(sent) && sent.value
     })
     void this.#beat()
-    this.#timer = setInterval(() => void this.#beat(), limits.beatEveryMs)
+    this.#timer = setInterval(() => {
+      // While Redis stands still, one waits for it.
+      if (this.#beating === 0) void this.#beat()
+    }, limits.beatEveryMs)
   }
 
   /** The connections are lost. */
@@ -103,7 +108,9 @@ export class Membership {
     if (this.#isStopped || this.#scripts === null) return
     const watched = members.behind(origin, limits.watchedMax)
     const known = members.version
+    this.#beating++
     const beat = await this.#scripts.beat(origin, this.#description, watched)
+    this.#beating--
     if (!this.#isUsable(beat) || this.#isStopped) return
     if (!beat.value.wasAlive) this.#steadySinceMs = clock.elapsedMs()
     if (this.#isReady) this.#onBeat(beat.value, known)
@@ -112,10 +119,10 @@ export class Membership {
   /** @param known the version that this node knew when it was sent */
   #onBeat({ isMember, version, silent }: Beat, known: number): void {
     const { origin, members, limits, clock } = this.#options
-    const isLost = version < known
-    if ((isLost || version > members.version) && !members.isRenewing) void this.#renew()
-    // If Redis has lost them, all that this node knows are members again, itself included.
-    if (!isMember && !isLost) void this.#change('join', origin)
+    const isOther = version < known || version > members.version
+    // Before it joins: if Redis has lost the members, it is one of those that Redis is told of.
+    if (isOther && !members.isRenewing) void this.#renew()
+    if (!isMember) void this.#change('join', origin)
     // Whose own signs of life were late must not think that others have given none.
     if (clock.elapsedMs() - this.#steadySinceMs < limits.judgeAfterMs) return
     for (const one of silent) void this.#change('dead', one)
@@ -133,9 +140,10 @@ export class Membership {
   async #renew(): Promise<void> {
     const { members, window } = this.#options
     if (this.#scripts === null) return
-    members.beginRenewal()
-    const snapshot = await this.#scripts.members(members)
-    members.endRenewal(this.#isUsable(snapshot) ? snapshot.value : null, window.readAfter)
+    const renewal = members.beginRenewal()
+    const answer = await this.#scripts.members(members)
+    const snapshot = this.#isUsable(answer) ? answer.value : null
+    members.endRenewal(renewal, snapshot, window.readAfter)
   }
 
   /**

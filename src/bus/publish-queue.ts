@@ -16,8 +16,9 @@ import { FollowsPublication } from './follows-publication.ts'
 import type { OwnItems } from './shared-window.ts'
 import { type BatchEntry, compareCursors } from './stream-entry.ts'
 
-/** Changes of who follows whom that are made together. */
+/** Changes of who follows whom that are made together, all to the same; at least one. */
 export interface FollowRequest {
+  readonly follows: boolean
   readonly changes: readonly FollowChange[]
   readonly perUserMax: number | null
 }
@@ -112,23 +113,17 @@ export class PublishQueue {
     return [...this.#resolved, ...sent.filter(({ isSettled }) => !isSettled)]
   }
 
-  /** The last batch before another that was not resolved to nothing, as far as this node knows. */
-  previousOf({ batch }: OwnBatch): number {
-    const before = this.sent.findLast((own) => own.batch < batch)
-    return Math.max(this.#lastLogged, before?.batch ?? 0)
-  }
-
   /** Hot path: once an item. */
   push(item: LogItem, publication: Publication | null): Result<void, 'full'> {
     if (item !== BARRIER && 'follows' in item) {
-      return this.pushFollows({ changes: [item], perUserMax: null }, publication)
+      const { follows } = item
+      return this.pushFollows({ follows, changes: [item], perUserMax: null }, publication)
     }
     return this.#push(item, publication, 1, byteCountOf(item), hasCondition(item))
   }
 
   pushFollows(request: FollowRequest, publication: Publication | null): Result<void, 'full'> {
-    const { length } = request.changes
-    return this.#push(request, publication, length, byteCountOfWaiting(request), true)
+    return this.#push(request, publication, countOf(request), byteCountOfWaiting(request), true)
   }
 
   #push(
@@ -177,7 +172,7 @@ export class PublishQueue {
     this.#waiting.shift()
     const isFollows = item !== BARRIER && 'changes' in item
     const items = isFollows ? item.changes : [item]
-    const condition = conditionOf(items, isFollows ? item.perUserMax : null)
+    const condition = isFollows ? followCondition(item) : conditionOf(items)
     const byteCount = byteCountOfWaiting(item)
     return this.#send({ items, publications: [publication], condition, byteCount, sinceMs })
   }
@@ -314,7 +309,7 @@ export class PublishQueue {
     const first = this.#waiting.shift()
     if (first === undefined) return
     const { item, publication } = first
-    this.#messages -= item !== BARRIER && 'changes' in item ? item.changes.length : 1
+    this.#messages -= countOf(item)
     this.#bytes -= byteCountOfWaiting(item)
     this.#refuse([publication], why)
   }
@@ -346,6 +341,15 @@ const REFUSALS: Partial<Record<BatchResolution, PublishRefusal>> = {
   limit: 'limit',
   damaged: 'unavailable',
   unclear: 'unknown',
+}
+
+function followCondition({ changes, follows, perUserMax }: FollowRequest): BatchCondition {
+  return { kind: 'follows', follows, items: changes, perUserMax }
+}
+
+/** Places in the queue. */
+function countOf(item: LogItem | FollowRequest): number {
+  return item !== BARRIER && 'changes' in item ? item.changes.length : 1
 }
 
 function byteCountOfWaiting(item: LogItem | FollowRequest): number {

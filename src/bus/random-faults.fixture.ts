@@ -54,7 +54,7 @@ export class RandomFaults implements AsyncDisposable {
     const servers = new Servers(redis, proxies)
     if (random(3) === 0) await servers.addReplica()
     // As by a connection of its own: faults are for the bus.
-    const load = () => followsIn((name, ...args) => servers.master.command(name, ...args))
+    const load = () => followsIn(servers.master.url)
     const options = { ...LIMITS, load }
     const nodes = await Promise.all(proxies.map(({ url }) => RedisNode.start(url, options)))
     return new RandomFaults(random, servers, proxies, nodes)

@@ -65,7 +65,9 @@ export interface RedisBusOptions {
   /**
    * Called when the items that the listener gets do not tell any more who follows whom: after a
    * gap, or when Redis has lost everything. It is as the sets in Redis have it: whoever keeps it
-   * reads them anew, and then makes the changes that have come since it began to read.
+   * reads them anew, makes the changes that have come since it began, and waits until this node has
+   * read the log up to where it was at the end of that. If the epoch is another one by then, what
+   * it has read may be lost, and it begins again.
    */
   readonly onFollowsLost?: () => void
   readonly nodeLimits?: NodeLimits
@@ -252,8 +254,8 @@ export class RedisBus implements MessageBus, RedisCommands {
     return this.#window.cursorOf(number)
   }
 
-  settled(): Promise<void> | null {
-    return this.#window.settled()
+  settled(behind?: Cursor): Promise<void> | null {
+    return this.#window.settled(behind)
   }
 
   /** What is published in one turn of the loop goes together, at the end of the turn. */
@@ -284,7 +286,7 @@ export class RedisBus implements MessageBus, RedisCommands {
     if (pairs.length === 0) return Promise.resolve(success(0))
     const { promise, resolve } = Promise.withResolvers<Result<number, PublishRefusal>>()
     const changes = pairs.map(({ user, subject }) => ({ user, subject, follows }))
-    const request = { changes, perUserMax }
+    const request = { follows, changes, perUserMax }
     const pushed = this.#queue.pushFollows(request, new FollowsPublication(resolve))
     if (pushed.ok) this.#flushSoon()
     else resolve(pushed)

@@ -6,7 +6,7 @@ import type { LogItem } from '../log/message-bus.ts'
 import type { AppendRequest, ConditionalRequest } from './append-request.ts'
 import { encodeBatch } from './batch.ts'
 import { busKeys } from './bus-keys.ts'
-import { conditionOf } from './condition.ts'
+import { type BatchCondition, conditionOf } from './condition.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { BusScripts } from './scripts.ts'
 import { idText, parseEntries } from './stream-entry.ts'
@@ -66,7 +66,7 @@ export class ScriptCluster {
   ) {
     const answer = await this.scripts.resolve({
       ...{ origin: LEFT, mayBeFirst: false, content: encodeBatch(items), minId: '0-0' },
-      ...{ condition: conditionOf(items, perUserMax), again: null, previous: batch - 1 },
+      ...{ condition: limited(conditionOf(items), perUserMax), again: null, previous: batch - 1 },
       ...{ epoch, batch, ...other },
     })
     if (!answer.ok) return answer.why.text
@@ -100,4 +100,8 @@ export class ScriptCluster {
       return `${idText(entry.at)} ${entry.kind}`
     })
   }
+}
+
+function limited(condition: BatchCondition | null, perUserMax: number | null) {
+  return condition?.kind === 'follows' ? { ...condition, perUserMax } : condition
 }

@@ -4,10 +4,12 @@
 import { describe, expect, test } from 'bun:test'
 import { busLimits } from '../core/bus-limits.ts'
 import type { Cursor } from '../core/cursor.ts'
-import { about, missed, reader } from '../log/log.fixture.ts'
+import { about, missed, reader, user } from '../log/log.fixture.ts'
+import type { FollowChange } from '../log/message-log.ts'
 import { encodeBatch } from './batch.ts'
 import { Listener } from './bus.fixture.ts'
 import { descriptionText, MEMBERS_ORIGIN, type MemberChange } from './member-entry.ts'
+import { RecentKeys } from './recent-keys.ts'
 import { SharedWindow } from './shared-window.ts'
 import type { BatchEntry, ForkEntry, StreamEntry } from './stream-entry.ts'
 
@@ -41,11 +43,14 @@ function fork(where: Cursor, base: Cursor, batches: readonly [string, number][] 
 }
 
 class Node {
-  readonly listener = new Listener()
+  readonly listener: Listener
+  lost = 0
+  readonly changed: FollowChange[] = []
   readonly changes: MemberChange[] = []
   readonly window: SharedWindow
 
   constructor(entries: readonly StreamEntry[] = [], bytes = 64 * 1024, recentBytesMax = 10_000) {
+    this.listener = new Listener((change) => this.changed.push(change))
     this.window = new SharedWindow({
       bytes,
       limits: { ...busLimits, recentBytesMax },
@@ -56,6 +61,7 @@ class Node {
       publicationOf: () => {
         throw new Error('nobody asks')
       },
+      onFollowsLost: () => this.lost++,
     })
     this.window.goLive()
     this.apply(...entries)
@@ -149,6 +155,21 @@ describe('what a node makes of the log', () => {
     }
   })
 
+  test('a stream that was further on another node waits for this one', async () => {
+    const node = new Node(START)
+    expect([node.window.settled(at(5, 2)), node.window.settled(at(5, 1))]).toEqual([null, null])
+    for (const [behind, entry] of [
+      [at(5, 3), batch(at(5, 3), A, 2, 'three')],
+      [at(9, 3), fork(at(9, 3), at(5, 3))],
+    ] as const) {
+      const settled = node.window.settled(behind)
+      expect(node.back(behind)).toBe('unknown')
+      node.apply(entry)
+      await settled
+      expect([node.window.settled(behind), node.back(behind)]).toEqual([null, []])
+    }
+  })
+
   test('a second fork while a tail comes again keeps what has not come', () => {
     const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2)), again(at(9, 3), T1)])
     node.apply(fork(at(11, 2), at(9, 2)))
@@ -234,5 +255,135 @@ describe('what a node makes of the log', () => {
     const node = new Node([...START, batch(at(5, 3), A, 1, 'one', 'two')])
     expect(node.texts).toEqual(['one', 'two'])
     expect(node.window.counts.doubled).toBe(1)
+  })
+
+  test('a tail without a message whose key another batch has by now is a gap', () => {
+    const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2))])
+    node.window.forgo(T2)
+    expect(node.window.tail).toEqual([T1])
+    node.apply(again(at(9, 3), T1))
+    expect(node.texts.slice(5)).toEqual(['gap'])
+    expect(node.listener.heard[5]).toEqual({ gap: { after: at(5, 5), resume: at(9, 4) } })
+    expect(node.window.isWhole).toBe(true)
+    const other = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2)), again(at(9, 3), T1)])
+    other.window.forgo(T2)
+    expect(other.texts.slice(5)).toEqual(['gap'])
+    expect(other.window.settled()).toBeNull()
+    // It is not of a tail any more.
+    other.window.forgo(T2)
+    expect(other.texts.slice(5)).toEqual(['gap'])
+  })
+
+  test('the first batch of an origin in a lost tail tells which one is in the log', () => {
+    const later = { ...batch(at(5, 3), A, 7, 'three'), previous: 1 }
+    const node = new Node([...START, later, fork(at(9, 2), at(5, 2))])
+    expect([...node.window.batches]).toEqual([[A, 1]])
+  })
+})
+
+describe('who follows whom', () => {
+  const change = { user: user(1), subject: user(2), follows: true }
+
+  /** An entry of changes. */
+  function changes(where: Cursor, origin: string, count: number): BatchEntry {
+    const { head } = encodeBatch([change])
+    return { ...batch(where, origin, count, 'x'), head, body: '' }
+  }
+
+  test('is handed over in order, also what streams are not to hear yet, and what comes again', () => {
+    const node = new Node()
+    node.apply(...START, changes(at(5, 3), B, 1), fork(at(9, 2), at(5, 2)))
+    expect(node.changed).toEqual([change])
+    // Held back from streams, as all of it is until the tail is there again.
+    node.apply(batch(at(9, 3), A, 2, 'new'), changes(at(9, 4), A, 3))
+    expect(node.changed).toHaveLength(2)
+    node.apply(again(at(9, 5), changes(at(5, 3), B, 1)))
+    expect(node.changed).toHaveLength(3)
+    expect(node.texts).toEqual(['one', 'two', 'gap'])
+  })
+
+  test('is not known after a gap, nor when Redis has lost everything', () => {
+    const node = new Node()
+    node.apply(...START, fork(at(9, 2), at(5, 2)))
+    expect(node.lost).toBe(0)
+    node.apply(fork(at(11, 2), at(9, 2), [[A, 1]]))
+    expect(node.lost).toBe(1)
+    node.apply(batch(at(11, 9), A, 5, 'nine'))
+    expect(node.texts).toEqual(['one', 'two', 'gap', 'nine'])
+    expect(node.lost).toBe(2)
+  })
+
+  test('is not known when a replica takes over that has what Redis had lost', () => {
+    const node = new Node([...START, fork(at(9, 2), at(5, 2), [[A, 1]])])
+    node.apply(batch(at(9, 3), A, 2, 'three'))
+    expect(node.lost).toBe(1)
+    node.apply(fork(at(11, 2), at(5, 2)))
+    expect(node.lost).toBe(2)
+    node.apply(again(at(11, 3), batch(at(9, 3), A, 2, 'three')), fork(at(13, 3), at(11, 3)))
+    expect(node.lost).toBe(2)
+    expect(node.texts).toEqual(['one', 'two', 'three'])
+  })
+})
+
+describe('the keys of messages that a node knows', () => {
+  function keyed(where: Cursor, count: number, key: string, seconds = 1_000): BatchEntry {
+    const { head, body } = encodeBatch([about(1, key, { key })])
+    const more = { head, body: Buffer.from(body).toString(), seconds }
+    return { ...batch(where, A, count, key), ...more }
+  }
+
+  /** Of each one when, and where its message is. */
+  function keysOf({ window }: Node): string[] {
+    return window.keys.lines
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => {
+        const [, seconds, , , place] = line.split(' ')
+        return `${seconds} ${place}`
+      })
+  }
+
+  const BEGUN = fork(at(5, 0), at(0, 0))
+
+  test('are those of its log, since it began', () => {
+    const node = new Node([BEGUN, keyed(at(5, 1), 1, 'a'), batch(at(5, 2), B, 1, 'x')])
+    expect(keysOf(node)).toEqual(['1000 5-1'])
+    expect(node.window.keys.since).toBe('all')
+    node.apply(keyed(at(5, 3), 2, 'b'), fork(at(9, 2), at(5, 2)), keyed(at(9, 3), 3, 'c'))
+    expect(keysOf(node)).toEqual(['1000 5-1', '1000 9-3'])
+    expect(node.window.keys.since).toBe('all')
+  })
+
+  test('end after five minutes', () => {
+    const node = new Node([BEGUN, keyed(at(5, 1), 1, 'a'), keyed(at(5, 2), 2, 'b', 1_300)])
+    expect(keysOf(node)).toEqual(['1000 5-1', '1300 5-2'])
+    node.apply(keyed(at(5, 3), 3, 'c', 1_301))
+    expect(keysOf(node)).toEqual(['1300 5-2', '1301 5-3'])
+  })
+
+  test('are not all behind a gap, or in a log that has gone another way', () => {
+    const node = new Node([keyed(at(5, 8), 1, 'a')])
+    expect(node.window.keys.since).toBe('1000')
+    node.apply(keyed(at(5, 20), 5, 'b', 1_100))
+    expect(node.window.keys.since).toBe('1100')
+    expect(keysOf(node)).toEqual(['1000 5-8', '1100 5-20'])
+    node.apply(fork(at(9, 40), at(5, 40)))
+    expect(node.window.keys.since).toBe('none')
+    expect(keysOf(node)).toEqual([])
+    node.apply(keyed(at(9, 41), 6, 'c', 1_200))
+    expect(node.window.keys.since).toBe('1200')
+    // All are told of a gap.
+    node.apply({ kind: 'lost', at: at(9, 42) })
+    expect(node.window.keys.since).toBe('all')
+  })
+
+  test('are no more than may be, and then it does not know all', () => {
+    const keys = new RecentKeys(2)
+    keys.onNewStart()
+    for (const [number, seconds] of [10, 11, 12].entries()) {
+      keys.push(about(1, 'x', { key: 'x' }), 'x', at(5, number), seconds)
+    }
+    expect(keys.since).toBe('11')
+    expect(keys.lines.split('\n')).toHaveLength(3)
   })
 })

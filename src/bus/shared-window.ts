@@ -5,15 +5,14 @@ import type { BusLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { Epochs } from '../log/epochs.ts'
-import { appendItem } from '../log/local-bus.ts'
 import {
   BARRIER,
   type BusGap,
   type BusListener,
   type LogItem,
+  type MessageBus,
   type Publication,
 } from '../log/message-bus.ts'
-import type { LogMessage } from '../log/message-log.ts'
 import { memoryLog, type RingLog } from '../log/ring-log.ts'
 import { decodeBatch, type InternName, reportedItems } from './batch.ts'
 import { CutPlaces } from './cut-places.ts'
@@ -26,6 +25,7 @@ import {
   type ForkEntry,
   type StreamEntry,
 } from './stream-entry.ts'
+import { appendAll, isChange, named } from './window-items.ts'
 
 /** Items of this node, as they were published. */
 export interface OwnItems {
@@ -86,9 +86,13 @@ export class SharedWindow {
   readonly #clock: EntryClock = { seconds: 0, nowMs: entryMs, elapsedMs: entryMs }
   #ring: RingLog
   #readAfter = NOWHERE
+  /** Where Redis had lost everything the last time. */
+  #anewAt = NOWHERE
   /** Are there streams that are to hear of it? */
   #isLive = false
   #tail: Tail | null = null
+  /** Settled with the next entry; null while nobody waits for it. */
+  #more: PromiseWithResolvers<void> | null = null
   #isTailLost = false
   #orphans: BatchEntry[] = []
 
@@ -140,8 +144,11 @@ export class SharedWindow {
     this.#isLive = true
   }
 
-  settled(): Promise<void> | null {
-    return this.#tail === null ? null : this.#tail.ended.promise
+  settled(behind?: Cursor): ReturnType<MessageBus['settled']> {
+    if (this.#tail !== null) return this.#tail.ended.promise
+    if (behind === undefined || compareCursors(behind, this.cursor) <= 0) return null
+    this.#more ??= Promise.withResolvers()
+    return this.#more.promise
   }
 
   /** Is all that this node has read in the log, or told to be lost? */
@@ -187,6 +194,8 @@ export class SharedWindow {
     else if (entry.kind === 'fork') this.#applyFork(entry)
     else if (entry.kind === 'lost') this.#applyLost(entry.at)
     else this.counts.foreign++
+    this.#more?.resolve()
+    this.#more = null
   }
 
   #applyBatch(entry: BatchEntry): void {
@@ -224,27 +233,12 @@ export class SharedWindow {
 
   #itemsOf(entry: BatchEntry, own: OwnItems | null): readonly LogItem[] | null {
     const items = own?.items ?? null
-    return items === null ? this.#decoded(entry) : this.#named(items)
+    return items === null ? this.#decoded(entry) : named(items, this.#options.intern)
   }
 
   #decoded({ head, body, isText }: BatchEntry): LogItem[] | null {
     const decoded = decodeBatch(head, body, isText, this.#options.intern, this.#options.limits)
     return decoded.ok ? decoded.value : null
-  }
-
-  /** A name may have got another handle while its item was under way. */
-  #named(items: readonly LogItem[]): readonly LogItem[] {
-    if (items.every(isOfNumbers)) return items
-    const { intern } = this.#options
-    return items.map((item) => {
-      if (item === BARRIER) return item
-      if ('follows' in item) {
-        const { user, subject } = item
-        return { ...item, user: renamed(user, intern), subject: renamed(subject, intern) }
-      }
-      const target = item.name === null ? item.target : (intern(item.name) ?? item.target)
-      return target === item.target ? item : { ...item, target }
-    })
   }
 
   /** What has a key is a batch of its own. */
@@ -292,7 +286,10 @@ export class SharedWindow {
 
   #applyFork({ at, base, batches, isAnew }: ForkEntry): void {
     this.counts.forks++
-    if (isAnew && this.#isLive) this.#options.onFollowsLost?.()
+    // Redis has lost the sets, or has those again that it had lost.
+    const isOther = isAnew || compareCursors(base, this.#anewAt) < 0
+    if (isOther && this.#isLive) this.#options.onFollowsLost?.()
+    if (isAnew) this.#anewAt = at
     const { epoch, number } = this.cursor
     const isOfThisLog = epoch !== 0 && this.#epochs.has(base)
     if (!isOfThisLog || !this.#ring.truncate(base.number)) {
@@ -418,32 +415,4 @@ interface EntryClock extends Clock {
 
 function entryMs(this: EntryClock): number {
   return this.seconds * 1_000
-}
-
-function isChange(item: LogItem): boolean {
-  return item !== BARRIER && 'follows' in item
-}
-
-function isOfNumbers(item: LogItem): boolean {
-  return item !== BARRIER && !('follows' in item) && item.name === null
-}
-
-function renamed<T extends { readonly id: number; readonly name: string | null }>(
-  user: T,
-  intern: InternName,
-): T {
-  return user.name === null ? user : { ...user, id: intern(user.name) ?? user.id }
-}
-
-/** Runs of messages together, which takes half the time. */
-function appendAll(log: RingLog, items: readonly LogItem[]): void {
-  if (items.every(isMessage)) {
-    log.appendAll(items)
-    return
-  }
-  for (const item of items) appendItem(log, item)
-}
-
-function isMessage(item: LogItem): item is LogMessage {
-  return item !== BARRIER && 'bytes' in item
 }

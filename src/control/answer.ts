@@ -2,6 +2,7 @@
 // many.
 
 import { type Static, Type } from '@sinclair/typebox'
+import { busLimits } from '../core/bus-limits.ts'
 import { ERRORS, ErrorBody, errorBody, type Failure } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import type { Result } from '../core/result.ts'
@@ -15,8 +16,13 @@ export const JSON_TYPE = fixedHeaders({ 'content-type': 'application/json;charse
 
 /** The answer to a request that failed, with the status that the table of errors has for it. */
 export function refusalReply(failure: Failure, headers?: Headers): Reply {
-  return jsonReply(errorBody(failure), ERRORS[failure.code].status, headers)
+  const { status } = ERRORS[failure.code]
+  const isAway = failure.code === 'bus_unavailable'
+  return jsonReply(errorBody(failure), status, isAway ? { ...RETRY_LATER, ...headers } : headers)
 }
+
+/** When Redis may be there again. */
+const RETRY_LATER = { 'retry-after': String(busLimits.retryAfterSeconds) }
 
 /** The same for a handler of an app. */
 export function refusal(failure: Failure, headers?: Headers): Response {

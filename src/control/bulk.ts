@@ -154,6 +154,10 @@ class Bulk {
     return this.#action === 'add' ? this.#stores.names.intern(user) : idToRemove(this.#stores, user)
   }
 
+  /**
+   * Waits only where something is changed: between the count of a user and the change that goes by
+   * it, nobody else changes a database.
+   */
   async #takeRead(): Promise<Result<void, Failure>> {
     const lines = this.#read
     this.#read = []
@@ -162,36 +166,37 @@ class Bulk {
         rejectLine(this.receipt, number, pair.why)
         continue
       }
-      const taken = await this.#take(pair.value, number)
-      if (!taken.ok) return taken
+      const [user, subject] = pair.value
+      if (this.#action === 'add') {
+        const { left, waiting } = this.#roomOf(user)
+        // Some that wait may be there already, so only the store can tell.
+        const flushed = left <= 0 && waiting ? await this.#flush() : OK
+        if (!flushed.ok) return flushed
+        const room = this.#roomOf(user)
+        if (room.left <= 0) {
+          const { isShared } = this.#stores.subscriptions
+          const taken = isShared ? await this.#changeOne(user, subject, number) : OK
+          if (!taken.ok) return taken
+          if (!isShared) this.#takeBeyond(user, subject, number)
+          continue
+        }
+        room.left--
+        room.waiting = true
+      }
+      this.#batch[2 * this.#batchLength] = user
+      this.#batch[2 * this.#batchLength + 1] = subject
+      this.#numbers[this.#batchLength++] = number
+      if (this.#batchLength < subscriptionLimits.batchPairs) continue
+      const flushed = await this.#flush()
+      if (!flushed.ok) return flushed
     }
     return await this.#flush()
   }
 
-  async #take([user, subject]: readonly [number, number], number: number) {
-    if (this.#action === 'add') {
-      const { left, waiting } = this.#roomOf(user)
-      // Some that wait may be there already, so only the store can tell.
-      const flushed = left <= 0 && waiting ? await this.#flush() : OK
-      if (!flushed.ok) return flushed
-      const room = this.#roomOf(user)
-      if (room.left <= 0) return await this.#takeBeyond(user, subject, number)
-      room.left--
-      room.waiting = true
-    }
-    this.#batch[2 * this.#batchLength] = user
-    this.#batch[2 * this.#batchLength + 1] = subject
-    this.#numbers[this.#batchLength++] = number
-    return this.#batchLength === subscriptionLimits.batchPairs ? await this.#flush() : OK
-  }
-
   /** Of a user who has no room: one that is there already is no other one. */
-  async #takeBeyond(user: number, subject: number, number: number): Promise<Result<void, Failure>> {
-    const { subscriptions } = this.#stores
-    if (subscriptions.isShared) return await this.#changeOne(user, subject, number)
-    if (subscriptions.has(user, subject)) this.receipt.unchanged++
+  #takeBeyond(user: number, subject: number, number: number): void {
+    if (this.#stores.subscriptions.has(user, subject)) this.receipt.unchanged++
     else this.#rejectBeyond(user, number)
-    return OK
   }
 
   #rejectBeyond(user: number, number: number): void {
@@ -235,9 +240,10 @@ class Bulk {
 
   #change(pairs: Uint32Array): Promise<Result<number, Failure>> {
     const { subscriptions } = this.#stores
-    return this.#action === 'add'
-      ? subscriptions.add(pairs, this.#rules.perUserMax)
-      : subscriptions.remove(pairs)
+    if (this.#action === 'remove') return subscriptions.remove(pairs)
+    // Each user was counted here; once more would take as long as the change.
+    const perUserMax = subscriptions.isShared ? this.#rules.perUserMax : null
+    return subscriptions.add(pairs, perUserMax)
   }
 
   #count(changed: Result<number, Failure>, pairs: number): Result<void, Failure> {

@@ -13,7 +13,7 @@ import { settingsOf } from '../hub/settings.fixture.ts'
 import type { FeedSource, PresentConnections } from '../log/feed-source.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { feedRoutes } from './feed.ts'
-import { FeedReaders } from './feed-readers.ts'
+import { FeedReaders } from './feed-figures.ts'
 
 interface Line {
   readonly id?: string

@@ -2,7 +2,6 @@
 
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
-import { busLimits } from '../core/bus-limits.ts'
 import { type ByteRange, rangeOf } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { ERRORS, errorBody, type Failure } from '../core/errors.ts'
@@ -206,9 +205,6 @@ function refused({ onRejected, router }: MessageRoutesOptions, failure: Failure)
   onRejected(1)
   if (failure.code === 'too_many_keys') {
     return refusalReply(failure, { 'retry-after': String(router.keys.retryAfterSeconds) })
-  }
-  if (failure.code === 'bus_unavailable') {
-    return refusalReply(failure, { 'retry-after': String(busLimits.retryAfterSeconds) })
   }
   // The rest of the body is not going to be read.
   return refusalReply(failure, hasRest(failure) ? CLOSE : {})

@@ -13,7 +13,7 @@ import type { Input } from '../hub/router.ts'
 import { anonymousBytes, tcpFigures } from '../os/proc.ts'
 import { Exposition, type Format } from './exposition.ts'
 import { FAMILIES, type MetricName } from './families.ts'
-import type { FeedFigures } from './feed-readers.ts'
+import type { FeedFigures } from './feed-figures.ts'
 import { SERVER_STATES, type StatsSource } from './stats.ts'
 
 type Page = Exposition<MetricName>

@@ -17,7 +17,7 @@ import type { FeedGapReason } from '../log/feed-source.ts'
 import type { GapReason } from '../log/message-log.ts'
 import type { NameTable } from '../subscriptions/name-table.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
-import type { FeedFigures } from './feed-readers.ts'
+import type { FeedFigures } from './feed-figures.ts'
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description })
 

@@ -62,6 +62,9 @@ export const busLimits = {
    * that it waits for the first one. */
   readEntries: 100,
   readBlockMs: 1_000,
+  /** Milliseconds between two questions how far the log goes, while a node always finds more to
+   * read: for its figures, and a dozen microseconds of Redis each. */
+  topEveryMs: 1_000,
   /** Times in a row that a node looks at the log anew because Redis has not taken its entries,
    * before it connects anew, which it does ever more slowly. */
   looksMax: 8,
@@ -78,7 +81,7 @@ export const busLimits = {
    * one command to a Redis that has lost everything, in about 30 KiB. */
   originsMax: 1_000,
   /** Keys of messages that a Redis that has lost everything gets back, the newest ones: in one
-   * command of about 6 MiB, which takes it a tenth of a second. */
+   * command of about 6 MiB, which takes it a quarter of a second. */
   keysAgainMax: 65_536,
   /** Seconds that Redis keeps the number of a node's last batch: longer than any connection that
    * may still bring one. */

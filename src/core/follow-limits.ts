@@ -18,6 +18,9 @@ export const followLimits = {
    * two looks at how far it is. */
   catchUpMsMax: 10_000,
   catchUpEveryMs: 5,
+  /** Times in a row that sets are read at once because Redis was another one, or had lost a part of
+   * the log, by the end: more is a Redis that does not stay. */
+  epochsMax: 3,
   /** Milliseconds before sets are read again that could not be read; it doubles. */
   firstRetryMs: 100,
   maxRetryMs: 5_000,

@@ -52,9 +52,9 @@ function cardsOf(bus: Bus, timeMs: number, { values }: Samples): Card[] {
     ['Queue', formatCount(queue.messages), queue.messages === 0 ? limit : limit + oldest],
     ['Not read yet', formatFigure('count', behind), 'messages of the log'],
     [
-      'Epoch of the log',
+      'Age of the epoch',
       epoch === 0 ? '–' : epochAge,
-      `old: ${epoch.toString(16)}; forks: ${formatCount(forks)}`,
+      `${epoch.toString(16)}; forks: ${formatCount(forks)}`,
     ],
     ['Gaps', formatCount(gaps), 'told to all streams'],
     redisCard(connected ? redis : null),

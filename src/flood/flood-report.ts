@@ -58,7 +58,7 @@ const Received = Type.Object({
 })
 
 const Cursors = Type.Object(
-  { misnumbered: count('Not above the one before of their stream, or of another epoch.') },
+  { misnumbered: count('Not above the one before of their stream, or of an earlier epoch.') },
   { description: 'Those of messages.' },
 )
 

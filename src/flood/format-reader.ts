@@ -182,9 +182,7 @@ export class FormatReader {
       })
       if (!isRead) return 'bad_message'
     }
-    const isBehind =
-      next.epoch === positions.epochOf(index) && next.number >= positions.numberOf(index)
-    if (!isBehind) received.countMisnumbered(index, NO_BYTES, 0, 0)
+    if (!this.#isFrom(index, next)) received.countMisnumbered(index, NO_BYTES, 0, 0)
     positions.set(index, next)
     return null
   }
@@ -229,11 +227,18 @@ export class FormatReader {
     return 'bad_message'
   }
 
+  /** Is a place not before the last one? A shared log goes on under a later epoch at a failover. */
+  #isFrom(index: number, { epoch, number }: Place): boolean {
+    const { positions } = this.#parts
+    const last = positions.epochOf(index)
+    return epoch === last ? number >= positions.numberOf(index) : epoch > last
+  }
+
   /** Goes on to the cursor of a message, if it is behind the last one. */
   #follow(index: number, id: Place): boolean {
     const { positions } = this.#parts
     const isSame = id.epoch === positions.epochOf(index)
-    const isBehind = isSame && id.number > positions.numberOf(index)
+    const isBehind = !positions.is(index, id) && this.#isFrom(index, id)
     // One from another epoch is wrong once, not with each message from there on.
     if (isBehind || !isSame) positions.set(index, id)
     return isBehind
@@ -267,12 +272,16 @@ export class FormatReader {
   #onGap(index: number, atMicros: number): FormatFault | null {
     const { positions, resume: check } = this.#parts
     const { after, resume, gapReason } = this.#envelope
-    if (positions.has(index, DONE.placed | DONE.gapped)) return 'misplaced'
-    if (positions.has(index, DONE.resuming) && !positions.is(index, after)) return 'bad_gap'
-    // Only an unknown cursor may be of another epoch, or above the top.
-    const isAhead = resume.epoch === after.epoch && resume.number > after.number
+    const isOpen = positions.has(index, DONE.placed)
+    if (isOpen ? positions.endOf(index) > 0 : positions.has(index, DONE.gapped)) return 'misplaced'
+    // Of an open stream, what is not for it may stand between its last message and the gap.
+    const isThere = isOpen ? this.#isFrom(index, after) : positions.is(index, after)
+    if ((isOpen || positions.has(index, DONE.resuming)) && !isThere) return 'bad_gap'
+    const isSame = resume.epoch === after.epoch
+    const isAhead = isSame ? resume.number > after.number : resume.epoch > after.epoch
+    // Only an unknown cursor may be of a later epoch, or above the top.
     const isUnknown = GAP_REASONS[gapReason] === 'unknown'
-    if (isAhead === isUnknown) return 'bad_gap'
+    if (isUnknown ? isOpen || (isSame && isAhead) : !isAhead) return 'bad_gap'
     positions.add(index, DONE.gapped)
     positions.set(index, resume)
     this.#countGap(gapReason)

@@ -14,6 +14,12 @@ const FINE = {
   ...{ gapsLost: 0, gapsTooMany: 0, gapsUnknown: 0, failed: 0 },
 }
 
+/** What a stream of a format has on the wire, in the letters of Latin-1. */
+function wireOf(format: (typeof FORMATS)[number], text: string): string {
+  if (format === 'websocket') return frame(Buffer.from(text)).toString('latin1')
+  return `${text.length.toString(16)}\r\n${text}\r\n`
+}
+
 describe.each(FORMATS)('streams in %s', (format) => {
   test('are read, heartbeats too, and checked by their stamps and cursors', async () => {
     using server = new LogServer()
@@ -140,7 +146,7 @@ describe.each(FORMATS)('streams in %s', (format) => {
     expect(run.counters).toMatchObject({ ...FINE, reordered: 1, misnumbered: 1, missed: 1 })
   })
 
-  test('find a cursor that is not above the one before, or of another epoch', async () => {
+  test('find a cursor that is not above the one before, or of an earlier epoch', async () => {
     using server = new LogServer()
     await using run = new FormatRun(server, { format })
     await run.opened()
@@ -149,10 +155,42 @@ describe.each(FORMATS)('streams in %s', (format) => {
     run.send()
     await run.received(2)
     expect(run.counters.misnumbered).toBe(1)
-    server.faults.deliver = (message) => [{ ...message, epoch: message.epoch + 1 }]
+    // A log that several servers share goes on so after a failover.
+    server.faults.deliver = (message) => [{ ...message, epoch: message.epoch + 1, number: 1 }]
+    run.send()
+    await run.received(3)
+    expect(run.counters.misnumbered).toBe(1)
+    server.faults.deliver = (message) => [message]
     run.send(1, 5, 2)
-    await run.received(4)
+    await run.received(5)
     expect(run.counters).toMatchObject({ ...FINE, misnumbered: 2 })
+  })
+
+  test.each([
+    ['count', 2, 1, 'lost', {}],
+    ['end where they go on before it, at', 0, 0, 'lost', { bad_gap: 1 }],
+    ['end where it does not say what is lost, at', 2, 1, 'unknown', { bad_gap: 1 }],
+  ])('%s a gap while they are open', async (what, number, epochs, reason, errors) => {
+    using server = new LogServer()
+    await using run = new FormatRun(server, { format, behaviour: { reconnectMs: null } })
+    await run.opened()
+    run.send()
+    await run.received(1)
+    const { epoch } = server
+    const after = server.cursorOf({ epoch, number: 1 })
+    const resume = server.cursorOf({ epoch: epoch + epochs, number })
+    const gap = JSON.stringify({ after, resume, reason })
+    const bytes = { json: `{"gap":${gap}}\n`, sse: `event: gap\ndata: ${gap}\n\n` }
+    server.sendAll(wireOf(format, { ...bytes, websocket: `{"gap":${gap}}` }[format]))
+    server.faults.deliver = (message) =>
+      message.number === 2 ? [] : [{ ...message, epoch: epoch + 1 }]
+    const isFine = what === 'count'
+    if (isFine) {
+      run.send(1, 5, 2)
+      await run.received(2)
+    } else await run.client.finished
+    expect(run.counters).toMatchObject({ ...FINE, gapsLost: Number(isFine) })
+    expect(run.errors).toEqual(errors)
   })
 
   test('find a place that is before the cursor that they asked for', async () => {
@@ -324,15 +362,10 @@ describe.each(FORMATS)('streams in %s', (format) => {
     }
     const [object = '', event = ''] = objects[kind('message') as keyof typeof objects]
     const bytes = { json: `${object}\n`, sse: event, websocket: object }[format]
-    const wire = format === 'websocket' ? frame(Buffer.from(bytes)) : bytes
-    const sent =
-      typeof wire === 'string'
-        ? `${wire.length.toString(16)}\r\n${wire}\r\n`
-        : wire.toString('latin1')
     if (what === 'a message before the place') server.faults.bytes = () => Buffer.alloc(0)
     await using run = new FormatRun(server, { format, behaviour: { reconnectMs: null } })
     await run.opened()
-    server.sendAll(sent)
+    server.sendAll(wireOf(format, bytes))
     await run.client.finished
     expect(run.errors).toEqual({ [kind('') === 'other' ? 'bad_message' : 'misplaced']: 1 })
   })

@@ -20,7 +20,7 @@ function resumed(store: StreamStore, user: number): RecordingStream {
   stream.openingAnswer = 'full'
   const cursor = { epoch: 1, number: 1 }
   const beginning = { start: { cursor, gap: null }, missed: [textFrame('missed')] }
-  store.register(stream.slot, { ...beginning, upTo: 2, isAll: true })
+  store.register(stream.slot, { ...beginning, upTo: { epoch: 1, number: 2 }, isAll: true })
   return stream
 }
 

@@ -2,9 +2,12 @@
 // Method: a log that keeps all, or says that something is lost.
 
 import { describe, expect, test } from 'bun:test'
+import type { Cursor } from '../core/cursor.ts'
+import { LocalBus } from '../log/local-bus.ts'
 import { ArrayLog, EPOCH } from './array-log.fixture.ts'
 import { newFrame } from './frame.ts'
 import { resumptionOf } from './resumption.fixture.ts'
+import { Resumption } from './resumption.ts'
 import type { StreamBeginning } from './stream.ts'
 
 const encoder = new TextEncoder()
@@ -28,7 +31,7 @@ describe('a stream', () => {
   test('that is live begins at the end of the log', () => {
     const begun = resumptionOf(logOf(7, 7)).begin(7, [], 'live')
     const start = { cursor: { epoch: EPOCH, number: 2 }, gap: null }
-    expect(begun).toEqual({ start, missed: [], upTo: 2, isAll: true })
+    expect(begun).toEqual({ start, missed: [], upTo: start.cursor, isAll: true })
   })
 
   test('begins behind the last message that its client had', () => {
@@ -58,7 +61,7 @@ describe('a stream', () => {
       const begun = resumptionOf(log).begin(7, [], {
         page: from === null ? null : { epoch: EPOCH, number: from },
       })
-      return { messages: messagesOf(begun), upTo: begun.upTo, isAll: begun.isAll }
+      return { messages: messagesOf(begun), upTo: begun.upTo.number, isAll: begun.isAll }
     }
 
     test('gets the oldest ones first, and then those behind them', () => {
@@ -132,4 +135,44 @@ test('streams that have missed the same message share its frame', () => {
   const [other] = resumption.begin(8, [5], after(0)).missed
   expect(one).toBe(other as NonNullable<typeof other>)
   expect([resumption.resumed, resumption.replayed]).toEqual([2, 2])
+})
+
+describe('in a log that several servers share', () => {
+  const asked: (Cursor | undefined)[] = []
+  const waits = [1, 2, 3].map(() => Promise.withResolvers<void>())
+  const log = new LocalBus(logOf(7, 7, 7), { onItem: () => undefined, onGap: () => undefined })
+  const resumption = new Resumption({
+    // It has gone on under another epoch behind its first entry.
+    bus: {
+      window: log.window,
+      cursor: { epoch: EPOCH + 1, number: 3 },
+      numberOf: ({ number }) => number,
+      cursorOf: (number) => ({ epoch: EPOCH + Number(number > 1), number }),
+      settled: (behind) => waits[asked.push(behind) - 1]?.promise ?? null,
+    },
+    subscriptions: { subjectsOf: () => new Uint32Array(0) },
+  })
+
+  test('a stream that was further than this server waits, however often that is to be asked', async () => {
+    expect(resumption.settledFor('live')).toBeNull()
+    let isSettled = false
+    const waiting = resumption.settledFor(after(2))?.then(() => {
+      isSettled = true
+    })
+    for (const { resolve } of waits) {
+      expect(isSettled).toBe(false)
+      resolve()
+      await Bun.sleep(0)
+    }
+    await waiting
+    expect(asked).toEqual(Array.from({ length: 4 }, () => after(2).after))
+  })
+
+  test('one that resumes under an older epoch has everything up to a place of the newest', () => {
+    const last = { epoch: EPOCH + 1, number: 3 }
+    for (const from of [after(1), { page: after(1).after }]) {
+      expect(resumption.begin(7, [], from)).toMatchObject({ start: { gap: null }, upTo: last })
+    }
+    expect(resumption.begin(7, [], { page: last }).upTo).toEqual(last)
+  })
 })

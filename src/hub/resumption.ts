@@ -13,6 +13,12 @@ import type { Gap, StreamBeginning, StreamFrom } from './stream.ts'
 
 const NOTHING: readonly Frame[] = []
 
+/** Where a stream says that it was. */
+function placeOf(from: StreamFrom): Cursor | undefined {
+  if (typeof from === 'string' || 'last' in from) return undefined
+  return 'after' in from ? from.after : (from.page ?? undefined)
+}
+
 /** Why streams are told of a gap. The texts describe their figures. */
 export const GAPS = {
   lost: 'Something for them had left the window.',
@@ -54,11 +60,25 @@ export class Resumption {
 
   /**
    * What is to be awaited, if anything, before a stream begins: of one that resumes while the log
-   * is being mended, it is not known yet what it has missed. After a while it is told so.
+   * is being mended, or that was further on another server than this one is, it is not known yet
+   * what it has missed. After a while it is told so.
    */
   settledFor(from: StreamFrom): Promise<unknown> | null {
-    const settled = from === 'live' ? null : this.#bus.settled()
-    return settled === null ? null : settledWithin(settled, resumeLimits.settleMsMax)
+    const settled = from === 'live' ? null : this.#bus.settled(placeOf(from))
+    return settled === null ? null : this.#settles(settled, placeOf(from))
+  }
+
+  async #settles(first: Promise<void>, behind: Cursor | undefined): Promise<void> {
+    let isLate = false
+    const look = async () => {
+      let settled: Promise<void> | null = first
+      while (settled !== null && !isLate) {
+        await settled
+        settled = this.#bus.settled(behind)
+      }
+    }
+    await settledWithin(look(), resumeLimits.settleMsMax)
+    isLate = true
   }
 
   /**
@@ -99,7 +119,10 @@ export class Resumption {
     const page = window.pageFor(reader, number)
     if ('gap' in page) return this.#gap(after, page.gap)
     const replay = this.#replay(after, page.numbers, window)
-    return { ...replay, upTo: page.upTo, isAll: page.upTo === window.last }
+    // The last one of a log that has gone on has two cursors.
+    return page.upTo === window.last
+      ? replay
+      : { ...replay, upTo: this.#bus.cursorOf(page.upTo), isAll: false }
   }
 
   #gap(after: Cursor, reason: GapReason): StreamBeginning {
@@ -141,6 +164,6 @@ export class Resumption {
   }
 
   #beginning(cursor: Cursor, gap: Gap | null, missed: readonly Frame[]): StreamBeginning {
-    return { start: { cursor, gap }, missed, upTo: this.#bus.cursor.number, isAll: true }
+    return { start: { cursor, gap }, missed, upTo: this.#bus.cursor, isAll: true }
   }
 }

@@ -92,6 +92,9 @@ export interface BusConfig {
   readonly nodeName: string
 }
 
+/** The file of the database, unless it is named. */
+export const DATABASE_DEFAULT = 'comet.db'
+
 export interface ServerConfig {
   /** Where clients open streams. */
   readonly publicAddresses: readonly Address[]

@@ -147,8 +147,8 @@ export interface StreamBeginning {
   readonly start: StreamStart
   /** What its client has missed, in order. */
   readonly missed: readonly Frame[]
-  /** The number of the entry up to which the client then has everything: the log's last one, */
-  readonly upTo: number
+  /** Up to where the client then has everything: the log's last entry, */
+  readonly upTo: Cursor
   /** unless this is a page, and others come behind it. */
   readonly isAll: boolean
 }

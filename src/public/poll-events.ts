@@ -31,7 +31,7 @@ export function pollEvents(collapsing: Pick<CollapsingCursor, 'live'>): Transpor
       const refusal = gapReply(start)
       if (refusal !== null) return { bytes: NO_BYTES, refusal, isOver: true }
       const events = missed.length === 0 ? [] : [dataOf(missed)]
-      events.push(control(cursorText({ epoch: start.cursor.epoch, number: upTo }), isAll))
+      events.push(control(cursorText(upTo), isAll))
       // The client comes back for the rest.
       return { bytes: Buffer.concat(events), refusal, isOver: !isAll }
     },

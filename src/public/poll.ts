@@ -128,7 +128,7 @@ export class Polls implements Wire {
     if (exchange.method === 'HEAD') return tailReply(start)
     const gap = gapReply(start)
     if (gap !== null) return gap
-    poll.next = cursorText({ epoch: start.cursor.epoch, number: upTo })
+    poll.next = cursorText(upTo)
     if (request.live !== 'no' && missed.length === 0 && isAll) return null
     const lines = missed.map((frame) => jsonLines.encode(frame, false))
     return this.#pageOf(poll, { lines: Buffer.concat(lines), next: poll.next, isUpToDate: isAll })

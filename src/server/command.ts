@@ -23,7 +23,12 @@ import { feedLimits } from '../core/feed-limits.ts'
 import { historyLimits } from '../core/history-limits.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
 import { allOf, OK, type Result, refused, success } from '../core/result.ts'
-import { checkControlGuard, type ServerConfig, type WorkersRequest } from '../hub/settings.ts'
+import {
+  checkControlGuard,
+  DATABASE_DEFAULT,
+  type ServerConfig,
+  type WorkersRequest,
+} from '../hub/settings.ts'
 import { BUS_OPTIONS, BUS_REQUIREMENTS, checkBus } from './bus-options.ts'
 import { checkErlang, ERLANG_COOKIES, ERLANG_OPTIONS } from './erlang-options.ts'
 import {
@@ -95,7 +100,11 @@ export const OPTIONS = {
     null,
     'start as many workers as so many streams need under the open-files limit',
   ),
-  db: text('file', 'comet.db', 'database of subscriptions; :memory: for one that is not kept'),
+  db: text(
+    'file',
+    DATABASE_DEFAULT,
+    'database of subscriptions; :memory: for one that is not kept; not used with --bus',
+  ),
   history: bytes(
     '64MiB',
     'messages kept for clients that come back, in a file beside the database; 0 for none',

@@ -4,7 +4,7 @@
 import { busFigures } from '../bus/bus-figures.ts'
 import { controlPort } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'
-import { FeedReaders, feedFigures } from '../control/feed-readers.ts'
+import { FeedReaders, feedFigures } from '../control/feed-figures.ts'
 import { noOthers, type OtherServers } from '../control/other-servers.ts'
 import { gatherStats, type ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'

@@ -81,7 +81,7 @@ export async function openSharedMessages(
   const opened = await readAll(redis, loader, revocations)
   if (!opened.ok) {
     await close()
-    return refused(`${redisName(address)} cannot be used: ${opened.why}`)
+    return refused(startFailure(redisName(address), opened.why))
   }
   links.onStarted()
   const collect: CollectCounts = (cursor, onDone) => {
@@ -112,6 +112,11 @@ export async function openSharedMessages(
   })
 }
 
+/** What a connection says of itself names the Redis. */
+function startFailure(name: string, why: string): string {
+  return why.startsWith(name) ? why : `${name} cannot be used: ${why}`
+}
+
 /** All that is there when a server starts. */
 async function readAll(
   redis: RedisBus,
@@ -120,8 +125,7 @@ async function readAll(
 ): Promise<Result<void>> {
   const isReady = redis.ready.then(() => true)
   if ((await settledWithin(isReady, busLimits.startMsMax)) !== true) {
-    const why = redis.figures.link.why ?? 'its log could not be read in time'
-    return refused(why.replace(/\.$/, ''))
+    return refused(redis.figures.link.why ?? 'its log could not be read in time')
   }
   const read = await loader.load()
   if (!read.ok) return read

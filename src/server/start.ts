@@ -20,6 +20,7 @@ import { Resumption } from '../hub/resumption.ts'
 import {
   CurrentSettings,
   checkControlGuard,
+  DATABASE_DEFAULT,
   nodeNameIn,
   type ServerConfig,
   type WorkersRequest,
@@ -107,6 +108,11 @@ async function openMessages(
   if (config.bus === null) {
     const own = openOwnMessages(config, dependencies)
     return own.ok ? own : refused({ cause: 'database', reason: own.why })
+  }
+  const { databasePath } = config
+  if (databasePath !== DATABASE_DEFAULT && databasePath !== ':memory:') {
+    const text = `With --bus subscriptions are in Redis; the database ${databasePath} is not used.`
+    dependencies.log.warn('unused', text)
   }
   // Few servers are one of several.
   const { openSharedMessages } = await import('./shared-messages.ts')

@@ -58,7 +58,7 @@ test.each([null, 'lost', 'too_many', 'unknown'] as const)(
     const beginning: StreamBeginning = {
       start: { cursor: { epoch: HIGHEST, number: 9 }, gap },
       missed: frames,
-      upTo: HIGHEST - 1,
+      upTo: { epoch: HIGHEST - 2, number: HIGHEST - 1 },
       isAll: reason === null,
     }
     const read = readBack((out) => writeBeginning(out, 5, beginning), readBeginning)

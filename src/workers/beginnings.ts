@@ -87,7 +87,7 @@ export function writeBeginning(
   writeCursor(out, cursor)
   out.number(GAPS.indexOf(gap?.reason ?? null))
   writeCursor(out, gap?.after ?? NOWHERE)
-  out.longNumber(upTo)
+  writeCursor(out, upTo)
   out.number(Number(isAll))
   for (const frame of missed) {
     const lengthAt = out.length
@@ -119,7 +119,7 @@ export function answerBegin(
   else settled.then(() => isGone() || begin())
 }
 
-const BEGINNING_BYTES = 52
+const BEGINNING_BYTES = 60
 
 export function readBeginning({ bytes, view }: RecordBytes): StreamBeginning & { slot: number } {
   const missed: Frame[] = []
@@ -132,8 +132,8 @@ export function readBeginning({ bytes, view }: RecordBytes): StreamBeginning & {
   const reason = GAPS[view.getUint32(20, true)] ?? null
   const gap = reason === null ? null : { after: cursorAt(view, 24), reason }
   const start = { cursor: cursorAt(view, 4), gap }
-  const upTo = longNumberAt(view, 40)
-  const isAll = view.getUint32(48, true) === 1
+  const upTo = cursorAt(view, 40)
+  const isAll = view.getUint32(56, true) === 1
   return { slot: view.getUint32(0, true), start, missed, upTo, isAll }
 }
 

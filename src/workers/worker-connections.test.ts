@@ -80,6 +80,14 @@ test('each process of a worker has connections of its own, also in the same micr
   expect(new Set(opened.map(({ connection }) => connection)).size).toBe(6)
 })
 
+test('a connection is the same in the feed and among those that are open, after any restarts', () => {
+  const { open, connections, feed, events } = connectionsFor()
+  for (let life = 0; life < 70_000; life++) connections.onDown(0)
+  open(0, 1, 7, 1_000)
+  const [present] = feed.present(connections.connectionsFrom(0, 10)).connections
+  expect(events().at(-1)?.connection).toBe(present?.connection as string)
+})
+
 interface Held {
   readonly slot: number
   readonly user: number

@@ -20,6 +20,7 @@ const SLOT_BITS = 24
 const SLOTS = 2 ** SLOT_BITS
 const SLOT_MASK = SLOTS - 1
 const OPENED_BYTES = 16
+const PROCESSES_MAX = 65_535
 
 /** Of a record of streams that were opened. Hot path: once a stream. */
 export function writeOpened(out: RecordWriter, slot: number, user: number, sinceUs: number): void {
@@ -82,7 +83,13 @@ export class WorkerConnections {
     this.#presence = presence
     this.#feed = feed
     this.#clock = clock
-    this.#held = Array.from({ length: workers }, () => new HeldStreams(++this.#processes))
+    this.#held = Array.from({ length: workers }, () => new HeldStreams(this.#nextProcess()))
+  }
+
+  /** The feed has 16 bits for it; after so many restarts another one is meant by the time. */
+  #nextProcess(): number {
+    this.#processes = (this.#processes % PROCESSES_MAX) + 1
+    return this.#processes
   }
 
   /** One stream was opened. Hot path. */
@@ -124,7 +131,7 @@ export class WorkerConnections {
     const nowMs = this.#clock.nowMs()
     const held = this.#of(worker)
     const { process, user: users, sinceUs } = held
-    held.process = ++this.#processes
+    held.process = this.#nextProcess()
     for (const [slot, user] of users.entries()) {
       if (user === 0) continue
       users[slot] = 0

@@ -2,8 +2,10 @@
 // Method: take the marked blocks, put free ports and small numbers in their place, and run them.
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { FAMILIES } from '../../../src/control/families.ts'
 import { ChildProcess, waitFor } from '../../support/child-process.ts'
 import { COMET, type CometServer, serve } from '../../support/comet.ts'
+import { type DocumentedCommand, documentedCommands } from '../../support/documented-commands.ts'
 import { COOKIE, Erlang, MASTER, withErlang } from '../../support/erlang.ts'
 import { folderOfTests } from '../../support/folder.ts'
 import { withoutIds } from '../../support/ids.ts'
@@ -20,22 +22,9 @@ const COMMANDS = [
 /** For a server that is started besides the test's. */
 const ANY_PLACES = '--listen 127.0.0.1:0 --control 127.0.0.1:0 --db :memory:'
 
-/** What a line announces of the one before, as a comment of a shell or of Erlang. */
-const IS_OUTPUT = /^[#%] /
-
-/**
- * The command lines of the blocks marked ```sh test=name or so, each with the output it announces.
- */
-function commandsOf(name: string): { line: string; expected: string | null }[] {
-  const blocks = readme.matchAll(/^```\w+ test=(\S+)\n([\s\S]*?)^```$/gm)
-  const lines = [...blocks]
-    .filter(([, of]) => of === name)
-    .flatMap(([, , text = '']) => text.trim().split('\n'))
-  return lines.flatMap((line, at) => {
-    if (IS_OUTPUT.test(line)) return []
-    const next = lines[at + 1] ?? ''
-    return [{ line, expected: IS_OUTPUT.test(next) ? next.slice(2) : null }]
-  })
+/** The command lines of the blocks of that name, each with the output it announces. */
+function commandsOf(name: string): DocumentedCommand[] {
+  return documentedCommands(readme, name)
 }
 
 const folder = folderOfTests()
@@ -147,11 +136,12 @@ withCurl('the feed tells who comes and goes as the README says', async () => {
   await waitFor('its end', () => /"user":4711.*"reason":"client"/.test(following.stdout))
   following.kill()
   // The fields are those that the README shows, in their order.
-  const shown = (text: string) =>
-    [...text.matchAll(/^\{"id".*"event".*\}$/gm)].map(([line]) => Object.keys(JSON.parse(line)))
-  const [connected, disconnected] = shown(readme)
-  const told = shown(following.stdout).slice(-2)
-  expect(told).toEqual([connected ?? [], disconnected ?? []])
+  const shown = (text: string, user: number) =>
+    [...text.matchAll(/^\{"id".*"event".*\}$/gm)]
+      .map(([line]) => JSON.parse(line) as { user: number })
+      .flatMap((event) => (event.user === user ? [Object.keys(event)] : []))
+  expect(shown(readme, 42)).toHaveLength(2)
+  expect(shown(following.stdout, 4_711)).toEqual(shown(readme, 42))
   await server.open(0)
 })
 
@@ -238,10 +228,13 @@ test('the README has every metric, and no other', async () => {
   const exposed = names(told, /^# TYPE (comet_\w+)/gm)
   const rows = readme.slice(readme.indexOf('### Metrics'), readme.indexOf('### Among Erlang'))
   const named = names(rows, /\b(comet_[a-z_]+)/g)
-  // What is of an Erlang node, of workers or of each stream is told only where there are some.
-  const seldom = /^comet_(erlang|worker|kernel|stream_memory)_/
-  expect([...exposed].filter((name) => !named.has(name))).toEqual([])
+  // What is of an Erlang node, of a bus, of workers or of each stream is told only where there are
+  // some.
+  const seldom = /^comet_(erlang|bus|worker|kernel|stream_memory)_/
   expect([...named].filter((name) => !exposed.has(name) && !seldom.test(name))).toEqual([])
+  const families = Object.keys(FAMILIES)
+  expect([...named].filter((name) => !families.includes(name))).toEqual([])
+  expect(families.filter((name) => !named.has(name))).toEqual([])
 })
 
 test('the config commands do what the README says', async () => {
@@ -284,6 +277,6 @@ test('every option that the README names exists', async () => {
     COMMANDS.map((name) => Bun.$`${COMET} ${name.split(' ')} --help`.text()),
   )
   const named = new Set([...readme.matchAll(/--[a-z][a-z-]+/g)].map(([option]) => option))
-  const known = `${help.join('\n')}\n--data-binary --unix-socket --target --help --only --gzip --name --read-only --cap-drop --ulimit --now`
+  const known = `${help.join('\n')}\n--data-binary --unix-socket --target --suite --silence --help --only --gzip --name --read-only --cap-drop --ulimit --now`
   expect([...named].filter((option) => !known.includes(option))).toEqual([])
 })

@@ -246,7 +246,7 @@ export class Chaos {
     for (let at = 0; at < this.#options.clients; at++) {
       const subjects = this.#random() < 0.3 ? [this.#pick(SUBJECTS), this.#pick(SUBJECTS)] : []
       const client = new ChaosClient({
-        port: this.#publicPort,
+        port: () => this.#publicPort,
         user: USERS[at % USERS.length] as Name,
         subjects: [...new Set(subjects)],
         format: CHAOS_FORMATS[at % CHAOS_FORMATS.length] ?? 'json',

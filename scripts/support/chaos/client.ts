@@ -133,7 +133,8 @@ class Reader {
 }
 
 export interface ChaosClientOptions {
-  readonly port: number
+  /** Of the next connection: of any of several servers that share a log. */
+  readonly port: () => number
   readonly user: Name
   readonly subjects: readonly Name[]
   readonly format: ChaosFormat
@@ -204,7 +205,7 @@ export class ChaosClient {
     try {
       socket = await Bun.connect<undefined>({
         hostname: '127.0.0.1',
-        port,
+        port: port(),
         socket: {
           data: (_, bytes) => reader.push(Buffer.from(bytes)),
           close: () => ended.resolve(),
@@ -248,7 +249,7 @@ export class ChaosClient {
     const aborter = new AbortController()
     const timer = random() < 0.3 ? setTimeout(() => aborter.abort(), random() * 500) : null
     try {
-      const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal: aborter.signal })
+      const response = await fetch(`http://127.0.0.1:${port()}${path}`, { signal: aborter.signal })
       const text = await response.text()
       const next = response.headers.get('stream-next-offset')
       this.connections++

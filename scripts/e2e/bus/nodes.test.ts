@@ -1,0 +1,131 @@
+// Goal: whatever happens to a server, its clients and publishers go on at another one, and nothing
+// is lost, doubled or out of order. Method: three of the executable behind HAProxy, of which one
+// after the other is killed, frozen or stopped under load with exact accounts.
+
+import { afterEach, describe, expect, test } from 'bun:test'
+import { BusCluster } from '../../support/bus-cluster.ts'
+import { BusLoad } from '../../support/bus-load.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { ClusterProxy, HAS_HAPROXY } from '../../support/cluster-proxy.ts'
+import { HAS_REDIS } from '../../support/redis.ts'
+import { expectExact, ResumingFlood } from '../../support/resuming-flood.ts'
+import { noProcessIsLeft } from '../../support/workers.ts'
+
+if (!HAS_REDIS) console.error('Left out: faults of servers on one Redis. There is no redis-server.')
+if (!HAS_HAPROXY) console.error('Left out: servers behind HAProxy. It is not installed.')
+
+afterEach(noProcessIsLeft)
+
+/** Milliseconds that a node is frozen: longer than others take it for alive. */
+const FROZEN_MS = 2_500
+const STREAMS = 120
+
+interface Fault {
+  readonly what: string
+  readonly format: 'json' | 'sse' | 'websocket' | 'poll'
+  /** Nodes that it befalls, one after the other. */
+  readonly count: number
+  readonly run: (cluster: BusCluster, node: number) => Promise<void>
+}
+
+const FAULTS: readonly Fault[] = [
+  {
+    ...{ what: 'is killed', format: 'json', count: 3 },
+    run: async (cluster, node) => {
+      await cluster.end(node, 'SIGKILL')
+      await cluster.start(node)
+    },
+  },
+  {
+    ...{ what: 'is frozen and goes on', format: 'sse', count: 2 },
+    run: async (cluster, node) => {
+      await cluster.pause(node)
+      await Bun.sleep(FROZEN_MS)
+      cluster.resume(node)
+    },
+  },
+  {
+    ...{ what: 'is frozen and killed', format: 'websocket', count: 1 },
+    run: async (cluster, node) => {
+      await cluster.pause(node)
+      await Bun.sleep(FROZEN_MS)
+      await cluster.end(node, 'SIGKILL')
+      await cluster.start(node)
+    },
+  },
+  {
+    ...{ what: 'is stopped in order', format: 'poll', count: 3 },
+    run: async (cluster, node) => {
+      const { exitCode } = await cluster.end(node, 'SIGTERM')
+      expect(exitCode).toBe(0)
+      await cluster.start(node)
+    },
+  },
+]
+
+describe.skipIf(!HAS_REDIS || !HAS_HAPROXY)('behind HAProxy', () => {
+  test.each(FAULTS)('nothing is lost when a node $what, in $format', async (fault) => {
+    const { format, count, run } = fault
+    const args = (node: number) => (node === 2 ? ['--workers', '2'] : [])
+    await using cluster = await BusCluster.start({ args })
+    await using proxy = await ClusterProxy.start(cluster.ports)
+    const { publicUrl, controlUrl } = proxy
+    const shape = { publicUrl, controlUrl, streams: STREAMS, format, rate: 400 }
+    await using flood = await ResumingFlood.start(shape)
+    await flood.more(200)
+    for (const node of [0, 1, 2].slice(0, count)) {
+      await run(cluster, node)
+      await flood.more(200)
+    }
+    const accounts = await flood.end()
+    expectExact(accounts)
+    expect(accounts.gen.sent).toBeGreaterThan(500)
+    // Streams of these nodes were cut, and came back.
+    expect(accounts.flood.resume?.resumed).toBeGreaterThan(STREAMS / 6)
+  })
+})
+
+describe.skipIf(!HAS_REDIS)('without a proxy', () => {
+  test('publishers go on at the next node by the same keys, and clients at any', async () => {
+    const seed = Math.floor(Math.random() * 2 ** 31)
+    console.log(`seed ${seed}`)
+    await using cluster = await BusCluster.start()
+    const load = { staying: 24, restless: 12, pauseMs: 5, hasSubject: true }
+    await using running = await BusLoad.start({ cluster, seed, ...load })
+    for (let node = 0; node < 3; node++) {
+      await running.more(200)
+      await cluster.end(node, 'SIGKILL')
+      await running.more(200)
+      await cluster.start(node)
+      await running.more(100)
+      await cluster.pause((node + 1) % 3)
+      await running.more(100)
+      await Bun.sleep(FROZEN_MS)
+      cluster.resume((node + 1) % 3)
+    }
+    await cluster.isWhole()
+    expect(await running.end()).toEqual([])
+    expect(running.counts['gaps']).toBe(0)
+    expect(running.counts['no answers']).toBeGreaterThan(0)
+  })
+
+  test('a node that ends is not waited for, and its names and follows stay', async () => {
+    await using cluster = await BusCluster.start()
+    const [first, second] = [cluster.at(0), cluster.at(1)]
+    await first.ask('/users/amy/subscriptions/news', { method: 'PUT' })
+    await cluster.end(0, 'SIGKILL')
+    const names = async () => {
+      const { servers } = (await (await second.ask('/stats?all')).json()) as {
+        servers: { name: string }[]
+      }
+      return servers.map(({ name }) => name).toSorted()
+    }
+    await waitFor('the others to notice', async () =>
+      Bun.deepEquals(await names(), ['node-1', 'node-2']),
+    )
+    const again = await cluster.start(0)
+    await waitFor('it to be there again', async () => (await names()).length === 3)
+    const response = await again.ask('/users/amy/subscriptions')
+    expect(await response.json()).toMatchObject({ users: ['news'] })
+  })
+})

@@ -1,0 +1,171 @@
+// Servers that share one Redis, for end-to-end tests: started, stopped, killed, frozen and started
+// again at their ports; each reaches Redis directly, or by a proxy of its own.
+
+import { waitFor } from './child-process.ts'
+import { ask, type CometServer, freePort, serve } from './comet.ts'
+import { RedisServer, type RedisServerOptions } from './redis.ts'
+import { TcpProxy } from './tcp-proxy.ts'
+import { processState } from './workers.ts'
+
+/** Milliseconds for a start at a port that another test may have taken meanwhile. */
+const START_MS_MAX = 20_000
+
+/** The longest that a node takes to come back to a Redis that is there again: three seconds until
+ * it gives up what it has asked, two of its pause, and the work. */
+export const BACK_MS_MAX = 15_000
+
+export interface BusClusterOptions {
+  /** Three, unless said otherwise. */
+  readonly nodes?: number
+  readonly redis?: RedisServerOptions
+  /** Of each `comet serve`, or of one of them. */
+  readonly args?: readonly string[] | ((node: number) => readonly string[])
+  /** Another executable than that of this build. */
+  readonly program?: string
+  /** Does each node reach Redis by a proxy of its own? */
+  readonly isProxied?: boolean
+}
+
+interface Ports {
+  readonly public: number
+  readonly control: number
+}
+
+export class BusCluster implements AsyncDisposable {
+  readonly redis: RedisServer
+  /** Between nodes and Redis; empty if they reach it directly. */
+  readonly links: readonly TcpProxy[]
+  readonly ports: readonly Ports[]
+  /** The executable of nodes that are started from now on; undefined for that of this build. */
+  program: string | undefined
+  readonly #argsOf: (node: number) => readonly string[]
+  /** Those that run. */
+  readonly #nodes: (CometServer | null)[]
+  readonly #cleanup: AsyncDisposableStack
+
+  static async start(options: BusClusterOptions = {}): Promise<BusCluster> {
+    const { nodes: count = 3, isProxied = false, args = [] } = options
+    await using cleanup = new AsyncDisposableStack()
+    const redis = cleanup.use(await RedisServer.start({ hasOwnAddress: true, ...options.redis }))
+    const links: TcpProxy[] = []
+    for (let at = 0; at < (isProxied ? count : 0); at++) {
+      links.push(cleanup.use(await TcpProxy.start(redis.port, redis.host)))
+    }
+    const argsOf = typeof args === 'function' ? args : () => args
+    const cluster = new BusCluster(redis, links, argsOf, count, cleanup.move())
+    cluster.program = options.program
+    try {
+      await Promise.all(cluster.ports.map((_, at) => cluster.start(at)))
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]()
+      throw error
+    }
+    return cluster
+  }
+
+  private constructor(
+    redis: RedisServer,
+    links: readonly TcpProxy[],
+    argsOf: (node: number) => readonly string[],
+    count: number,
+    cleanup: AsyncDisposableStack,
+  ) {
+    this.redis = redis
+    this.links = links
+    this.ports = Array.from({ length: count }, () => ({ public: freePort(), control: freePort() }))
+    this.#argsOf = argsOf
+    this.#nodes = this.ports.map(() => null)
+    this.#cleanup = cleanup
+  }
+
+  /** Those that run. */
+  get all(): CometServer[] {
+    return this.#nodes.filter((node) => node !== null)
+  }
+
+  at(index: number): CometServer {
+    const node = this.#nodes[index]
+    if (node == null) throw new Error(`node ${index} does not run`)
+    return node
+  }
+
+  /** Starts a node, for the first time or again. */
+  async start(index: number, args: readonly string[] = []): Promise<CometServer> {
+    const ports = this.ports[index] as Ports
+    const bus = this.links[index]?.url ?? this.redis.url
+    const command = [
+      ...['--listen', `127.0.0.1:${ports.public}`, '--control', `127.0.0.1:${ports.control}`],
+      ...['--bus', bus, '--node-name', `node-${index}`, ...this.#argsOf(index), ...args],
+    ]
+    const program = this.program === undefined ? {} : { program: this.program }
+    let why: unknown
+    const begin = () =>
+      serve(command, program).catch((error: unknown) => {
+        why = error
+        return false as const
+      })
+    const options = { everyMs: 100 }
+    const node = await waitFor('the node to start', begin, START_MS_MAX, options).catch((error) => {
+      throw new Error(`${error}: ${why}`)
+    })
+    this.#nodes[index] = node
+    return node
+  }
+
+  /** Ends a node. Answers its exit code, and what it has logged. */
+  async end(index: number, signal: 'SIGTERM' | 'SIGKILL') {
+    const node = this.at(index)
+    const exitCode = await node.end(signal)
+    this.#nodes[index] = null
+    return { exitCode, stderr: node.stderr }
+  }
+
+  /** It keeps its connections, and does nothing until {@link resume}. */
+  async pause(index: number): Promise<void> {
+    const { pid } = this.at(index)
+    process.kill(pid, 'SIGSTOP')
+    await waitFor('the node to stop', () => processState(pid) === 'T')
+  }
+
+  resume(index: number): void {
+    process.kill(this.at(index).pid, 'SIGCONT')
+  }
+
+  /** Waits until each node has got a message of its own back: it is connected, and at the top. */
+  async isWhole(ms = BACK_MS_MAX): Promise<void> {
+    for (const { controlUrl } of this.all) {
+      await waitFor('a message to be accepted', () => isTaking(controlUrl), ms, { everyMs: 50 })
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const node of this.all) {
+      node.kill('SIGCONT')
+      await node[Symbol.asyncDispose]()
+    }
+    await this.#cleanup.disposeAsync()
+  }
+}
+
+async function isTaking(controlUrl: string): Promise<boolean> {
+  const body = JSON.stringify({ to: 'nobody-at-all', body: 'is it there?' })
+  const response = await ask(controlUrl, '/messages', { method: 'POST', body })
+  return response.ok
+}
+
+/** What a publisher is told of a message that was accepted. */
+export interface Accepted {
+  readonly id: string
+  readonly delivered: number
+  readonly restored?: boolean
+}
+
+/** Publishes a message, which has to be accepted. */
+export async function publish(
+  server: Pick<CometServer, 'ask'>,
+  message: object,
+): Promise<Accepted> {
+  const response = await server.ask('/messages', { method: 'POST', body: JSON.stringify(message) })
+  if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`)
+  return (await response.json()) as Accepted
+}
