@@ -55,7 +55,7 @@ const ALL = [
   'comet_feed_shared_renewals_total',
   'comet_feed_shared_nodes_removed_total',
   'comet_feed_shared_steady',
-  'comet_feed_unsent_bytes',
+  'comet_feed_shared_unsent_bytes',
   'comet_process_streams_open',
   'comet_process_wire_info',
   'comet_process_resident_memory_bytes',

@@ -99,7 +99,7 @@ export const FAMILIES = {
     'Servers that had ended, whose connections this one has told as lost.',
   ),
   comet_feed_shared_steady: gauge('Whether all its connections are told, and more can be.'),
-  comet_feed_unsent_bytes: gauge('Bytes of the window that wait to be told.'),
+  comet_feed_shared_unsent_bytes: gauge('Bytes of the window that wait to be told.'),
 
   comet_process_streams_open: gauge('Streams open now in this process.'),
   comet_process_wire_info: {

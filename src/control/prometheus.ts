@@ -103,7 +103,7 @@ function addFeed(page: Page, feed: FeedFigures): void {
   page.add('comet_feed_shared_renewals_total', shared.renewals)
   page.add('comet_feed_shared_nodes_removed_total', shared.nodesRemoved)
   page.add('comet_feed_shared_steady', shared.isSteady ? 1 : 0)
-  page.add('comet_feed_unsent_bytes', shared.unsentBytes)
+  page.add('comet_feed_shared_unsent_bytes', shared.unsentBytes)
 }
 
 function addInput(page: Page, { name, router, rejected }: Input): void {
