@@ -13,6 +13,15 @@ export interface BusKeys {
   /** Is there for as long as the node gives signs of life. */
   nodeOf(origin: string): string
   inboxOf(origin: string): string
+  /** Of the connections of all nodes, opened and closed. */
+  readonly feed: string
+  readonly feedState: string
+  /** Nodes that have connections there, by origin. */
+  readonly feedNodes: string
+  /** Those of a node that are open, as the feed has told. */
+  connectedOf(origin: string): string
+  /** Who removes those of a node that is no more. */
+  feedClaimOf(origin: string): string
 }
 
 /** @param prefix parts the keys of several clusters on one Redis */
@@ -27,5 +36,10 @@ export function busKeys(prefix: string): BusKeys {
     members: `${prefix}nodes`,
     nodeOf: (origin) => `${prefix}node:${origin}`,
     inboxOf: (origin) => `${prefix}inbox:${origin}`,
+    feed: `${prefix}feed`,
+    feedState: `${prefix}feed:state`,
+    feedNodes: `${prefix}feed:nodes`,
+    connectedOf: (origin) => `${prefix}connected:${origin}`,
+    feedClaimOf: (origin) => `${prefix}feed:claim:${origin}`,
   }
 }

@@ -53,6 +53,8 @@ export interface RedisBusOptions {
   readonly historyBytes: number
   readonly listener: BusListener
   readonly intern: InternName
+  /** The name of a handle. */
+  readonly nameOf: (handle: number) => string
   readonly clock: Clock
   /** From 0 to 1. */
   readonly random: () => number
@@ -134,7 +136,7 @@ export class RedisBus implements MessageBus, RedisCommands {
   #asking: Promise<Cursor | null> | null = null
 
   constructor(options: RedisBusOptions) {
-    const { limits = busLimits, clock, origin, listener, intern } = options
+    const { limits = busLimits, clock, origin, listener, intern, nameOf } = options
     const ofNodes = options.nodeLimits ?? nodeLimits
     this.origin = origin
     this.#limits = limits
@@ -151,7 +153,7 @@ export class RedisBus implements MessageBus, RedisCommands {
     }
     this.#window = new SharedWindow({
       bytes: options.historyBytes,
-      ...{ limits, listener, intern },
+      ...{ limits, listener, intern, nameOf },
       takeOwn: (entry) => this.#queue.take(entry),
       onFollowsLost: options.onFollowsLost,
       onMemberChange: (change) => members.apply(change),
