@@ -39,7 +39,7 @@ export const SHORT_LIVES: Partial<NodeLimits> = { beatEveryMs: 40, aliveMs: 200,
 
 const SHORT: Partial<SharedFeedLimits> = {
   ...{ readBlockMs: 100, lookEveryMs: 60, firstRetryMs: 5, maxRetryMs: 50, claimMs: 300 },
-  ...{ closeMsMax: 1_000, gatherMs: 2 },
+  ...{ closeMsMax: 1_000, gatherMs: 2, forgottenEveryMs: 60 },
 }
 
 export class FeedNode implements AsyncDisposable {
