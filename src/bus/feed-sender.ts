@@ -269,7 +269,11 @@ export class FeedSender {
       const one = fieldOf(event, node.run)
       lines.push(eventText(event, node.run))
       if (event.reason === null) opened.set(one.field, one)
-      else if (!opened.delete(one.field)) closed.push(one.field)
+      else {
+        // Redis may have it, though it was opened a moment ago: as one of those who were present.
+        opened.delete(one.field)
+        closed.push(one.field)
+      }
     }
     const all = { to: this.#mark(cursor), lines, opened: [...opened.values()], closed }
     return await this.#append(all, () => {
