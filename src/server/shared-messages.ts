@@ -51,12 +51,13 @@ export async function openSharedMessages(
     onBarrier: () => loader.reload(),
   })
   const origin = randomBytes(ORIGIN_BYTES).toString('hex')
-  const links = new LinkLog(address, log)
+  const links = new LinkLog({ address, log, clock, steadyMs: redisLimits.forgetMs })
   let sharing: FeedSharing | null = null
   const redis: RedisBus = new RedisBus({
     ...{ address, prefix, historyBytes, listener: dispatcher, clock, random: Math.random },
     origin,
     intern: (name) => names.intern(name),
+    nameOf: (handle) => names.nameOf(handle),
     node: {
       ...{ name: nodeName, address: httpUrl(controlAddress), version: build.version },
       startedMs: clock.nowMs(),
@@ -75,6 +76,7 @@ export async function openSharedMessages(
   })
   const revocations = new SharedRevocations({ redis, prefix, names })
   const close = async () => {
+    links.close()
     await loader.stop()
     await redis.close()
   }
