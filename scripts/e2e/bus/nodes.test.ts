@@ -132,8 +132,10 @@ describe.skipIf(!HAS_REDIS)('without a proxy', () => {
   })
 })
 
+const WORKERS = [[[]], [['--workers', '2']]]
+
 describe.skipIf(!HAS_REDIS)('a server that joins', () => {
-  test.each([[[]], [['--workers', '2']]])('is no gap to a user with a name, %p', async (args) => {
+  test.each(WORKERS)('is no gap to a user with a name, %p', async (args) => {
     await using cluster = await BusCluster.start({ nodes: 2, args })
     const node = cluster.at(0)
     using before = await LogStream.open(node, 'alice', 'json')
@@ -152,13 +154,13 @@ describe.skipIf(!HAS_REDIS)('a server that joins', () => {
 })
 
 describe.skipIf(!HAS_REDIS)('a client that is further than its server', () => {
-  test('waits for it, and keeps no other one waiting', async () => {
-    await using cluster = await BusCluster.start({ nodes: 1 })
+  test.each(WORKERS)('waits for it, and keeps no other one waiting, %p', async (args) => {
+    await using cluster = await BusCluster.start({ nodes: 1, args })
     const node = cluster.at(0)
     const { id } = await publish(node, { to: 'alice', body: 'early' })
     // More than begin at a time.
     const ahead = await Promise.all(
-      Array.from({ length: 200 }, () => {
+      Array.from({ length: 400 }, () => {
         const path = '/stream/bob?after=7fffffffffff-000000000001'
         return RawClient.open(node.publicPort, `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
       }),
