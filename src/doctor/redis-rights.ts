@@ -19,6 +19,7 @@ const SET: Trial = ['set', (key) => ['SET', key, '1', 'EX', String(doctorLimits.
 const TRIALS: readonly Trial[] = [
   SET,
   ['get', (key) => ['GET', key]],
+  ['type', (key) => ['TYPE', key]],
   ['exists', (key) => ['EXISTS', key]],
   ['hmget', (key) => ['HMGET', key, 'field']],
   ['hget', (key) => ['HGET', key, 'field']],
