@@ -21,6 +21,7 @@ const TRIALS: readonly Trial[] = [
   ['get', (key) => ['GET', key]],
   ['type', (key) => ['TYPE', key]],
   ['exists', (key) => ['EXISTS', key]],
+  ['type', (key) => ['TYPE', key]],
   ['hmget', (key) => ['HMGET', key, 'field']],
   ['hget', (key) => ['HGET', key, 'field']],
   ['hgetall', (key) => ['HGETALL', key]],
