@@ -19,7 +19,6 @@ const SET: Trial = ['set', (key) => ['SET', key, '1', 'EX', String(doctorLimits.
 const TRIALS: readonly Trial[] = [
   SET,
   ['get', (key) => ['GET', key]],
-  ['type', (key) => ['TYPE', key]],
   ['exists', (key) => ['EXISTS', key]],
   ['type', (key) => ['TYPE', key]],
   ['hmget', (key) => ['HMGET', key, 'field']],
