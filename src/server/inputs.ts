@@ -5,7 +5,7 @@ import { busFigures } from '../bus/bus-figures.ts'
 import { controlPort } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'
 import { FeedReaders, feedFigures } from '../control/feed-figures.ts'
-import { noOthers, type OtherServers } from '../control/other-servers.ts'
+import { noOthers, type OtherNodes } from '../control/other-nodes.ts'
 import { gatherStats, type ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
 import { httpUrl } from '../core/address.ts'
@@ -30,7 +30,7 @@ import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
 import { nodeNameIn, type Settings } from '../hub/settings.ts'
 import type { PresentConnections } from '../log/feed-source.ts'
-import { AskedServers, answerOthers } from './asked-servers.ts'
+import { answerOthers, BusNodes } from './bus-nodes.ts'
 import type { Messages } from './messages.ts'
 
 export interface InputDependencies {
@@ -101,8 +101,8 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   return success({ control: opened.value, erlang: node, leave, stopWatching })
 }
 
-/** Asks the other servers, and answers them. */
-function othersOf({ messages, host, settings }: InputDependencies, sampler: Sampler): OtherServers {
+/** The other nodes of the cluster, whose questions this node answers from now on. */
+function othersOf({ messages, host, settings }: InputDependencies, sampler: Sampler): OtherNodes {
   const { controlAddress } = settings.current
   const address = httpUrl(controlAddress)
   const name = nodeNameIn(settings.current)
@@ -113,7 +113,7 @@ function othersOf({ messages, host, settings }: InputDependencies, sampler: Samp
     ...{ requests: redis.requests, host, names: messages.stores.names, revocations },
     stats: () => gatherStats(sampler.source),
   })
-  return new AskedServers(name, address, redis)
+  return new BusNodes(name, address, redis)
 }
 
 /** What uses names besides the log. */
@@ -122,7 +122,7 @@ function usesOf({ host, messages }: InputDependencies): Parameters<typeof sweepN
   return { outlet: host.outlet, isReached }
 }
 
-/** What other servers published, where there are some. */
+/** The messages that other nodes published; none without a bus. */
 function remoteOf({ bus, dispatcher }: Messages): Input[] {
   return bus.isShared ? [new Input('bus', dispatcher.remote)] : []
 }
@@ -137,7 +137,7 @@ function maintain(messages: Pick<Messages, 'maintain'>): () => void {
   return () => clearTimeout(timer)
 }
 
-/** Tells the public port how the server is. */
+/** Sets whether the public port is ready, for `/health`. */
 function reportHealth(host: StreamHost, state: () => ServerState): () => void {
   const report = () => {
     host.isReady = state() === 'ready'
@@ -174,7 +174,7 @@ interface WithReaders extends InputDependencies {
 
 /** What only the control port needs. */
 interface PortDependencies extends WithReaders {
-  readonly others: OtherServers
+  readonly others: OtherNodes
   readonly routerForAll: Router
 }
 

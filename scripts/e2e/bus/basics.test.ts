@@ -215,11 +215,11 @@ describe.skipIf(!HAS_REDIS).each(WORKERS)('three nodes, %p', (args) => {
     for (const node of cluster.all) {
       // A node that has just started may not know all others yet.
       await waitFor('all nodes to know each other', async () => {
-        const { servers } = (await (await node.ask('/stats?all')).json()) as {
-          servers: { name: string; stats: { streams: { open: number } } }[]
+        const { nodes } = (await (await node.ask('/stats?all')).json()) as {
+          nodes: { name: string; stats: { streams: { open: number } } }[]
         }
-        const opened = servers.every(({ stats }) => stats.streams.open >= 1)
-        return opened && Bun.deepEquals(servers.map(({ name }) => name).toSorted(), names)
+        const opened = nodes.every(({ stats }) => stats.streams.open >= 1)
+        return opened && Bun.deepEquals(nodes.map(({ name }) => name).toSorted(), names)
       })
       const presence = await (await node.ask('/users/zoe')).json()
       expect(presence).toMatchObject({ user: 'zoe', connections: 3 })

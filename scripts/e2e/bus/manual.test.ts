@@ -51,7 +51,7 @@ async function portsOf(node: ChildProcess): Promise<{ publicUrl: string; control
 
 async function namesOf(controlUrl: string): Promise<string[]> {
   const stats = await (await ask(controlUrl, '/stats?all')).json()
-  return (stats as { servers: { name: string }[] }).servers.map(({ name }) => name).sort()
+  return (stats as { nodes: { name: string }[] }).nodes.map(({ name }) => name).sort()
 }
 
 async function answer(request: Promise<Response>) {

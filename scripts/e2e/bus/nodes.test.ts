@@ -115,10 +115,10 @@ describe.skipIf(!HAS_REDIS)('without a proxy', () => {
     await first.ask('/users/amy/subscriptions/news', { method: 'PUT' })
     await cluster.end(0, 'SIGKILL')
     const names = async () => {
-      const { servers } = (await (await second.ask('/stats?all')).json()) as {
-        servers: { name: string }[]
+      const { nodes } = (await (await second.ask('/stats?all')).json()) as {
+        nodes: { name: string }[]
       }
-      return servers.map(({ name }) => name).toSorted()
+      return nodes.map(({ name }) => name).toSorted()
     }
     await waitFor('the others to notice', async () =>
       Bun.deepEquals(await names(), ['node-1', 'node-2']),
