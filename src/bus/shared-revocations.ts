@@ -1,5 +1,5 @@
-// Since when each user's tokens count, on all servers: kept in Redis, and in memory, since it is
-// looked up for each stream that comes.
+// Since when each user's tokens are valid, on all nodes: kept in Redis, and in the memory of each
+// node because every new stream looks it up.
 
 import type { Failure } from '../core/errors.ts'
 import { isName } from '../core/name.ts'
@@ -31,7 +31,7 @@ export interface SharedRevocationsOptions {
 }
 
 export class SharedRevocations implements TokenRevocations {
-  /** Called for each user whose tokens other servers revoked while Redis was away from this one. */
+  /** Called for each user whose tokens another node revoked while this node was disconnected. */
   onMissed: (user: number) => void = () => undefined
   readonly #options: SharedRevocationsOptions
   readonly #key: string
@@ -43,7 +43,7 @@ export class SharedRevocations implements TokenRevocations {
     this.#key = `${options.prefix}revoked`
   }
 
-  /** Reads what is in Redis: at the start, and what came while it was away. */
+  /** Reads all revocations from Redis: at the start and after each reconnect. */
   async load(): Promise<Result<void, RedisFailure>> {
     const { redis } = this.#options
     let cursor = '0'
@@ -67,7 +67,7 @@ export class SharedRevocations implements TokenRevocations {
     }
   }
 
-  /** Another server has done it. Answers the user; null if it was known, or there is no room. */
+  /** Another node has revoked. Returns the user; null if known, or if the name table is full. */
   add(user: Subject, atMs: number): number | null {
     const id = this.#options.names.intern(user)
     if (id === null || (this.#revokedMs.get(id) ?? 0) >= atMs) return null
@@ -97,7 +97,7 @@ export class SharedRevocations implements TokenRevocations {
   }
 }
 
-/** Null for what no server has written. */
+/** Null if no node has written it. */
 function subjectIn(text: string): Subject | null {
   const id = userIdOf(text)
   if (id > 0) return id

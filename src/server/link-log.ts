@@ -1,4 +1,4 @@
-// What the log says of the connection with Redis: once that it was lost, and once that it is back.
+// Logs the connection to Redis: once when it is lost, and once when it is back.
 
 import type { LinkState } from '../bus/redis-link.ts'
 import type { Log } from '../core/log.ts'
@@ -7,7 +7,7 @@ import { type RedisAddress, redisName } from '../core/redis-address.ts'
 export class LinkLog {
   readonly #name: string
   readonly #log: Log
-  /** A start that fails says why itself. */
+  /** Before, nothing is logged: a failed start reports its reason itself. */
   #isStarted = false
 
   constructor(address: RedisAddress, log: Log) {
@@ -17,17 +17,17 @@ export class LinkLog {
 
   onStarted(): void {
     this.#isStarted = true
-    this.#log.info('bus_connected', `Connected with ${this.#name}.`)
+    this.#log.info('bus_connected', `Connected to ${this.#name}.`)
   }
 
   onChange({ isConnected, why }: LinkState): void {
     if (!this.#isStarted) return
     if (isConnected) {
-      this.#log.info('bus_connected', `Connected with ${this.#name} again.`)
+      this.#log.info('bus_connected', `Connected to ${this.#name} again.`)
     } else {
       const text =
-        `${this.#name} is lost: ${why ?? 'the connection ended'} Streams stay open, and messages ` +
-        'wait for it.'
+        `Lost ${this.#name}: ${why ?? 'the connection ended.'} Streams stay open, and messages ` +
+        'wait in the queue.'
       this.#log.warn('bus_lost', text)
     }
   }

@@ -1,5 +1,5 @@
-// What this server shares with others through Redis: the log, who follows whom, tickets and
-// revocations; each in the memory of every server, and changed by the log or by Redis itself.
+// Opens what the nodes share in Redis: the log, who follows whom, tickets and revocations. All but
+// the tickets are in the memory of every node too.
 
 import { randomBytes, randomInt } from 'node:crypto'
 import { FollowLoader } from '../bus/follow-loader.ts'
@@ -22,10 +22,10 @@ import { type FollowsRead, SharedSubscriptions } from '../subscriptions/shared.t
 import { LinkLog } from './link-log.ts'
 import { type Messages, type MessagesDependencies, randomTicket } from './messages.ts'
 
-/** Bytes of the text by which a start of a server is told from all others. */
+/** Random bytes of an origin, which identifies one run of a node. */
 const ORIGIN_BYTES = 8
 
-/** Connects with Redis, and reads all that is there. Fails with what is not available. */
+/** Connects to Redis and reads the shared state. Fails with what is not available. */
 export async function openSharedMessages(
   { historyBytes, controlAddress }: ServerConfig,
   { address, prefix, nodeName }: BusConfig,
@@ -96,12 +96,12 @@ export async function openSharedMessages(
   })
 }
 
-/** What a connection says of itself names the Redis. */
+/** Names the Redis, unless the reason already does. */
 function startFailure(name: string, why: string): string {
   return why.startsWith(name) ? why : `${name} cannot be used: ${why}`
 }
 
-/** All that is there when a server starts. */
+/** Reads the log, subscriptions and revocations, within `busLimits.startMsMax` for the log. */
 async function readAll(
   redis: RedisBus,
   loader: FollowLoader<FollowsRead>,

@@ -270,7 +270,7 @@ function failureOf(why: FollowRefusal, perUserMax: number | null): Result<never,
     case 'unknown':
       return failed(
         'outcome_unknown',
-        'Redis was lost meanwhile: it may have been changed, or not. To ask again does no harm.',
+        'Redis did not answer: the change may have been made or not. Send it again.',
       )
     case 'conflict':
       throw new Error('a change of who follows whom has no key')

@@ -97,7 +97,7 @@ describe.skipIf(!HAS_REDIS)('the commands of the page', () => {
     const [line = ''] = linesOf('check', [ADDRESS])
     const { stdout, exitCode } = await shell(line).finished
     expect(stdout).not.toMatch(/^(WRONG|advice) {2}(?!.*round trip)/m)
-    expect([exitCode, stdout.includes('Servers can share it')]).toEqual([0, true])
+    expect([exitCode, stdout.includes('Nodes can share it')]).toEqual([0, true])
   })
 
   test.skipIf(!HAS_CURL)('start two nodes, and one has what the other publishes', async () => {

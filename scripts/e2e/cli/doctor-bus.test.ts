@@ -1,4 +1,4 @@
-// Goal: comet doctor --bus says whether servers can share a Redis, and its exit code is true; what
+// Goal: comet doctor --bus says whether nodes can share a Redis, and its exit code is true; what
 // it cannot know it does not call fine. Method: run the executable against real servers of many
 // kinds, and against what is none.
 
@@ -78,7 +78,7 @@ describe.skipIf(!HAS_REDIS)('a Redis', () => {
     expect(stdout).toMatch(/^ok {6}version +Redis 7\S+ {2}at least 7$/m)
     expect(stdout).toMatch(/^ok {6}appendfsync +always {2}everysec or always$/m)
     expect(stdout).toContain(
-      `Servers can share it: comet serve --bus ${redis.url}/0 --bus-password-file <file>\n`,
+      `Nodes can share it: comet serve --bus ${redis.url}/0 --bus-password-file <file>\n`,
     )
     expect(stdout).not.toContain(password)
   })
@@ -265,7 +265,7 @@ describe('what is no Redis', () => {
     const { exitCode, stdout, stderr } = await doctor(`redis://127.0.0.1:${freePort()}`)
     expect([exitCode, stderr]).toEqual([1, ''])
     expect(stdout).toMatch(/^WRONG {3}connection {2}nothing listens there {2}open$/m)
-    expect(stdout).toContain('Servers cannot share it unless this is changed:')
+    expect(stdout).toContain('Nodes cannot share it unless this is changed:')
   })
 
   test('because there is no such host', async () => {
