@@ -2,12 +2,12 @@
 // sent from one to another.
 
 import { type NodeLimits, nodeLimits } from '../core/bus-limits.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { type Result, success } from '../core/result.ts'
 import type { BusKeys } from './bus-keys.ts'
+import { LAST_ID, loadScripts, UNEXPECTED_ANSWER, WHY_NOT_ADDED } from './lua.ts'
 import { MEMBERS_ORIGIN, type Member, memberText, parseMember } from './member-entry.ts'
 import type { MemberSnapshot, Members } from './members.ts'
 import type { RedisConnection, RedisFailure } from './redis-connection.ts'
-import { loadScripts } from './scripts.ts'
 import { parseId } from './stream-entry.ts'
 
 /** What others have written there may be anything. */
@@ -15,7 +15,8 @@ const WHOLE = `
 local function whole(text)
   local value = tonumber(text or '') or 0
   return value >= 0 and value < 2 ^ 48 and math.floor(value) or 0
-end`
+end
+`
 
 /*
  * A sign of life.
@@ -26,8 +27,7 @@ end`
  * Answers whether the last sign still counted, whether it is a member, the members' version, and
  * whether each of the watched is alive.
  */
-const BEAT = `${WHOLE}
-local wasAlive = redis.call('EXISTS', KEYS[1])
+const BEAT = `${WHOLE}local wasAlive = redis.call('EXISTS', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('EXPIRE', KEYS[2], ARGV[4])
 redis.call('EXPIRE', KEYS[3], ARGV[4])
@@ -45,8 +45,7 @@ return answer`
  * the node, what it says of itself, epoch, origin of the batches, seconds that members are kept
  * Answers done, or why not: same, alive, fenced, gone.
  */
-const CHANGE = `${WHOLE}
-local isMember = redis.call('HEXISTS', KEYS[3], ARGV[2]) == 1
+const CHANGE = `${WHOLE}${WHY_NOT_ADDED}local isMember = redis.call('HEXISTS', KEYS[3], ARGV[2]) == 1
 if (ARGV[1] == 'join') == isMember then return 'same' end
 if ARGV[1] == 'dead' and redis.call('EXISTS', KEYS[4]) == 1 then return 'alive' end
 local version = string.format('%.0f', whole(redis.call('HGET', KEYS[3], 'version')) + 1)
@@ -55,11 +54,8 @@ local time = redis.call('TIME')[1]
 local head = (ARGV[1] == 'join' and 'j' or 'l') .. ARGV[2] .. ',' .. version
 local id = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', ARGV[4] .. '-*', 'o', ARGV[5], 'n', batch,
   'c', '1', 't', time, 'h', head, 'm', ARGV[1] == 'join' and ARGV[3] or ARGV[1])
-if not id then return 'gone' end
-if type(id) == 'table' then
-  if string.find(id.err, 'equal or smaller', 1, true) then return 'fenced' end
-  return id
-end
+local why = whyNotAdded(id)
+if why then return why end
 if ARGV[1] == 'join' then
   redis.call('HSET', KEYS[3], ARGV[2], ARGV[4] .. ' ' .. time .. ' ' .. ARGV[3])
 else
@@ -80,8 +76,7 @@ return 'done'`
  * text of each
  * Answers the version, the last id of the log, and the members.
  */
-const MEMBERS = `${WHOLE}
-local version = whole(redis.call('HGET', KEYS[1], 'version'))
+const MEMBERS = `${WHOLE}${LAST_ID}local version = whole(redis.call('HGET', KEYS[1], 'version'))
 if version < tonumber(ARGV[1]) then
   local isKnown = { version = true }
   for at = 3, #ARGV, 2 do
@@ -96,11 +91,7 @@ if version < tonumber(ARGV[1]) then
   version = tonumber(ARGV[1]) + 1
   redis.call('HSET', KEYS[1], 'version', string.format('%.0f', version))
 end
-local last = '0-0'
-if redis.call('EXISTS', KEYS[2]) == 1 then
-  local info = redis.call('XINFO', 'STREAM', KEYS[2])
-  for at = 1, #info, 2 do if info[at] == 'last-generated-id' then last = info[at + 1] end end
-end
+local last = redis.call('EXISTS', KEYS[2]) == 1 and lastId(KEYS[2]) or '0-0'
 local answer = { string.format('%.0f', version), last }
 for _, text in ipairs(redis.call('HGETALL', KEYS[1])) do answer[#answer + 1] = text end
 return answer`
@@ -179,7 +170,7 @@ export class NodeScripts {
     const args = [description, aliveMs, origin, membersSeconds, inboxMs]
     const answer = await this.#run('beat', keys, args)
     if (!answer.ok) return answer
-    if (!Array.isArray(answer.value)) return NO_ANSWER
+    if (!Array.isArray(answer.value)) return UNEXPECTED_ANSWER
     const [wasAlive, isMember, version, ...alive] = answer.value
     return success({
       wasAlive: wasAlive === 1,
@@ -223,14 +214,12 @@ export class NodeScripts {
   }
 }
 
-const NO_ANSWER = refused({ kind: 'error', text: 'ERR no answer of this script' } as const)
-
 /** Others may have written into it: what is no member is passed over. */
 function snapshotOf(answer: unknown): Result<MemberSnapshot, RedisFailure> {
-  if (!Array.isArray(answer)) return NO_ANSWER
+  if (!Array.isArray(answer)) return UNEXPECTED_ANSWER
   const [version, last, ...texts] = answer
   const at = parseId(last)
-  if (at === null) return NO_ANSWER
+  if (at === null) return UNEXPECTED_ANSWER
   const members: Member[] = []
   for (let index = 0; index < texts.length; index += 2) {
     const member = parseMember(texts[index], texts[index + 1])
