@@ -4,11 +4,11 @@
 import type { RedisLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
-import { settledWithin } from '../core/deadline.ts'
 import { type FollowLimits, followLimits } from '../core/follow-limits.ts'
 import type { RedisAddress } from '../core/redis-address.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { backoffMs, jitteredMs } from '../core/retry.ts'
+import { Sleeper } from '../core/sleeper.ts'
 import { busKeys } from './bus-keys.ts'
 import { type OnFollows, readFollows } from './follow-sets.ts'
 import { RedisConnection, type RedisFailure } from './redis-connection.ts'
@@ -48,7 +48,7 @@ export class FollowLoader<Loaded> {
   #first: Promise<unknown> | null = null
   #isStopped = false
   #connection: RedisConnection | null = null
-  #wake: (() => void) | null = null
+  readonly #sleeper = new Sleeper()
 
   constructor(options: FollowLoaderOptions<Loaded>) {
     this.#options = options
@@ -77,7 +77,7 @@ export class FollowLoader<Loaded> {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#connection?.close('It is stopped.')
-    this.#wake?.()
+    this.#sleeper.stop()
     await this.#running
   }
 
@@ -96,7 +96,9 @@ export class FollowLoader<Loaded> {
       this.#isStale = true
       if (++failures === 1) this.#options.onFailed(loaded.why)
       const { firstRetryMs: firstMs, maxRetryMs: maxMs } = this.#limits
-      await this.#wait(jitteredMs(backoffMs(failures, { firstMs, maxMs }), this.#options.random))
+      await this.#sleeper.sleep(
+        jitteredMs(backoffMs(failures, { firstMs, maxMs }), this.#options.random),
+      )
     }
     this.#running = null
   }
@@ -135,17 +137,9 @@ export class FollowLoader<Loaded> {
     while (compareCursors(readUpTo(), top) < 0) {
       if (this.#isStopped) return refused('it is stopped')
       if (clock.elapsedMs() > untilMs) return refused('the log was not read as far in time')
-      await this.#wait(this.#limits.catchUpEveryMs)
+      await this.#sleeper.sleep(this.#limits.catchUpEveryMs)
     }
     return readUpTo().epoch === top.epoch ? OK : refused(OTHER_EPOCH)
-  }
-
-  async #wait(ms: number): Promise<void> {
-    if (this.#isStopped) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#wake = resolve
-    await settledWithin(promise, ms)
-    this.#wake = null
   }
 }
 

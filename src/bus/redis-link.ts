@@ -1,9 +1,9 @@
 // Keeps two connections to one Redis, one that waits for entries and one for all else; opens new
 // ones after each failure, for as long as it runs.
 
-import { settledWithin } from '../core/deadline.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { backoffMs, jitteredMs } from '../core/retry.ts'
+import { Sleeper } from '../core/sleeper.ts'
 import { RedisConnection, type RedisConnectionOptions } from './redis-connection.ts'
 import type { RedisInfo } from './redis-info.ts'
 
@@ -44,7 +44,7 @@ export class RedisLink {
   #state: LinkState
   #session: RedisSession | null = null
   #isStopped = false
-  #wake: (() => void) | null = null
+  readonly #sleeper = new Sleeper()
   readonly #running: Promise<void>
 
   /** Begins to connect. */
@@ -63,7 +63,7 @@ export class RedisLink {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#session?.end('It is stopped.')
-    this.#wake?.()
+    this.#sleeper.stop()
     await this.#running
   }
 
@@ -80,7 +80,7 @@ export class RedisLink {
         firstMs: limits.firstRetryMs,
         maxMs: limits.maxRetryMs,
       })
-      await this.#wait(jitteredMs(delayMs, this.#options.random))
+      await this.#sleeper.sleep(jitteredMs(delayMs, this.#options.random))
     }
   }
 
@@ -100,14 +100,6 @@ export class RedisLink {
     const isNew = this.#state.isConnected !== isConnected
     if (isNew) this.#state = { ...this.#state, sinceMs: this.#options.clock.elapsedMs() }
     if (!this.#isStopped && (isNew || why === null)) this.#options.onChange?.(this.#state)
-  }
-
-  async #wait(ms: number): Promise<void> {
-    if (this.#isStopped) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#wake = resolve
-    await settledWithin(promise, ms)
-    this.#wake = null
   }
 }
 
