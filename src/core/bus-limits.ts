@@ -86,6 +86,8 @@ export const busLimits = {
   /** Seconds that Redis keeps the number of a node's last batch: longer than any connection that
    * may still bring one. */
   originSeconds: 86_400,
+  /** Fields of a hash that one command reads: less than a millisecond of Redis. */
+  scanFields: 1_000,
   /** Characters of the prefix of the keys in Redis. */
   prefixLengthMax: 64,
 } as const

@@ -4,6 +4,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { announceFollows, readFollows, writeFollows } from '../bus/follow-sets.ts'
 import { RedisConnection } from '../bus/redis-connection.ts'
+import { ORIGIN_BYTES } from '../bus/stream-entry.ts'
 import { EXIT } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
 import { type RedisValues, readRedis } from '../cli/redis-options.ts'
@@ -81,7 +82,7 @@ export async function loadIntoRedis(
     },
   })
   // Also after a partial load, so that the nodes read it now and not at their next start.
-  const told = await announceFollows(connection, prefix, randomBytes(8).toString('hex'))
+  const told = await announceFollows(connection, prefix, randomBytes(ORIGIN_BYTES).toString('hex'))
   const outcome = written.ok ? told : written
   if (!outcome.ok) {
     return refused({ reason: outcome.why.text, bad: [], badCount: 0, isPartly: true })

@@ -24,12 +24,14 @@ export interface DeliveryTotals {
   unknown: number
 }
 
-/** What one message has come to. */
+/** The connections of one message, by outcome. */
 export interface DeliveryCounts {
   readonly delivered: number
   readonly skipped: number
   readonly unknown: number
 }
+
+export const NO_DELIVERIES: DeliveryCounts = { delivered: 0, skipped: 0, unknown: 0 }
 
 /** Where the acknowledgements of one message go; exactly once each. */
 export type DeliveryAck = Pick<Publication, 'settle' | 'late'>
@@ -252,12 +254,12 @@ export class AllNodesReceipt implements Publication {
 
   onRepeated(cursor: Cursor): void {
     this.#publication.onRepeated(cursor)
-    this.#receipt.settleElsewhere(NONE, [])
+    this.#receipt.settleElsewhere(NO_DELIVERIES, [])
   }
 
   onRefused(why: PublishRefusal): void {
     this.#publication.onRefused(why)
-    this.#receipt.settleElsewhere(NONE, [])
+    this.#receipt.settleElsewhere(NO_DELIVERIES, [])
   }
 
   settle(delivered: number, skipped: number, unknown = 0): void {
@@ -268,5 +270,3 @@ export class AllNodesReceipt implements Publication {
     this.#publication.late(delivered)
   }
 }
-
-const NONE: DeliveryCounts = { delivered: 0, skipped: 0, unknown: 0 }

@@ -2,10 +2,12 @@
 // the tickets are in the memory of every node too.
 
 import { randomBytes, randomInt } from 'node:crypto'
+import { busKeys } from '../bus/bus-keys.ts'
 import { FollowLoader } from '../bus/follow-loader.ts'
 import { RedisBus } from '../bus/redis-bus.ts'
 import { SharedRevocations } from '../bus/shared-revocations.ts'
 import { SharedTickets } from '../bus/shared-tickets.ts'
+import { ORIGIN_BYTES } from '../bus/stream-entry.ts'
 import { httpUrl } from '../core/address.ts'
 import { build } from '../core/build.ts'
 import { busLimits, redisLimits } from '../core/bus-limits.ts'
@@ -22,9 +24,6 @@ import { type FollowsRead, SharedSubscriptions } from '../subscriptions/shared.t
 import { LinkLog } from './link-log.ts'
 import { type Messages, type MessagesDependencies, randomTicket } from './messages.ts'
 
-/** Random bytes of an origin, which identifies one run of a node. */
-const ORIGIN_BYTES = 8
-
 /** Connects to Redis and reads the shared state. Fails with what is not available. */
 export async function openSharedMessages(
   { historyBytes, controlAddress }: ServerConfig,
@@ -32,6 +31,7 @@ export async function openSharedMessages(
   { log, clock }: MessagesDependencies,
 ): Promise<Result<Messages>> {
   const names = new NameTable({ seed: randomInt(2 ** 32) })
+  const keys = busKeys(prefix)
   const changer: Pick<RedisBus, 'changeFollows'> = {
     changeFollows: (...change) => redis.changeFollows(...change),
   }
@@ -64,7 +64,7 @@ export async function openSharedMessages(
     // If it fails, the connection is lost again.
     onReady: () => void revocations.load(),
   })
-  const revocations = new SharedRevocations({ redis, prefix, names })
+  const revocations = new SharedRevocations({ redis, keys, names })
   const close = async () => {
     await loader.stop()
     await redis.close()
@@ -87,7 +87,7 @@ export async function openSharedMessages(
     ...{ bus: redis, dispatcher, close },
     stores: { names, subscriptions, revocations },
     storage: null,
-    tickets: new SharedTickets({ redis, prefix, clock, random: randomTicket }),
+    tickets: new SharedTickets({ redis, keys, clock, random: randomTicket }),
     place: { kind: 'bus', reason: null },
     keys: new PublicationKeys({ log: null, clock }),
     shared: { redis, revocations, loader, collect },

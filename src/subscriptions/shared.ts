@@ -8,20 +8,15 @@ import { LowestNumbers } from '../core/lowest.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { finish, finishInTurns, type Steps } from '../core/steps.ts'
 import { grown } from '../core/typed-array.ts'
+import type { NamedUser } from '../core/user.ts'
 import { FollowIndex } from './follow-index.ts'
 import { FollowLists } from './follow-lists.ts'
 import { isHandle, type NameTable, NOBODY } from './name-table.ts'
 import type { PageOfUsers, Pairs, SubscriptionCounts, Subscriptions } from './subscriptions.ts'
 
-/** A user or subject, with its name if it has one. */
-interface Named {
-  readonly id: number
-  readonly name: string | null
-}
-
 export interface FollowPair {
-  readonly user: Named
-  readonly subject: Named
+  readonly user: NamedUser
+  readonly subject: NamedUser
 }
 
 /** A change as the log has it. */
@@ -197,7 +192,7 @@ export class SharedSubscriptions implements Subscriptions {
     return changed.ok ? changed : failureOf(changed.why, perUserMax)
   }
 
-  #named(id: number): Named {
+  #named(id: number): NamedUser {
     return { id, name: isHandle(id) ? this.#names.nameOf(id) : null }
   }
 }
