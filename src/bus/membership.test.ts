@@ -74,8 +74,7 @@ describe.skipIf(!HAS_REDIS)('the members', () => {
     const urls = [redis.url, redis.url, proxy.url]
     await using nodes = await Nodes.startWith({ nodeLimits: SHORT }, ...urls)
     await steady(redis)
-    proxy.isRefusing = true
-    proxy.cut()
+    proxy.cutOff()
     await know([nodes.at(0), nodes.at(1)], 'left', 'middle')
     expect(nodes.at(0).recorder.told.at(-1)).toBe('right died')
     // It does not know anything else as long as it is away.
@@ -143,8 +142,7 @@ describe.skipIf(!HAS_REDIS)('the members', () => {
     await steady(redis, 2_000)
     redis.pause()
     await passed(1_000)
-    proxy.isRefusing = true
-    proxy.cut()
+    proxy.cutOff()
     redis.resume()
     // The others never lost their connections, and go on at once.
     nodes.at(0).publish('0 0')

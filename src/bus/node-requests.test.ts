@@ -102,8 +102,7 @@ describe.skipIf(!HAS_REDIS)('a question', () => {
     const options = { nodeLimits: { answerMs: 60_000, aliveMs: 600, judgeAfterMs: 60_000 } }
     await using nodes = await Nodes.startWith(options, redis.url, proxy.url)
     await sameMembers(nodes.all)
-    proxy.isRefusing = true
-    proxy.cut()
+    proxy.cutOff()
     const key = `comet:node:${nodes.at(1).origin}`
     await waitFor('Redis to have forgotten it', async () => {
       return (await redis.command('EXISTS', key)) === 0
