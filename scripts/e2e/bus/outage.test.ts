@@ -10,19 +10,13 @@ import { ask, type CometServer } from '../../support/comet.ts'
 import { LOG_FORMATS, LogStream, type Told } from '../../support/log-stream.ts'
 import { RawClient } from '../../support/raw-client.ts'
 import { HAS_REDIS, type RedisServer } from '../../support/redis.ts'
-import { noProcessIsLeft, timesIn } from '../../support/workers.ts'
-
-if (!HAS_REDIS) console.error('Left out: outages of Redis. There is no redis-server.')
+import { noProcessIsLeft } from '../../support/workers.ts'
 
 afterEach(noProcessIsLeft)
 
 /** Milliseconds that Redis is away: less than publishers wait, and more than nodes wait for it. */
 const AWAY_MS = 2_000
 const FROZEN_MS = 4_500
-
-function timesLogged({ stderr }: CometServer, event: string): number {
-  return timesIn(stderr, `"event":"${event}"`)
-}
 
 async function post(server: CometServer, message: object) {
   const startedMs = performance.now()
@@ -104,9 +98,9 @@ describe.skipIf(!HAS_REDIS)('under load', () => {
     }
     for (const node of cluster.all) {
       const lost = isOutage ? 1 : 0
-      expect(timesLogged(node, 'bus_lost')).toBe(lost)
+      expect(node.timesLogged('bus_lost')).toBe(lost)
       // With the one of its start.
-      expect(timesLogged(node, 'bus_connected')).toBe(1 + lost)
+      expect(node.timesLogged('bus_connected')).toBe(1 + lost)
     }
   })
 
@@ -257,8 +251,8 @@ describe.skipIf(!HAS_REDIS)('publishers', () => {
     await stream.has('end')
     expect([stream.messages, stream.gap]).toEqual([['end'], undefined])
     for (const node of cluster.all) {
-      expect(timesLogged(node, 'bus_lost')).toBe(1)
-      expect(timesLogged(node, 'bus_connected')).toBe(2)
+      expect(node.timesLogged('bus_lost')).toBe(1)
+      expect(node.timesLogged('bus_connected')).toBe(2)
     }
   })
 })

@@ -3,23 +3,14 @@
 // kinds, and against what is none.
 
 import { describe, expect, test } from 'bun:test'
-import { chmod } from 'node:fs/promises'
 import { Value } from '@sinclair/typebox/value'
 import { RedisReport } from '../../../src/doctor/redis-report.ts'
 import { makeCertificate } from '../../support/certificate.ts'
 import { freePort, run } from '../../support/comet.ts'
-import { folderOfTests } from '../../support/folder.ts'
+import { folderOfTests, privateFile } from '../../support/folder.ts'
 import { HAS_REDIS, RedisServer, type RedisServerOptions } from '../../support/redis.ts'
 
 const folder = folderOfTests()
-
-/** A file that only its owner can read. */
-async function fileWith(text: string): Promise<string> {
-  const path = `${folder}/${crypto.randomUUID()}`
-  await Bun.write(path, text)
-  await chmod(path, 0o400)
-  return path
-}
 
 function doctor(url: string, ...args: readonly string[]) {
   return run(['doctor', '--bus', url, ...args])
@@ -66,7 +57,7 @@ describe.skipIf(!HAS_REDIS)('a Redis', () => {
     await using redis = await RedisServer.start({ isDurable: true, password })
     await using replica = await RedisServer.start({ password, replicaOf: redis.port })
     await replica.followsMaster()
-    const path = await fileWith(password)
+    const path = privateFile(folder, password)
     const report = await reportOn(redis.url, '--bus-password-file', path)
     expect([report.exitCode, report.usable]).toEqual([0, true])
     for (const state of ['wrong', 'advice', 'unknown']) expect(report.in(state)).toEqual([])
@@ -185,7 +176,7 @@ describe.skipIf(!HAS_REDIS)('a user of Redis', () => {
     ['a wrong one', ['wrong'], 'refused, WRONGPASS'],
   ])('with %s is not let in', async (_, given, is) => {
     await using redis = await RedisServer.start({ password })
-    const paths = await Promise.all(given.map(fileWith))
+    const paths = given.map((text) => privateFile(folder, text))
     const args = paths.flatMap((path) => ['--bus-password-file', path])
     const report = await reportOn(redis.url, ...args)
     expect([report.exitCode, report.in('wrong')]).toEqual([1, ['login']])
@@ -197,7 +188,7 @@ describe.skipIf(!HAS_REDIS)('a user of Redis', () => {
   async function userReport(redis: RedisServer, rules: readonly string[], prefix = 'comet:') {
     await redis.command('ACL', 'SETUSER', 'comet', 'reset', 'on', `>${password}`, ...rules)
     const url = redis.url.replace('//', '//comet@')
-    const path = await fileWith(password)
+    const path = privateFile(folder, password)
     return await reportOn(url, '--bus-password-file', path, '--bus-prefix', prefix)
   }
 
