@@ -23,6 +23,7 @@ const CACHE = `${process.env['XDG_CACHE_HOME'] ?? `${homedir()}/.cache`}/comet`
  * or what a stopped worker may owe within its ten seconds. They run one by one, after all others.
  */
 const ALONE = [
+  'scripts/e2e/bus/chaos.test.ts',
   'scripts/e2e/cli/readme.test.ts',
   'scripts/e2e/control/dashboard-figures.test.ts',
   'scripts/e2e/flood/behaviour.test.ts',

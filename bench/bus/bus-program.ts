@@ -51,6 +51,7 @@ const bus = new RedisBus({
   limits: { ...busLimits, batchMessagesMax: Number(most ?? busLimits.batchMessagesMax) },
   listener: { onItem, onGap: () => figures.gaps++ },
   intern: () => null,
+  nameOf: String,
   clock: systemClock,
   random: Math.random,
   origin,

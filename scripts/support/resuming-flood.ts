@@ -11,8 +11,10 @@ import { floodLines, genReport } from './reports.ts'
 
 /** Milliseconds until the last message has come, once all is accepted. */
 const SETTLE_MS_MAX = 30_000
+/** Milliseconds without a message, beyond which none is under way. */
+const QUIET_MS = 6_000
 /** Milliseconds that a run may take: of a generator that waits for its last answers, too. */
-const RUN_MS_MAX = 80_000
+const RUN_MS_MAX = 140_000
 
 export interface ResumingFloodOptions {
   /** Of the public and the control port. */
@@ -109,13 +111,20 @@ export class ResumingFlood implements AsyncDisposable {
     const gen = genReport(generated)
     await Bun.write(this.#reportPath, generated.stdout)
     await this.#whole()
-    const accepted = gen.sent - gen.rejected
-    const look = () => this.received >= accepted
-    // If some are missing, the report says which.
-    await waitFor('all messages to come', look, SETTLE_MS_MAX).catch(() => undefined)
+    await this.#quiet(gen.sent - gen.rejected)
     this.#flood.kill('SIGINT')
     const flooded = await this.#flood.finished
     return { gen, flood: floodLines(flooded).report, exitCode: flooded.exitCode }
+  }
+
+  /** Waits for so many messages; if none comes for a while, the report says which are missing. */
+  async #quiet(accepted: number): Promise<void> {
+    let [received, sinceMs] = [-1, 0]
+    const look = () => {
+      if (this.received !== received) [received, sinceMs] = [this.received, performance.now()]
+      return received >= accepted || performance.now() - sinceMs > QUIET_MS
+    }
+    await waitFor('messages to come', look, SETTLE_MS_MAX)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -13,6 +13,8 @@ export type Swallowed = 'requests' | 'answers' | 'both'
 interface Pair {
   readonly client: Socket
   readonly server: Socket
+  /** What is delayed of each side: nothing overtakes it. */
+  readonly delayed: Readonly<Record<'requests' | 'answers', Uint8Array[]>>
 }
 
 export class TcpProxy implements AsyncDisposable {
@@ -102,7 +104,7 @@ export class TcpProxy implements AsyncDisposable {
       return
     }
     const server = connect(this.targetPort, this.#targetHost)
-    const pair: Pair = { client, server }
+    const pair: Pair = { client, server, delayed: { requests: [], answers: [] } }
     this.#pairs.add(pair)
     client.on('data', (bytes: Uint8Array) => this.#onRequest(pair, bytes))
     server.on('data', (bytes: Uint8Array) => this.#pass(pair, 'answers', server, client, bytes))
@@ -126,14 +128,22 @@ export class TcpProxy implements AsyncDisposable {
     for (const other of this.#pairs) other.client.destroy()
   }
 
-  #pass(pair: Pair, what: Swallowed, from: Socket, to: Socket, bytes: Uint8Array): void {
+  #pass(
+    pair: Pair,
+    what: 'requests' | 'answers',
+    from: Socket,
+    to: Socket,
+    bytes: Uint8Array,
+  ): void {
     const swallowed = this.#swallowing.get(pair)
     if (swallowed === what || swallowed === 'both' || bytes.length === 0) return
-    if (this.delayMs > 0) {
-      setTimeout(() => write(from, to, bytes), this.delayMs)
-      return
+    const delayed = pair.delayed[what]
+    if (this.delayMs === 0 && delayed.length === 0) write(from, to, bytes)
+    else {
+      delayed.push(bytes)
+      // Each timer passes what has waited longest, as many as there are.
+      setTimeout(() => write(from, to, delayed.shift() ?? NO_BYTES), this.delayMs)
     }
-    write(from, to, bytes)
   }
 
   #end(pair: Pair): void {
@@ -143,6 +153,8 @@ export class TcpProxy implements AsyncDisposable {
     pair.server.destroy()
   }
 }
+
+const NO_BYTES = new Uint8Array(0)
 
 /** What a slow side does not take is not read from the other one. */
 function write(from: Socket, to: Socket, bytes: Uint8Array): void {

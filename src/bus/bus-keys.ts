@@ -16,6 +16,15 @@ export interface BusKeys {
   /** Since when each user's tokens are valid. */
   readonly revoked: string
   ticketOf(ticket: string): string
+  /** Of the connections of all nodes, opened and closed. */
+  readonly feed: string
+  readonly feedState: string
+  /** Nodes that have connections there, by origin. */
+  readonly feedNodes: string
+  /** Those of a node that are open, as the feed has told. */
+  connectedOf(origin: string): string
+  /** Who removes those of a node that is no more. */
+  feedClaimOf(origin: string): string
 }
 
 /** @param prefix separates the keys of several clusters on one Redis */
@@ -32,5 +41,10 @@ export function busKeys(prefix: string): BusKeys {
     inboxOf: (origin) => `${prefix}inbox:${origin}`,
     revoked: `${prefix}revoked`,
     ticketOf: (ticket) => `${prefix}ticket:${ticket}`,
+    feed: `${prefix}feed`,
+    feedState: `${prefix}feed:state`,
+    feedNodes: `${prefix}feed:nodes`,
+    connectedOf: (origin) => `${prefix}connected:${origin}`,
+    feedClaimOf: (origin) => `${prefix}feed:claim:${origin}`,
   }
 }

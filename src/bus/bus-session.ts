@@ -107,6 +107,14 @@ export class BusSession {
     this.#options.membership.stop()
   }
 
+  /** Up to where the log goes; null if Redis does not say so now. */
+  async top(): Promise<Cursor | null> {
+    if (this.#phase !== 'ready') return null
+    const { origin, window } = this.#options
+    const hello = await this.#scripts?.hello(origin, window)
+    return hello?.ok === true ? hello.value.top : null
+  }
+
   send(command: string, args: readonly Argument[]): Promise<Result<unknown, RedisFailure>> {
     return this.#options.connections.writer.send(command, args)
   }

@@ -220,6 +220,7 @@ export class RedisNode extends TestNode {
       historyBytes: options.historyBytes ?? 1024 * 1024,
       listener,
       intern: () => null,
+      nameOf: String,
       clock: options.clock ?? systemClock,
       random: Math.random,
       origin,

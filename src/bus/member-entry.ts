@@ -4,8 +4,6 @@
 import { nodeLimits } from '../core/bus-limits.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { isObject, parseObject } from '../core/json.ts'
-import { NOBODY } from '../log/heads.ts'
-import type { LogMessage } from '../log/message-log.ts'
 import { type BatchEntry, isOrigin } from './stream-entry.ts'
 
 /** What a node says of itself. */
@@ -41,17 +39,6 @@ export type MemberChange = { readonly version: number; readonly at: Cursor } & (
  * once, as all others are; no start of a node has this origin.
  */
 export const MEMBERS_ORIGIN = 'f'.repeat(16)
-
-/** What has their number in the window: a message that nobody gets. */
-export const VOID: LogMessage = {
-  bytes: Uint8Array.of(0),
-  isAbout: false,
-  target: NOBODY,
-  event: null,
-  isJson: false,
-  name: null,
-  key: null,
-}
 
 /** As nodes say it: JSON, without when it joined. */
 export function descriptionText({ name, address, version, startedMs }: NodeDescription): string {

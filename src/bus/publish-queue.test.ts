@@ -60,6 +60,16 @@ class Publisher {
 }
 
 describe('what was published', () => {
+  test('is not in the log by an entry of others with a number that was never sent', () => {
+    const publisher = new Publisher()
+    const [own] = publisher.send('one') as [OwnBatch]
+    publisher.read({ ...own, batch: 9 }, at(1))
+    expect([publisher.outcomes, publisher.queue.lastLogged]).toEqual([{}, 0])
+    publisher.read(own, at(2))
+    expect(publisher.outcomes).toEqual({ one: at(2) })
+    expect(publisher.queue.lastLogged).toBe(1)
+  })
+
   test('and has a key is a batch of its own, and so are changes', () => {
     const { queue } = new Publisher()
     const change = { user: user(1), subject: user(2), follows: true }

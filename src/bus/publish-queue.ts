@@ -192,6 +192,8 @@ export class PublishQueue {
   /** A batch was read back: it is in the log. Null for one of others, or one that came before. */
   take(entry: BatchEntry): OwnItems | null {
     if (entry.origin !== this.#options.origin) return null
+    // Written by somebody else: this node has not sent it.
+    if (entry.batch >= this.#nextBatch) return null
     this.settleUpTo(entry.batch - 1, entry.at, entry.previous)
     this.#lastLogged = Math.max(this.#lastLogged, entry.batch)
     const own =

@@ -74,6 +74,41 @@ describe.skipIf(!HAS_REDIS)('a node that joins', () => {
   })
 })
 
+describe.skipIf(!HAS_REDIS)('a stream that was further on another node', () => {
+  test('waits until this one is there, also over an outage, and not for a place that is none', async () => {
+    await using redis = await RedisServer.start()
+    await using proxy = await TcpProxy.start(redis.port)
+    await using left = await RedisNode.start(redis.url)
+    await using right = await RedisNode.start(proxy.url)
+    await settled([left, right])
+    for (const hinder of ['delay', 'refuse'] as const) {
+      proxy.delayMs = hinder === 'delay' ? 100 : 0
+      proxy.isRefusing = hinder === 'refuse'
+      if (proxy.isRefusing) proxy.cut()
+      left.publish(`0 ${hinder}`)
+      await left.accepted(`0 ${hinder}`)
+      const place = left.bus.cursor
+      const first = right.bus.settled(place)
+      expect(first).not.toBeNull()
+      proxy.isRefusing = false
+      for (let again = first; again !== null; again = right.bus.settled(place)) {
+        expect(await again).toBe(true)
+      }
+      expect(right.bus.cursor).toEqual(place)
+    }
+    proxy.delayMs = 0
+    await until('it to be ready', () => right.redis.figures.isReady)
+    const { epoch, number } = right.bus.cursor
+    for (const nowhere of [
+      { epoch, number: number + 1 },
+      { epoch: epoch + 1, number: 1 },
+    ]) {
+      expect(await right.bus.settled(nowhere)).toBe(false)
+    }
+    expect(right.bus.settled({ epoch, number })).toBeNull()
+  })
+})
+
 describe.skipIf(!HAS_REDIS)('publishers while Redis is away', () => {
   test('wait, in a queue with a bound, and are served when it is back', async () => {
     await using redis = await RedisServer.start()

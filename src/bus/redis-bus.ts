@@ -11,6 +11,7 @@ import {
 } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
+import { settledWithin } from '../core/deadline.ts'
 import type { HistogramFigures } from '../core/histogram.ts'
 import type { RedisAddress } from '../core/redis-address.ts'
 import { type Result, refused, success } from '../core/result.ts'
@@ -42,6 +43,7 @@ import { type LinkState, RedisLink, type RedisSession } from './redis-link.ts'
 import { RedisWatch } from './redis-watch.ts'
 import { SharedReceipts } from './shared-receipts.ts'
 import { SharedWindow, type WindowCounts } from './shared-window.ts'
+import { compareCursors } from './stream-entry.ts'
 
 export interface RedisBusOptions {
   readonly address: RedisAddress
@@ -51,6 +53,8 @@ export interface RedisBusOptions {
   readonly historyBytes: number
   readonly listener: BusListener
   readonly intern: InternName
+  /** The name of a handle. */
+  readonly nameOf: (handle: number) => string
   readonly clock: Clock
   /** From 0 to 1. */
   readonly random: () => number
@@ -129,9 +133,10 @@ export class RedisBus implements MessageBus, RedisCommands {
   #watch: RedisWatch | null = null
   #isClosed = false
   #isFlushing = false
+  #asking: Promise<Cursor | null> | null = null
 
   constructor(options: RedisBusOptions) {
-    const { limits = busLimits, clock, origin, listener, intern } = options
+    const { limits = busLimits, clock, origin, listener, intern, nameOf } = options
     const ofNodes = options.nodeLimits ?? nodeLimits
     this.origin = origin
     this.#limits = limits
@@ -148,7 +153,7 @@ export class RedisBus implements MessageBus, RedisCommands {
     }
     this.#window = new SharedWindow({
       bytes: options.historyBytes,
-      ...{ limits, listener, intern },
+      ...{ limits, listener, intern, nameOf },
       takeOwn: (entry) => this.#queue.take(entry),
       onFollowsLost: options.onFollowsLost,
       onMemberChange: (change) => members.apply(change),
@@ -254,8 +259,36 @@ export class RedisBus implements MessageBus, RedisCommands {
     return this.#window.cursorOf(number)
   }
 
-  settled(behind?: Cursor): Promise<void> | null {
-    return this.#window.settled(behind)
+  settled(behind?: Cursor): Promise<boolean> | null {
+    const mended = this.#window.settled()
+    if (mended !== null) return mended.then(() => true)
+    return behind === undefined || !this.#isAhead(behind) ? null : this.#comes(behind)
+  }
+
+  #isAhead(place: Cursor): boolean {
+    return compareCursors(place, this.#window.cursor) > 0
+  }
+
+  /** Redis knows whether this node is behind, or there is no such place. */
+  async #comes(place: Cursor): Promise<boolean> {
+    const more = this.#window.more()
+    const top = await this.#top()
+    const isNowhere = top !== null && compareCursors(place, top) > 0
+    if (isNowhere && this.#isAhead(place)) return false
+    // Redis may be there again before there is a next entry.
+    await settledWithin(more, this.#limits.waitCheckEveryMs)
+    return true
+  }
+
+  /** One question for all of a turn of the loop: before that, the log may have been shorter. */
+  #top(): Promise<Cursor | null> {
+    this.#asking ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#asking = null
+        resolve(this.#session?.top() ?? null)
+      })
+    })
+    return this.#asking
   }
 
   /** What is published in one turn of the loop goes together, at the end of the turn. */

@@ -31,6 +31,65 @@ describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
     expect(await cluster.entries()).toEqual([`${top.epoch}-0 behind 0-0`])
   })
 
+  test.each([
+    ['SET', 'log', ['x'], 'WRONGTYPE scripts-N:log is not as comet writes it, but a string'],
+    [
+      'LPUSH',
+      'log:state',
+      ['x'],
+      'WRONGTYPE scripts-N:log:state is not as comet writes it, but a list',
+    ],
+    [
+      'SADD',
+      `log:origin:${LEFT}`,
+      ['x'],
+      `WRONGTYPE scripts-N:log:origin:${LEFT} is not as comet writes it, but a set`,
+    ],
+    [
+      'XADD',
+      'log',
+      [`${2 ** 48}-1`, 'a', 'b'],
+      'ERR scripts-N:log has an id that comet has not written',
+    ],
+    [
+      'XADD',
+      'log',
+      ['1-18446744073709551615', 'a', 'b'],
+      'ERR scripts-N:log has an id that comet has not written',
+    ],
+    [
+      'HSET',
+      'log:state',
+      ['epoch', 'x'],
+      'ERR scripts-N:log:state has an epoch that comet has not written',
+    ],
+    [
+      'HSET',
+      'log:state',
+      ['epoch', '1e99'],
+      'ERR scripts-N:log:state has an epoch that comet has not written',
+    ],
+    [
+      'HSET',
+      'log:state',
+      ['epoch', 'nan'],
+      'ERR scripts-N:log:state has an epoch that comet has not written',
+    ],
+  ])(
+    'what others have written by %s in the place of %s is said, and left',
+    async (name, key, args, why) => {
+      const cluster = await newCluster()
+      const place = `${cluster.prefix}${key}`
+      await cluster.command(name, place, ...args)
+      const dump = await cluster.command('DUMP', place)
+      const text = await cluster.hello().catch((error: Error) => error.message)
+      expect(String(text).replace(cluster.prefix, 'scripts-N:')).toStartWith(why)
+      expect(await cluster.command('DUMP', place)).toEqual(dump)
+      await cluster.command('DEL', place)
+      expect((await cluster.hello()).top.number).toBe(0)
+    },
+  )
+
   test('batches of several items take as many numbers', async () => {
     const cluster = await newCluster()
     const { epoch } = (await cluster.hello()).top

@@ -26,16 +26,30 @@ import { parseId } from './stream-entry.ts'
  * what the keys of origins begin with; seconds that they are kept; the keys of messages as lines of
  * "<hash> <seconds since 1970> <value>"; what they begin with; milliseconds that they are kept;
  * from which second on it knows all, or `all`, or `none`
- * Answers the last id, and the last batch of this origin or nil.
+ * Answers the last id, and the last batch of this origin or nil. What others have written in the
+ * place of the log is left as it is, and said.
  */
-const HELLO = `${LAST_ID}local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+const HELLO = `${LAST_ID}local most = 2 ^ 48 - 1
+for at, wanted in ipairs({ 'stream', 'hash', 'string' }) do
+  local kind = redis.call('TYPE', KEYS[at]).ok
+  if kind ~= 'none' and kind ~= wanted then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[at] .. ' is not as comet writes it, but a ' .. kind)
+  end
+end
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local known = redis.call('HMGET', KEYS[2], 'epoch', 'run')
 local knownEpoch = tonumber(known[1] or '0')
+if not knownEpoch or not (knownEpoch >= 0 and knownEpoch < most) then
+  return redis.error_reply('ERR ' .. KEYS[2] .. ' has an epoch that comet has not written')
+end
 local mineEpoch, mineNumber = tonumber(ARGV[1]), tonumber(ARGV[2])
 local epoch, number = 0, 0
 if redis.call('EXISTS', KEYS[1]) == 1 then
   local left, right = string.match(lastId(KEYS[1]), '(%d+)-(%d+)')
   epoch, number = tonumber(left), tonumber(right)
+  if epoch >= most or number >= most then
+    return redis.error_reply('ERR ' .. KEYS[1] .. ' has an id that comet has not written')
+  end
 end
 local isForeign = epoch == 0 or (knownEpoch > 0 and epoch ~= knownEpoch)
 local isBehind = epoch == mineEpoch and number < mineNumber

@@ -46,6 +46,7 @@ export class SharedNode implements AsyncDisposable {
       node: { name: origin, address: '127.0.0.1:8001', version: '0.0.0', startedMs: Date.now() },
       listener: { onItem: (item) => this.#onItem(item), onGap: () => undefined },
       intern: (name) => this.names.intern(name),
+      nameOf: (handle) => this.names.nameOf(handle),
       onFollowsLost: () => this.loader.reload(),
       limits: { ...busLimits, readBlockMs: 100, waitMsMax: 1_000 },
     })

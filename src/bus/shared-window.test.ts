@@ -13,6 +13,8 @@ import { RecentKeys } from './recent-keys.ts'
 import { SharedWindow } from './shared-window.ts'
 import type { BatchEntry, ForkEntry, StreamEntry } from './stream-entry.ts'
 
+/** The handle of a name. */
+const ALICE = 2 ** 31 + 1
 const A = 'a'.repeat(16)
 const B = 'b'.repeat(16)
 
@@ -55,7 +57,8 @@ class Node {
       bytes,
       limits: { ...busLimits, recentBytesMax },
       listener: this.listener,
-      intern: () => null,
+      intern: (name) => (name === 'alice' ? ALICE : null),
+      nameOf: String,
       takeOwn: () => null,
       onMemberChange: (change) => this.changes.push(change),
       publicationOf: () => {
@@ -155,19 +158,14 @@ describe('what a node makes of the log', () => {
     }
   })
 
-  test('a stream that was further on another node waits for this one', async () => {
+  test('who waits for the next entry is told of any kind', async () => {
     const node = new Node(START)
-    expect([node.window.settled(at(5, 2)), node.window.settled(at(5, 1))]).toEqual([null, null])
-    for (const [behind, entry] of [
-      [at(5, 3), batch(at(5, 3), A, 2, 'three')],
-      [at(9, 3), fork(at(9, 3), at(5, 3))],
-    ] as const) {
-      const settled = node.window.settled(behind)
-      expect(node.back(behind)).toBe('unknown')
+    for (const entry of [batch(at(5, 3), A, 2, 'three'), fork(at(9, 3), at(5, 3))]) {
+      const more = node.window.more()
       node.apply(entry)
-      await settled
-      expect([node.window.settled(behind), node.back(behind)]).toEqual([null, []])
+      await more
     }
+    expect(node.window.cursor).toEqual(at(9, 3))
   })
 
   test('a second fork while a tail comes again keeps what has not come', () => {
@@ -243,6 +241,26 @@ describe('what a node makes of the log', () => {
     expect(node.texts).toEqual(['one', 'two', 'four'])
     expect(node.back(at(5, 3))).toEqual(['four'])
     expect(node.window.isWhole).toBe(true)
+  })
+
+  test('a node that joins is no gap to a user with a name who has had no message yet', () => {
+    const joined = { ...batch(at(5, 3), MEMBERS_ORIGIN, 1), count: 1, head: `j${A},1` }
+    const body = descriptionText({ name: 'a', address: 'a:1', version: '1', startedMs: 1 })
+    const { window } = new Node([...START, { ...joined, body }, batch(at(5, 4), A, 2, 'four')])
+    expect(missed(window.log, reader(ALICE), 2)).toEqual([])
+    expect(missed(window.log, reader(ALICE, [1]), 2)).toEqual(['four'])
+  })
+
+  test('a name that is freed is told of what it missed when it comes back with another handle', () => {
+    const { head, body } = encodeBatch([{ ...about(ALICE, 'to alice'), name: 'alice' }])
+    const text = Buffer.from(body).toString()
+    const node = new Node([START[0], { ...batch(at(5, 1), A, 1, 'one'), head, body: text }])
+    for (let number = 2; node.window.log.refersTo(ALICE); number++) {
+      node.apply(batch(at(5, number), A, number, 'x'.repeat(10_000)))
+    }
+    node.window.log.onNameFreed(ALICE)
+    expect(missed(node.window.log, reader(ALICE), 0)).toBe('lost')
+    expect(missed(node.window.log, reader(ALICE), 1)).toEqual([])
   })
 
   test('a node that joined in a part that is lost for good is not added again', () => {

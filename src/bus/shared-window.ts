@@ -10,13 +10,12 @@ import {
   type BusGap,
   type BusListener,
   type LogItem,
-  type MessageBus,
   type Publication,
 } from '../log/message-bus.ts'
 import { memoryLog, type RingLog } from '../log/ring-log.ts'
 import { decodeBatch, type InternName, reportedItems } from './batch.ts'
 import { CutPlaces } from './cut-places.ts'
-import { MEMBERS_ORIGIN, type MemberChange, memberChangeOf, VOID } from './member-entry.ts'
+import { MEMBERS_ORIGIN, type MemberChange, memberChangeOf } from './member-entry.ts'
 import { bytesOfAll, RecentBatches } from './recent-batches.ts'
 import { RecentKeys } from './recent-keys.ts'
 import {
@@ -40,6 +39,8 @@ export interface SharedWindowOptions {
   readonly limits: BusLimits
   readonly listener: BusListener
   readonly intern: InternName
+  /** The name of a handle. */
+  readonly nameOf: (handle: number) => string
   /** Removes a batch of this node from those that are not in the log yet; null if it is not one. */
   readonly takeOwn: (entry: BatchEntry) => OwnItems | null
   /** Called when the items do not tell any more who follows whom: it is as Redis has it. */
@@ -144,9 +145,13 @@ export class SharedWindow {
     this.#isLive = true
   }
 
-  settled(behind?: Cursor): ReturnType<MessageBus['settled']> {
-    if (this.#tail !== null) return this.#tail.ended.promise
-    if (behind === undefined || compareCursors(behind, this.cursor) <= 0) return null
+  /** Settles when a tail is there again, or will not be; null if there is none. */
+  settled(): Promise<void> | null {
+    return this.#tail === null ? null : this.#tail.ended.promise
+  }
+
+  /** Settles with the next entry. */
+  more(): Promise<void> {
     this.#more ??= Promise.withResolvers()
     return this.#more.promise
   }
@@ -202,8 +207,8 @@ export class SharedWindow {
     const { at, count, again } = entry
     const change = memberChangeOf(entry)
     const own = this.#options.takeOwn(entry)
-    const items = change === null ? this.#itemsOf(entry, own) : [VOID]
-    if (items === null || items.length !== count) {
+    const items = change === null ? this.#itemsOf(entry, own) : []
+    if (items === null || (change === null && items.length !== count)) {
       for (const publication of own?.publications ?? []) publication?.onRefused('unknown')
       this.counts.foreign++
       return
@@ -220,7 +225,8 @@ export class SharedWindow {
     this.#readAfter = { epoch: at.epoch, number: last }
     this.#clock.seconds = entry.seconds
     this.#noteKey(items, entry)
-    appendAll(this.#ring, items)
+    if (change === null) appendAll(this.#ring, items)
+    else this.#ring.appendNothing()
     this.#epochs.advance(last)
     if (again !== null && again.number === at.number) this.#epochs.extend(again, count)
     this.#recent.push(entry)
@@ -398,8 +404,8 @@ export class SharedWindow {
   }
 
   #newRing(last: number): RingLog {
-    const { bytes } = this.#options
-    return memoryLog({ bytes, clock: this.#clock, epoch: 0, first: last + 1 })
+    const { bytes, nameOf } = this.#options
+    return memoryLog({ bytes, clock: this.#clock, epoch: 0, first: last + 1, nameOf })
   }
 }
 

@@ -88,6 +88,18 @@ export const FAMILIES = {
   comet_feed_gaps_total: counter(
     'Gaps that they were told of, by reason: lost from the window, or an unknown cursor.',
   ),
+  comet_feed_shared_events_total: counter(
+    'Events told in Redis, where servers share the feed; absent without --bus, as all these.',
+  ),
+  comet_feed_shared_entries_total: counter('Entries that they were in.'),
+  comet_feed_shared_renewals_total: counter(
+    'Times that this server told of all its connections again.',
+  ),
+  comet_feed_shared_nodes_removed_total: counter(
+    'Servers that had ended, whose connections this one has told as lost.',
+  ),
+  comet_feed_shared_steady: gauge('Whether all its connections are told, and more can be.'),
+  comet_feed_shared_unsent_bytes: gauge('Bytes of the window that wait to be told.'),
 
   comet_process_streams_open: gauge('Streams open now in this process.'),
   comet_process_wire_info: {

@@ -1,7 +1,7 @@
 // The requests that follow the feed of connections: how many there are, what became of them, and
 // the figures of the feed.
 
-import { cursorText } from '../core/cursor.ts'
+import { type Cursor, cursorText } from '../core/cursor.ts'
 import type { Feed } from '../hub/feed.ts'
 import type { FeedGapReason } from '../log/feed-source.ts'
 
@@ -16,9 +16,10 @@ export class FeedReaders {
 }
 
 export interface FeedFigures {
-  /** Cursors of its last event, and of where the oldest one that is kept begins. */
+  /** Cursors of its last event, and of where the oldest one that is kept begins. Of servers that
+   * share it: the last one that this server knows, and null. */
   readonly last: string
-  readonly start: string
+  readonly start: string | null
   /** Since the start of the server. */
   readonly events: number
   readonly limitBytes: number
@@ -26,15 +27,36 @@ export interface FeedFigures {
   readonly readersCut: number
   readonly readersRefused: number
   readonly gaps: Readonly<Record<FeedGapReason, number>>
+  /** Null for a server of its own. */
+  readonly shared: SharedFeedFigures | null
+}
+
+export interface SharedFeedFigures {
+  /** Is all of this server told, and can more be? */
+  readonly isSteady: boolean
+  /** Since the start: events that were told, in so many entries, */
+  readonly sent: number
+  readonly entries: number
+  /** times that it has told of all its connections again, */
+  readonly renewals: number
+  /** and servers that were no more, whose connections it has told as lost. */
+  readonly nodesRemoved: number
+  /** Bytes of its window that were not told. */
+  readonly unsentBytes: number
 }
 
 export function feedFigures(
   feed: Pick<Feed, 'cursor' | 'start' | 'events' | 'limitBytes'>,
   { open, cut, refused, gaps }: FeedReaders,
+  sharing: (SharedFeedFigures & { readonly last: Cursor }) | null,
 ): FeedFigures {
   const { events, limitBytes } = feed
-  return {
-    ...{ last: cursorText(feed.cursor), start: cursorText(feed.start), events, limitBytes },
-    ...{ readers: open, readersCut: cut, readersRefused: refused, gaps: { ...gaps } },
+  const ofReaders = { readers: open, readersCut: cut, readersRefused: refused, gaps: { ...gaps } }
+  const common = { events, limitBytes, ...ofReaders }
+  if (sharing === null) {
+    const places = { last: cursorText(feed.cursor), start: cursorText(feed.start) }
+    return { ...common, ...places, shared: null }
   }
+  const { last, ...shared } = sharing
+  return { ...common, last: cursorText(last), start: null, shared }
 }

@@ -6,7 +6,13 @@ import type { Cursor } from '../core/cursor.ts'
 import { feedLimits } from '../core/feed-limits.ts'
 import { httpLimits } from '../core/http-limits.ts'
 import type { Settings } from '../hub/settings.ts'
-import type { FeedFrom, FeedPage, FeedSource, PresentConnections } from '../log/feed-source.ts'
+import type {
+  FeedFrom,
+  FeedPage,
+  FeedSource,
+  PresentConnections,
+  PresentPlace,
+} from '../log/feed-source.ts'
 import type { FeedReaders } from './feed-figures.ts'
 import { completeLine, endLine, eventLine, gapLine, placeLine, presentLine } from './feed-lines.ts'
 
@@ -24,10 +30,11 @@ export class FeedReader {
   /** Is who is connected told, whenever that does not follow from what was told before? */
   readonly #tellsPresent: boolean
   /** Where it goes on to tell who is connected; null while that is not due. */
-  #place: number | null = null
+  #place: PresentPlace | null = null
   readonly #encoder = new TextEncoder()
-  /** Null before it has begun. */
-  #cursor: Cursor | null = null
+  #cursor: Cursor = { epoch: 0, number: 0 }
+  /** What it is told first; null once it was. */
+  #greeting: string | null = null
   #isOver = false
   /** Were events added since it read last? */
   #hasMore = false
@@ -52,6 +59,16 @@ export class FeedReader {
       this.#hasMore = true
       this.#wake?.(true)
     })
+  }
+
+  /** Finds out where it begins. Answers whether anybody knows. */
+  async begin(): Promise<boolean> {
+    const begun = await this.#options.feed.begin(this.#from)
+    if (begun === null) return false
+    if (typeof this.#from === 'string') this.#beginPresent()
+    const lines = await this.#take(begun)
+    this.#greeting = lines + placeLine(this.#cursor)
+    return true
   }
 
   /** The body of the answer; nothing of it is made before what came before is taken. */
@@ -94,24 +111,18 @@ export class FeedReader {
   /** The next lines; null at the end. */
   async #next(): Promise<string | null> {
     const { feed } = this.#options
-    if (this.#cursor === null) {
-      const begun = await feed.begin(this.#from)
-      if (typeof this.#from === 'string') this.#beginPresent()
-      return this.#take(begun) + placeLine(begun.cursor)
-    }
+    const greeting = this.#greeting
+    this.#greeting = null
+    if (greeting !== null) return greeting
     // A whole window of them would keep all others waiting.
     if (this.#isBehind || this.#place !== null) await new Promise(setImmediate)
-    while (this.#place !== null) {
-      const lines = await this.#presentFrom(this.#place, this.#cursor)
-      if (lines !== '') return lines
-    }
     while (!this.#isOver) {
       this.#hasMore = false
       // What comes while it is read is read next, also before the end.
       const { isClosed } = feed
-      const page = await feed.read(this.#cursor, feedLimits.eventsPerPage)
-      const lines = this.#take(page)
+      const { lines, isPresentDue } = await this.#page()
       if (lines !== '') return lines
+      if (isPresentDue) continue
       if (isClosed) return this.#end()
       if (!this.#hasMore && !(await this.#more())) return this.#isOver ? null : '\n'
     }
@@ -123,13 +134,17 @@ export class FeedReader {
   }
 
   /** One page of who is connected, and what has happened meanwhile, so that all comes in time. */
-  async #presentFrom(place: number, cursor: Cursor): Promise<string> {
+  async #page(): Promise<{ lines: string; isPresentDue: boolean }> {
     const { feed, present } = this.#options
-    const { connections, next } = await present(place, feedLimits.eventsPerPage)
-    this.#place = next
-    const page = await feed.read(cursor, feedLimits.eventsPerPage)
-    const lines = connections.map(presentLine).join('') + this.#take(page)
-    return this.#place === null ? lines + completeLine(page.cursor) : lines
+    const { eventsPerPage } = feedLimits
+    const connected = this.#place === null ? null : await present(this.#place, eventsPerPage)
+    if (connected !== null) this.#place = connected.next
+    const told = (connected?.connections ?? []).map(presentLine).join('')
+    const lines = told + (await this.#take(await feed.read(this.#cursor, eventsPerPage)))
+    if (connected === null) return { lines, isPresentDue: false }
+    // It begins anew after a gap.
+    if (this.#place !== null) return { lines, isPresentDue: true }
+    return { lines: lines + completeLine(this.#cursor), isPresentDue: false }
   }
 
   /** The server stops: that is the last line. */
@@ -152,13 +167,18 @@ export class FeedReader {
     })
   }
 
-  #take({ gap, events, cursor }: FeedPage): string {
+  async #take({ gap, events, cursor }: FeedPage): Promise<string> {
     this.#cursor = cursor
     this.#isBehind = events.length === feedLimits.eventsPerPage
     const lines = events.map(eventLine).join('')
     if (gap === null) return lines
     this.#options.readers.gaps[gap.reason]++
+    if (this.#tellsPresent) {
+      // Who is connected by now follows, so that nothing from before is needed.
+      const live = await this.#options.feed.begin('live')
+      this.#cursor = live?.cursor ?? cursor
+    }
     this.#beginPresent()
-    return gapLine(gap, cursor) + lines
+    return gapLine(gap, this.#cursor) + lines
   }
 }

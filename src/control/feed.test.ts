@@ -35,9 +35,10 @@ function portFor({ bytes = 2 ** 24, clock = systemClock, source = (of) => of }: 
   const feed = new Feed({ bytes, epoch: 1, run: 'abc', node: 'here', names })
   const readers = new FeedReaders()
   const connected: HeldConnection[] = []
-  const present: PresentConnections = (place, countMax) => {
-    const next = place + countMax < connected.length ? place + countMax : null
-    return feed.present({ connections: connected.slice(place, place + countMax), next })
+  const present: PresentConnections = (place, count) => {
+    const [first, end] = [Number(place), Number(place) + count]
+    const next = end < connected.length ? end : null
+    return feed.present({ connections: connected.slice(first, end), next })
   }
   const options = { feed: source(feed), present, readers, settings: settingsOf(), clock }
   const port = listening({ clock, fetch: feedRoutes(options).fetch })

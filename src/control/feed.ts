@@ -23,8 +23,8 @@ export interface FeedRoutesOptions extends Omit<FeedReaderOptions, 'feed'> {
 export function feedRoutes(options: FeedRoutesOptions) {
   return new Elysia({ name: 'comet.feed' }).get(
     '/feed',
-    ({ request, query }) => {
-      const followed = follow(options, request, query)
+    async ({ request, query }) => {
+      const followed = await follow(options, request, query)
       return followed.ok ? followed.value : refusal(followed.why, RETRIES[followed.why.code])
     },
     { detail: DETAIL },
@@ -43,13 +43,14 @@ const DETAIL = {
   summary: 'Users who connect and disconnect, as it happens',
   description:
     'Lines of JSON, of which the first says where it begins, or is a gap. A line that is empty is a ' +
-    'sign of life.',
+    'sign of life. Each of several servers that share a log tells of all, with ids that count on ' +
+    'each of them.',
   responses: {
     '200': {
       description: 'The feed, which never ends',
       content: { 'application/x-ndjson': { schema: documented(FeedLine) } },
     },
-    ...failures('invalid_query', 'not_found', 'too_many_readers'),
+    ...failures('invalid_query', 'not_found', 'too_many_readers', 'bus_unavailable'),
   },
 }
 
@@ -58,12 +59,13 @@ const RETRIES: Partial<Record<Failure['code'], Record<string, string>>> = {
 }
 
 const NO_FEED = 'There is no feed: the server was started with --feed 0.'
+const NO_REDIS = 'Redis, which the servers share, is away: nobody can say where the feed is.'
 
-function follow(
+async function follow(
   { feed, ...options }: FeedRoutesOptions,
   request: Request,
   query: Query,
-): Result<Response, Failure> {
+): Promise<Result<Response, Failure>> {
   if (feed === null) return failed('not_found', NO_FEED)
   const from = fromOf(request, query)
   if (!from.ok) return from
@@ -82,6 +84,10 @@ function follow(
   }
   const reader = new FeedReader({ feed, ...options }, from.value, snapshot === 'true')
   onInputOver(request, () => reader.end())
+  if (!(await reader.begin())) {
+    reader.end()
+    return failed('bus_unavailable', NO_REDIS)
+  }
   return success(streamedResponse(reader.body(), { headers: HEADERS }))
 }
 

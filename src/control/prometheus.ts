@@ -96,6 +96,14 @@ function addFeed(page: Page, feed: FeedFigures): void {
   for (const [reason, count] of Object.entries(feed.gaps)) {
     page.add('comet_feed_gaps_total', count, { reason })
   }
+  const { shared } = feed
+  if (shared === null) return
+  page.add('comet_feed_shared_events_total', shared.sent)
+  page.add('comet_feed_shared_entries_total', shared.entries)
+  page.add('comet_feed_shared_renewals_total', shared.renewals)
+  page.add('comet_feed_shared_nodes_removed_total', shared.nodesRemoved)
+  page.add('comet_feed_shared_steady', shared.isSteady ? 1 : 0)
+  page.add('comet_feed_shared_unsent_bytes', shared.unsentBytes)
 }
 
 function addInput(page: Page, { name, router, rejected }: Input): void {

@@ -115,10 +115,24 @@ const History = Type.Object(
   { description: 'The log of recent messages, and the streams that resumed.' },
 )
 
+const SharedFeed = Type.Object(
+  {
+    isSteady: Type.Boolean({ description: 'Are all its connections told, and can more be?' }),
+    sent: Count('Events that were told since the start.'),
+    entries: Count('Entries that they were in.'),
+    renewals: Count('Times that all its connections were told again.'),
+    nodesRemoved: Count('Servers that had ended, whose connections it has told as lost.'),
+    unsentBytes: Count('Bytes of its window that wait to be told.'),
+  },
+  { description: 'What this server has told the feed that servers share.' },
+)
+
 const Feed = Type.Object(
   {
-    last: Type.String({ description: 'Cursor of its last event.' }),
-    start: Type.String({ description: 'Cursor behind which all events are kept.' }),
+    last: Type.String({ description: 'Cursor of its last event, as far as is known here.' }),
+    start: Type.Union([Type.String(), Type.Null()], {
+      description: 'Cursor behind which all events are kept; null if servers share them.',
+    }),
     events: Count('Events since the start.'),
     limitBytes: Count('Bytes that those that are kept take at most, by --feed.'),
     readers: Count('Requests that follow it now.'),
@@ -131,6 +145,7 @@ const Feed = Type.Object(
       }),
       { description: 'Gaps that they were told of, by reason.' },
     ),
+    shared: Type.Union([SharedFeed, Type.Null()], { description: 'Null without --bus.' }),
   },
   { description: 'The feed of connections, `GET /feed`.' },
 )

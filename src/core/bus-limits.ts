@@ -51,7 +51,8 @@ export const busLimits = {
    * between two looks whether it is. */
   closeMsMax: 2_000,
   closeCheckMs: 5,
-  /** Milliseconds between two looks at who has waited for so long. */
+  /** Milliseconds between two looks at who has waited for so long, and at whether this node has
+   * read what another one has. */
   waitCheckEveryMs: 250,
   /** Bytes and messages of one entry: a turn of the loop has less, and a reader takes one whole. */
   batchBytesMax: 256 * KIB,

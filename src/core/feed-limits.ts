@@ -21,3 +21,42 @@ export const feedLimits = {
   /** Random bytes of the ids of all connections of a run: no two servers have the same. */
   runBytes: 6,
 } as const
+
+/** The feed that servers share through Redis. */
+export const sharedFeedLimits = {
+  /** Events of one entry: of what comes in 5 ms at 25,000 a second, half. Redis takes a quarter of
+   * a millisecond for it. */
+  eventsPerEntry: 256,
+  /** Milliseconds between two entries of a server, unless they are full: an entry costs Redis as
+   * much as fifty events, and a hundred servers add theirs. */
+  gatherMs: 25,
+  /** Bytes of an event in Redis, about, by which --feed says how many are kept there: 26 to 46 in
+   * large entries, and up to 110 where each entry has one. */
+  eventBytes: 64,
+  /** Entries of one answer to a reader that is behind: 2,000 events, of which it takes a page. */
+  entriesPerRead: 8,
+  /** Events that were read last and are kept here for all readers, in about 1 MB. */
+  tailEventsMax: 4_096,
+  /** Milliseconds that Redis waits for the next entry; and between two looks whether the feed there
+   * is the one that is read. */
+  readBlockMs: 1_000,
+  /** Milliseconds between the last reader and the end of its connections. */
+  idleMs: 5_000,
+  /** Milliseconds that a reader which comes waits for Redis. */
+  beginMsMax: 2_000,
+  /** Milliseconds between two looks of a server whether Redis still has its connections, and for
+   * those of servers that are no more: both are a command each. */
+  lookEveryMs: 2_000,
+  /** Milliseconds for which a server that removes those of another one has this for itself; each
+   * page of them begins it anew. */
+  claimMs: 2_000,
+  /** Connections of one page of these. */
+  connectionsPerPage: 256,
+  /** Milliseconds before something is tried again that Redis has refused; it doubles. */
+  firstRetryMs: 50,
+  maxRetryMs: 2_000,
+  /** Milliseconds that a server which stops waits until its last events are in Redis. */
+  closeMsMax: 2_000,
+} as const
+
+export type SharedFeedLimits = { readonly [Name in keyof typeof sharedFeedLimits]: number }

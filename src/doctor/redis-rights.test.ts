@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
 import { RedisNode } from '../bus/bus.fixture.ts'
+import { FeedNode, Follower, SHORT_LIVES } from '../bus/feed-node.fixture.ts'
 import { addressOf, connected } from '../bus/redis.fixture.ts'
 import { NEEDED_COMMANDS, rightsRule, tryRights } from './redis-rights.ts'
 
@@ -76,6 +77,24 @@ describe.skipIf(!HAS_REDIS)('a user', () => {
     await one.isReady()
     one.publish('c')
     await other.heard('c')
+  })
+
+  test('with these rights alone can be that of nodes that share the feed', async () => {
+    await using redis = await RedisServer.start()
+    await userWith(redis, RULES)
+    const options = { as: { user: 'comet', password: 'word' }, nodeLimits: SHORT_LIVES }
+    await using one = await FeedNode.start(redis.url, options)
+    await using other = await FeedNode.start(redis.url, options)
+    const follower = new Follower(one, true)
+    for (const user of [1, 2, 3]) other.connect(user)
+    await follower.agreesWith([one, other])
+    await redis.command('FLUSHALL')
+    await follower.agreesWith([one, other])
+    await other.kill()
+    await follower.agreesWith([one])
+    await one.stop()
+    await follower.stop()
+    expect(await redis.command('EXISTS', 'comet:feed:nodes')).toBe(0)
   })
 
   test('with these rights lacks nothing', async () => {

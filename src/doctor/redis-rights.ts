@@ -25,6 +25,7 @@ const TRIALS: readonly Trial[] = [
   ['hgetall', (key) => ['HGETALL', key]],
   ['hexists', (key) => ['HEXISTS', key, 'field']],
   ['hscan', (key) => ['HSCAN', key, '0']],
+  ['hlen', (key) => ['HLEN', key]],
   ['hset', (key) => ['HSET', key, 'field', '1']],
   ['hsetnx', (key) => ['HSETNX', key, 'field', '1']],
   ['hdel', (key) => ['HDEL', key, 'field']],
@@ -48,6 +49,7 @@ const TRIALS: readonly Trial[] = [
   ['eval', (key) => ['EVAL', 'return 1', '1', key]],
   // Last: they remove the key.
   ['getdel', (key) => ['GETDEL', key]],
+  ['unlink', (key) => ['UNLINK', key]],
   ['del', (key) => ['DEL', key]],
 ]
 

@@ -105,6 +105,12 @@ export class Feed implements ConnectionOwner, FeedSource {
     this.#bytes = new Uint8Array(this.#words.buffer)
   }
 
+  /** What all ids of its connections begin with, and what its node is called. */
+  get node(): { readonly run: string; readonly name: string } {
+    const { run, node: name } = this.#options
+    return { run, name }
+  }
+
   get limitBytes(): number {
     return this.#words.byteLength
   }
@@ -120,6 +126,11 @@ export class Feed implements ConnectionOwner, FeedSource {
     // Of an event that was overwritten in part, the rest of its name may be there.
     while (before < this.#last && this.#words[this.#wordOf(before + 1)] === 0) before++
     return this.#cursorAt(before)
+  }
+
+  /** Of the events behind a place, as far as they are kept. */
+  bytesBehind({ number }: Cursor): number {
+    return Math.min(this.#last - number, this.#places) * PLACE_BYTES
   }
 
   #cursorAt(number: number): Cursor {
@@ -257,7 +268,7 @@ export class Feed implements ConnectionOwner, FeedSource {
   }
 
   /** Connections that are open, as readers are told of them. */
-  present({ connections, next }: HeldPage): PresentPage {
+  present({ connections, next }: HeldPage): PresentPage & Pick<HeldPage, 'next'> {
     const { run, node, names } = this.#options
     return {
       connections: connections.map(({ user, process, sinceUs }) => ({

@@ -68,14 +68,11 @@ export class Resumption {
     return settled === null ? null : this.#settles(settled, placeOf(from))
   }
 
-  async #settles(first: Promise<void>, behind: Cursor | undefined): Promise<void> {
+  async #settles(first: Promise<boolean>, behind: Cursor | undefined): Promise<void> {
     let isLate = false
     const look = async () => {
-      let settled: Promise<void> | null = first
-      while (settled !== null && !isLate) {
-        await settled
-        settled = this.#bus.settled(behind)
-      }
+      let settled: Promise<boolean> | null = first
+      while (settled !== null && (await settled) && !isLate) settled = this.#bus.settled(behind)
     }
     await settledWithin(look(), resumeLimits.settleMsMax)
     isLate = true

@@ -83,6 +83,8 @@ export class Chains {
       case KIND.barrier:
         this.barrier = number
         return 0
+      case KIND.nothing:
+        return 0
       default:
         return advance(this.changes, target, number, oldest)
     }
@@ -90,7 +92,7 @@ export class Chains {
 
   /** Undoes {@link add} of the newest entry. Which barrier is the newest is its owner's to say. */
   retreat(kind: EntryKind, target: number, number: number, distance: number): void {
-    if (target === NOBODY || kind === KIND.barrier) return
+    if (target === NOBODY || kind === KIND.barrier || kind === KIND.nothing) return
     if (kind === KIND.everyone) this.everyone.retreat(EVERYONE_KEY, number, distance)
     else if (kind === KIND.about) this.about.retreat(target, number, distance)
     else if (kind === KIND.to) this.to.retreat(target, number, distance)

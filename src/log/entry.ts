@@ -15,6 +15,8 @@ export const KIND = {
   followed: 4,
   unfollowed: 5,
   barrier: 6,
+  /** Nothing to streams: it has its number. In memory alone. */
+  nothing: 7,
 } as const
 export type EntryKind = (typeof KIND)[keyof typeof KIND]
 

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { until } from '../core/time.fixture.ts'
-import type { ConnectionEvent, FeedFrom, FeedSource } from './feed-source.ts'
+import type { ConnectionEvent, FeedFrom, FeedPage, FeedSource } from './feed-source.ts'
 
 export interface TestFeed extends AsyncDisposable {
   readonly source: FeedSource
@@ -11,12 +11,18 @@ export interface TestFeed extends AsyncDisposable {
   add(users: readonly number[]): Promise<void>
   /** So many more of which the first are no longer kept then. */
   readonly eventsMax: number
-  close(): void
+  close(): void | Promise<void>
 }
 
 export function feedSourceContract(open: () => Promise<TestFeed>): void {
   const users = (first: number, last: number) =>
     Array.from({ length: last - first + 1 }, (_, at) => first + at)
+
+  async function begun(source: FeedSource, from: FeedFrom): Promise<FeedPage> {
+    const page = await source.begin(from)
+    if (page === null) throw new Error('the feed is not there')
+    return page
+  }
 
   async function allOf(
     source: FeedSource,
@@ -24,7 +30,7 @@ export function feedSourceContract(open: () => Promise<TestFeed>): void {
     eventsMax = 100,
   ): Promise<ConnectionEvent[]> {
     const events: ConnectionEvent[] = []
-    let { cursor } = await source.begin(from)
+    let { cursor } = await begun(source, from)
     while (true) {
       const page = await source.read(cursor, eventsMax)
       expect(page.gap).toBeNull()
@@ -51,14 +57,14 @@ export function feedSourceContract(open: () => Promise<TestFeed>): void {
 
     test('begins with the next event, or behind any that it had', async () => {
       await using feed = await open()
-      const live = await feed.source.begin('live')
+      const live = await begun(feed.source, 'live')
       expect([live.gap, live.events]).toEqual([null, []])
       await feed.add(users(1, 20))
       const fromLive = await feed.source.read(live.cursor, 100)
       expect(usersOf(fromLive.events)).toEqual(users(1, 20))
       for (const [at, { cursor }] of fromLive.events.entries()) {
-        const begun = await feed.source.begin({ after: cursor })
-        expect(begun).toEqual({ gap: null, events: [], cursor })
+        const page = await begun(feed.source, { after: cursor })
+        expect(page).toEqual({ gap: null, events: [], cursor })
         expect(usersOf(await allOf(feed.source, { after: cursor }))).toEqual(users(at + 2, 20))
       }
       expect(await allOf(feed.source, 'live')).toEqual([])
@@ -66,9 +72,9 @@ export function feedSourceContract(open: () => Promise<TestFeed>): void {
 
     test('is told a gap if what comes next is lost, and goes on with what comes then', async () => {
       await using feed = await open()
-      const { cursor: after } = await feed.source.begin('live')
+      const { cursor: after } = await begun(feed.source, 'live')
       await feed.add(users(1, feed.eventsMax + 1))
-      const { cursor } = await feed.source.begin('live')
+      const { cursor } = await begun(feed.source, 'live')
       const gap = { after, reason: 'lost' as const }
       expect(await feed.source.begin({ after })).toEqual({ gap, events: [], cursor })
       expect(await feed.source.read(after, 10)).toEqual({ gap, events: [], cursor })
@@ -84,16 +90,24 @@ export function feedSourceContract(open: () => Promise<TestFeed>): void {
     test('is told a gap if the feed was never where it was', async () => {
       await using feed = await open()
       await feed.add(users(1, 3))
-      const { cursor } = await feed.source.begin('live')
+      const { cursor } = await begun(feed.source, 'live')
       const { epoch, number } = cursor
+      // It goes on with what comes now, or with all that there is.
+      const oldest = await begun(feed.source, 'oldest')
+      const goesOn = [cursor, oldest.cursor]
       for (const after of [
         { epoch: epoch - 1, number },
         { epoch: epoch + 1, number: 0 },
         { epoch, number: number + 1 },
       ]) {
         const gap = { after, reason: 'unknown' as const }
-        expect(await feed.source.begin({ after })).toEqual({ gap, events: [], cursor })
-        expect(await feed.source.read(after, 10)).toEqual({ gap, events: [], cursor })
+        for (const page of [
+          await begun(feed.source, { after }),
+          await feed.source.read(after, 10),
+        ]) {
+          expect(page).toMatchObject({ gap, events: [] })
+          expect(goesOn).toContainEqual(page.cursor)
+        }
       }
     })
 
@@ -111,7 +125,7 @@ export function feedSourceContract(open: () => Promise<TestFeed>): void {
       await until('the other one is', () => others > 0)
       others = 0
       expect(feed.source.isClosed).toBe(false)
-      feed.close()
+      await feed.close()
       await until('the other one is called at the end', () => others > 0)
       expect([calls, feed.source.isClosed]).toEqual([0, true])
       expect(usersOf(await allOf(feed.source, 'oldest'))).toEqual([1, 2])

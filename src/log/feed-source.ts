@@ -1,5 +1,5 @@
 // The feed of connections: which were opened and closed, in order, as those who follow it read it.
-// The one of this node fulfils it now (hub/feed.ts), one that machines share later.
+// That of one node fulfils it (hub/feed.ts), and that of several (bus/shared-feed.ts).
 
 import type { Cursor } from '../core/cursor.ts'
 import type { Subject } from '../core/user.ts'
@@ -50,19 +50,24 @@ export interface FeedPage {
 export interface PresentPage {
   readonly connections: readonly OpenConnection[]
   /** Where the others are; null if these were all. */
-  readonly next: number | null
+  readonly next: PresentPlace | null
 }
+
+/** A place among those that are connected; 0 is before all of them. */
+export type PresentPlace = number | string
 
 /**
  * Who is connected, page by page. A connection that is open all the while is in one of the pages;
  * of one that was opened or closed meanwhile, the feed tells behind where it was before the first.
  *
  * @param place 0 for the first page
+ * @param count of a page, about
+ * @returns null while nobody can say, because Redis is away
  */
 export type PresentConnections = (
-  place: number,
-  countMax: number,
-) => PresentPage | Promise<PresentPage>
+  place: PresentPlace,
+  count: number,
+) => PresentPage | null | Promise<PresentPage | null>
 
 /**
  * Each event is there at least once, and those of one user in their order. A feed that begins anew
@@ -71,9 +76,9 @@ export type PresentConnections = (
 export interface FeedSource {
   /** Will there be nothing more? */
   readonly isClosed: boolean
-  /** Where a reader begins, without events. */
-  begin(from: FeedFrom): FeedPage | Promise<FeedPage>
-  /** What comes behind a place, `eventsMax` at most. */
+  /** Where a reader begins, without events; null if nobody can say, because Redis is away. */
+  begin(from: FeedFrom): FeedPage | Promise<FeedPage | null>
+  /** What comes behind a place, `eventsMax` at most; nothing while Redis is away. */
   read(after: Cursor, eventsMax: number): FeedPage | Promise<FeedPage>
   /**
    * Calls back after events were added, once for many, and when the feed is closed; until the

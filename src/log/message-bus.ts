@@ -96,13 +96,14 @@ export interface MessageBus {
   /** The cursor of a number of the window. */
   cursorOf(number: number): Cursor
   /**
-   * What is to be awaited, if anything, before a stream resumes here, and then to be asked again:
-   * while a part of the log is added again that the streams of this node have had, nobody knows
-   * where it will stand; and of a place that another node has read, this one may be behind.
+   * What is to be awaited, if anything, before a stream resumes here: while a part of the log is
+   * added again that the streams of this node have had, nobody knows where it will stand; and of a
+   * place that another node has read, this one may be behind.
    *
    * @param behind where the stream is to go on, if it says so
+   * @returns whether to ask again then; false if there is no such place
    */
-  settled(behind?: Cursor): Promise<void> | null
+  settled(behind?: Cursor): Promise<boolean> | null
   /** Takes an item, and calls back later or at once; or refuses it. Hot path: once an item. */
   publish(item: LogItem, publication: Publication | null): Result<void, 'full' | 'closed'>
   /** Refuses what has no place in the log yet. */

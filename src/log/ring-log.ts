@@ -216,6 +216,13 @@ export class RingLog implements MessageLog {
     return at < 0 ? this.last : this.#end(at, 0)
   }
 
+  /** Adds what is nothing to streams. Only to a log in memory. */
+  appendNothing(): number {
+    if (this.#store !== null) throw new Error('a file has no such entries')
+    const at = this.#begin(KIND.nothing, 0, 0, 0)
+    return at < 0 ? this.last : this.#end(at, 0)
+  }
+
   /**
    * Drops the entries behind this one, as if they had never been added. Only of a log in memory.
    *

@@ -29,9 +29,9 @@ import { sweepNames } from '../hub/name-sweep.ts'
 import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
 import { nodeNameIn, type Settings } from '../hub/settings.ts'
-import type { PresentConnections } from '../log/feed-source.ts'
 import { answerOthers, BusNodes } from './bus-nodes.ts'
 import type { Messages } from './messages.ts'
+import { type OpenFeed, openFeed } from './open-feed.ts'
 
 export interface InputDependencies {
   readonly settings: Settings
@@ -51,6 +51,7 @@ export interface InputDependencies {
 export interface Inputs {
   readonly control: Listener
   readonly erlang: ErlangNode | null
+  readonly feed: Pick<OpenFeed, 'close' | 'stop'>
   /** From now on the server is not ready; it still takes messages. */
   readonly leave: () => void
   readonly stopWatching: () => void
@@ -73,16 +74,23 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   let isLeaving = false
   const state = () => (isLeaving ? 'draining' : stateOf(dependencies, node, storage))
   const readers = new FeedReaders()
+  const feed = openFeed(dependencies)
   const inputs = [http, ...(node === null ? [] : [nodes]), ...remoteOf(messages)]
-  const sampler = samplerOf({ ...dependencies, readers }, inputs, node, state)
+  const sampler = samplerOf({ ...dependencies, readers, opened: feed }, inputs, node, state)
   const others = othersOf(dependencies, sampler)
   const { socketPath } = settings.current.controlAddress
   const room = socketPath === undefined ? OK : await makeRoom(socketPath)
   const opened = room.ok
-    ? openControlPort({ ...dependencies, readers, others, routerForAll }, http, sampler, storage)
+    ? openControlPort(
+        { ...dependencies, readers, opened: feed, others, routerForAll },
+        http,
+        sampler,
+        storage,
+      )
     : room
   if (!opened.ok) {
     node?.drain()
+    await feed.stop()
     return refused(`the control port ${opened.why}`)
   }
   const leave = () => {
@@ -98,7 +106,7 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   const stopWatching = () => {
     for (const stop of stops) stop()
   }
-  return success({ control: opened.value, erlang: node, leave, stopWatching })
+  return success({ control: opened.value, erlang: node, feed, leave, stopWatching })
 }
 
 /** The other nodes of the cluster, whose questions this node answers from now on. */
@@ -170,6 +178,8 @@ async function startErlang(
 
 interface WithReaders extends InputDependencies {
   readonly readers: FeedReaders
+  /** What they read. */
+  readonly opened: OpenFeed
 }
 
 /** What only the control port needs. */
@@ -185,7 +195,7 @@ function samplerOf(
   state: () => ServerState,
 ): Sampler {
   const { host, clock, startedMs, messages, openFilesLimit, log, resumption } = dependencies
-  const { feed, readers } = dependencies
+  const { feed, readers, opened } = dependencies
   const { bus, stores, place, dispatcher } = messages
   const ages = new EntryAges(bus.window.last, clock.elapsedMs())
   const loop = new LoopWatch(clock)
@@ -195,7 +205,8 @@ function samplerOf(
     ...{ subscriptions: stores.subscriptions, names: stores.names },
     history: () => historyFigures({ bus, resumption, dispatcher, place, clock, ages }),
     lookups: dispatcher,
-    feed: () => (feed === null ? null : feedFigures(feed, readers)),
+    feed: () =>
+      feed === null ? null : feedFigures(feed, readers, opened.sharing?.figures ?? null),
     streams: () => host.figures(),
     latest: () => host.latest(),
     openFiles: () => host.openFiles,
@@ -220,21 +231,13 @@ function stateOf(
   return isBusRequired && messages.shared?.redis.isReady === false ? 'disconnected' : 'ready'
 }
 
-/** Who is connected, as readers of the feed are told. */
-function presentOf(host: StreamHost, feed: Feed | null): PresentConnections {
-  return (place, countMax) => {
-    if (feed === null) throw new Error('there is no feed')
-    return feed.present(host.connectionsFrom(place, countMax))
-  }
-}
-
 function openControlPort(
   dependencies: PortDependencies,
   { router, onRejected }: Input<Router>,
   sampler: Sampler,
   { onError: onStorageError }: Storage,
 ): Result<Listener> {
-  const { settings, host, clock, messages, feed, readers, others, routerForAll, log, onBug } =
+  const { settings, host, clock, messages, readers, opened, others, routerForAll, log, onBug } =
     dependencies
   const { controlAddress, controlMode, controlTokens } = settings.current
   const { names, subscriptions, revocations } = messages.stores
@@ -260,7 +263,7 @@ function openControlPort(
     others,
     subjects: { host, names, followers: subscriptions, settings },
     tickets: { tickets: messages.tickets, settings },
-    feed: { feed, present: presentOf(host, feed), readers, settings, clock },
+    feed: { feed: opened.source, present: opened.present, readers, settings, clock },
     stats: sampler.source,
     dashboard: () =>
       dashboardRoutes({

@@ -2,6 +2,7 @@
 // or the one that the nodes share in Redis.
 
 import { randomBytes, randomInt } from 'node:crypto'
+import type { FeedSharing, FeedSharingOptions } from '../bus/feed-sharing.ts'
 import type { FollowLoader } from '../bus/follow-loader.ts'
 import type { RedisBus } from '../bus/redis-bus.ts'
 import type { SharedRevocations } from '../bus/shared-revocations.ts'
@@ -49,12 +50,20 @@ export interface Messages {
   close(): Promise<void>
 }
 
+/** The feed of this server, and who is connected with it. */
+export type OwnConnections = Pick<
+  FeedSharingOptions,
+  'node' | 'feed' | 'present' | 'isOnline' | 'bytes'
+>
+
 /** What the nodes of a cluster share. */
 export interface SharedParts {
   readonly redis: RedisBus
   readonly revocations: SharedRevocations
   readonly collect: CollectCounts
   readonly loader: Pick<FollowLoader<unknown>, 'isReloading' | 'reload'>
+  /** From now on the other servers are told of the connections of this one. At most once. */
+  readonly shareFeed: (own: OwnConnections) => FeedSharing
 }
 
 export interface MessagesDependencies {

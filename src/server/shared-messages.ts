@@ -3,6 +3,7 @@
 
 import { randomBytes, randomInt } from 'node:crypto'
 import { busKeys } from '../bus/bus-keys.ts'
+import { FeedSharing } from '../bus/feed-sharing.ts'
 import { FollowLoader } from '../bus/follow-loader.ts'
 import { RedisBus } from '../bus/redis-bus.ts'
 import { SharedRevocations } from '../bus/shared-revocations.ts'
@@ -50,22 +51,32 @@ export async function openSharedMessages(
     onBarrier: () => loader.reload(),
   })
   const origin = randomBytes(ORIGIN_BYTES).toString('hex')
-  const links = new LinkLog(address, log)
+  const links = new LinkLog({ address, log, clock, steadyMs: redisLimits.forgetMs })
+  let sharing: FeedSharing | null = null
   const redis: RedisBus = new RedisBus({
     ...{ address, prefix, historyBytes, listener: dispatcher, clock, random: Math.random },
     origin,
     intern: (name) => names.intern(name),
+    nameOf: (handle) => names.nameOf(handle),
     node: {
       ...{ name: nodeName, address: httpUrl(controlAddress), version: build.version },
       startedMs: clock.nowMs(),
     },
     onFollowsLost: () => loader.reload(),
     onChange: (state) => links.onChange(state),
-    // If it fails, the connection is lost again.
-    onReady: () => void revocations.load(),
+    memberListener: {
+      onJoin: () => undefined,
+      onLeave: (member) => sharing?.onLeave(member.origin),
+    },
+    onReady: () => {
+      sharing?.onReady()
+      // If it fails, the connection is lost again.
+      void revocations.load()
+    },
   })
   const revocations = new SharedRevocations({ redis, keys, names })
   const close = async () => {
+    links.close()
     await loader.stop()
     await redis.close()
   }
@@ -90,7 +101,14 @@ export async function openSharedMessages(
     tickets: new SharedTickets({ redis, keys, clock, random: randomTicket }),
     place: { kind: 'bus', reason: null },
     keys: new PublicationKeys({ log: null, clock }),
-    shared: { redis, revocations, loader, collect },
+    shared: {
+      ...{ redis, revocations, loader, collect },
+      shareFeed: (own) => {
+        const ofFeed = { bus: redis, address, prefix, clock, random: Math.random, ...own }
+        sharing = new FeedSharing(ofFeed)
+        return sharing
+      },
+    },
     refersTo: (handle) => subscriptions.refersTo(handle) || revocations.refersTo(handle),
     maintain: () => false,
   })

@@ -6,7 +6,6 @@ import type { Log } from '../core/log.ts'
 import { OK, type Result } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
 import type { DrainPace } from '../hub/drain.ts'
-import type { Feed } from '../hub/feed.ts'
 import type { StreamHost } from '../hub/host.ts'
 import type { CurrentSettings, ServerConfig } from '../hub/settings.ts'
 import type { Inputs } from './inputs.ts'
@@ -42,7 +41,6 @@ export interface RunningDependencies {
   readonly host: StreamHost
   readonly inputs: Inputs
   readonly messages: Pick<Messages, 'close'>
-  readonly feed: Pick<Feed, 'close'> | null
   readonly remote: RemoteSettings
   readonly log: Log
 }
@@ -72,8 +70,8 @@ export function running(dependencies: RunningDependencies): Server {
 }
 
 async function drain(dependencies: RunningDependencies) {
-  const { settings, host, inputs, messages, feed, log } = dependencies
-  const { control, erlang, leave, stopWatching } = inputs
+  const { settings, host, inputs, messages, log } = dependencies
+  const { control, erlang, feed, leave, stopWatching } = inputs
   const { drainGraceMs } = settings.current
   leave()
   if (drainGraceMs > 0) {
@@ -88,10 +86,11 @@ async function drain(dependencies: RunningDependencies) {
   const cut = await host.drain(paceOf(settings.current))
   stopProgress()
   await erlang?.stop()
-  feed?.close()
+  await feed.close()
   // A publisher whose batch is being read gets its answer, if the rest comes soon.
   await control.stop(streamLimits.controlGraceMs)
   stopWatching()
+  await feed.stop()
   await messages.close()
   if (cut) log.warn('stopped', 'Clients that did not take their last bytes in time were cut.')
   else log.info('stopped', 'All streams have ended.')

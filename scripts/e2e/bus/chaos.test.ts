@@ -17,7 +17,7 @@ afterEach(noProcessIsLeft)
 
 /** Milliseconds of faults, and for the whole test. */
 const CHAOS_MS = 45_000
-const TEST_MS_MAX = 150_000
+const TEST_MS_MAX = 160_000
 
 test.skipIf(!IS_POSSIBLE)(
   'nothing is lost unnoticed, doubled or out of order',

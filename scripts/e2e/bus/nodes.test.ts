@@ -3,10 +3,11 @@
 // after the other is killed, frozen or stopped under load with exact accounts.
 
 import { afterEach, describe, expect, test } from 'bun:test'
-import { BusCluster } from '../../support/bus-cluster.ts'
+import { BusCluster, publish } from '../../support/bus-cluster.ts'
 import { BusLoad } from '../../support/bus-load.ts'
 import { waitFor } from '../../support/child-process.ts'
 import { ClusterProxy, HAS_HAPROXY } from '../../support/cluster-proxy.ts'
+import { LogStream } from '../../support/log-stream.ts'
 import { HAS_REDIS } from '../../support/redis.ts'
 import { expectExact, ResumingFlood } from '../../support/resuming-flood.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
@@ -124,5 +125,24 @@ describe.skipIf(!HAS_REDIS)('without a proxy', () => {
     await waitFor('it to be there again', async () => (await names()).length === 3)
     const response = await again.ask('/users/amy/subscriptions')
     expect(await response.json()).toMatchObject({ users: ['news'] })
+  })
+})
+
+describe.skipIf(!HAS_REDIS)('a server that joins', () => {
+  test.each([[[]], [['--workers', '2']]])('is no gap to a user with a name, %p', async (args) => {
+    await using cluster = await BusCluster.start({ nodes: 2, args })
+    const node = cluster.at(0)
+    using before = await LogStream.open(node, 'alice', 'json')
+    const { cursor } = before
+    await cluster.end(1, 'SIGTERM')
+    await cluster.start(1)
+    const isTold = async () => (await node.stats()).history.last > cursor
+    await waitFor('the log to tell of it', isTold)
+    using back = await LogStream.open(node, 'alice', 'json', `after=${cursor}`)
+    await publish(cluster.at(1), { to: 'alice', body: 'later' })
+    for (const stream of [before, back]) {
+      await stream.has('later')
+      expect([stream.gap, stream.messages, stream.client.end]).toEqual([undefined, ['later'], null])
+    }
   })
 })

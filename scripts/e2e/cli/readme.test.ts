@@ -230,7 +230,7 @@ test('the README has every metric, and no other', async () => {
   const named = names(rows, /\b(comet_[a-z_]+)/g)
   // What is of an Erlang node, of a bus, of workers or of each stream is told only where there are
   // some.
-  const seldom = /^comet_(erlang|bus|worker|kernel|stream_memory)_/
+  const seldom = /^comet_(erlang|bus|feed_shared|worker|kernel|stream_memory)_/
   expect([...named].filter((name) => !exposed.has(name) && !seldom.test(name))).toEqual([])
   const families = Object.keys(FAMILIES)
   expect([...named].filter((name) => !families.includes(name))).toEqual([])
