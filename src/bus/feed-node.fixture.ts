@@ -80,7 +80,14 @@ export class FeedNode implements AsyncDisposable {
       ...{ bytes: feedBytes, epoch: Date.now(), run: this.run, node: name, names: this.#names },
     })
     this.bus = new RedisBus({
-      ...{ ...shared, historyBytes: 2 ** 20, random: Math.random, origin, intern: () => null },
+      ...{
+        ...shared,
+        historyBytes: 2 ** 20,
+        random: Math.random,
+        origin,
+        intern: () => null,
+        nameOf: String,
+      },
       listener: { onItem: (_, __, one) => one?.settle(0, 0), onGap: () => undefined },
       node: { name, address: '127.0.0.1:8001', version: '0.0.0', startedMs: Date.now() },
       memberListener: {
