@@ -47,7 +47,8 @@ import { idText, parseId } from './stream-entry.ts'
  *         then the subject of each change, or nothing for a barrier
  * Answers a word, or with it the cursor of what was found.
  */
-export const CONDITIONAL = `${LAST_ID}${WHY_NOT_ADDED}local batch, previous, kind = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[13]
+export const CONDITIONAL = `${LAST_ID}${WHY_NOT_ADDED}
+local batch, previous, kind = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[13]
 local isAgain = ARGV[11] ~= ''
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'gone' end
 if redis.call('HGET', KEYS[3], 'epoch') ~= ARGV[1] then return 'fenced' end

@@ -10,8 +10,7 @@ local function lastId(log)
   for at = 1, #info, 2 do
     if info[at] == 'last-generated-id' then return info[at + 1] end
   end
-end
-`
+end`
 
 /**
  * Lua: why an `XADD` has added nothing, by its answer; nil if it has. `gone`: the log does not
@@ -22,8 +21,7 @@ local function whyNotAdded(id)
   if not id then return 'gone' end
   if type(id) ~= 'table' then return nil end
   return string.find(id.err, 'equal or smaller', 1, true) and 'fenced' or id
-end
-`
+end`
 
 /** The failure of a script whose answer cannot be read. */
 export const UNEXPECTED_ANSWER = refused({

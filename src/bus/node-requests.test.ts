@@ -96,7 +96,7 @@ describe.skipIf(!HAS_REDIS)('a question', () => {
     expect(texts(answers)).toEqual(['here'])
   })
 
-  test('to a node that gives no signs of life is missing at once, before all know', async () => {
+  test('to a node that sends no heartbeats is missing at once, before all know', async () => {
     await using redis = await RedisServer.start()
     await using proxy = await TcpProxy.start(redis.port)
     const options = { nodeLimits: { answerMs: 60_000, aliveMs: 600, judgeAfterMs: 60_000 } }

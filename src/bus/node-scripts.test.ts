@@ -90,7 +90,7 @@ describe.skipIf(!HAS_REDIS)('the scripts about nodes', () => {
     return new Cluster(scripts.value, log, (await log.hello()).top.epoch)
   }
 
-  test('a sign of life counts for its time, and tells who else has given one', async () => {
+  test('a heartbeat counts for its time, and tells who else has given one', async () => {
     const cluster = await newCluster()
     expect(await cluster.beat(LEFT, [RIGHT])).toEqual({
       ...{ wasAlive: false, isMember: false, version: 0 },
@@ -121,7 +121,7 @@ describe.skipIf(!HAS_REDIS)('the scripts about nodes', () => {
     expect(await cluster.members()).toMatchObject({ version: 4, names: [] })
   })
 
-  test('a node that gives signs of life is not taken for dead, and may stop', async () => {
+  test('a node that sends heartbeats is not taken for dead, and may stop', async () => {
     const cluster = await newCluster()
     await cluster.change('join', LEFT)
     await cluster.beat(LEFT)
@@ -164,7 +164,7 @@ describe.skipIf(!HAS_REDIS)('the scripts about nodes', () => {
     expect(known).toMatchObject({ version: 6, names: ['as it was known'] })
   })
 
-  test('nothing is sent to a node that gives no signs of life', async () => {
+  test('nothing is sent to a node that sends no heartbeats', async () => {
     const cluster = await newCluster()
     const inbox = `${cluster.prefix}inbox:${LEFT}`
     expect(await cluster.scripts.send(LEFT, RIGHT, '[]')).toEqual({ ok: true, value: false })

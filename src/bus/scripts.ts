@@ -29,7 +29,8 @@ import { parseId } from './stream-entry.ts'
  * Answers the last id, and the last batch of this origin or nil. What others have written in the
  * place of the log is left as it is, and said.
  */
-const HELLO = `${LAST_ID}local most = 2 ^ 48 - 1
+const HELLO = `${LAST_ID}
+local most = 2 ^ 48 - 1
 for at, wanted in ipairs({ 'stream', 'hash', 'string' }) do
   local kind = redis.call('TYPE', KEYS[at]).ok
   if kind ~= 'none' and kind ~= wanted then
@@ -96,7 +97,8 @@ return { string.format('%.0f-%.0f', epoch, number), redis.call('GET', KEYS[3]) }
  * KEYS log, origin · ARGV epoch, batch, may it be the first, origin, count, head, name and bytes of
  * the body, id before which entries go, seconds that the batch's number is kept
  */
-const APPEND = `${WHY_NOT_ADDED}local value = redis.call('GET', KEYS[2])
+const APPEND = `${WHY_NOT_ADDED}
+local value = redis.call('GET', KEYS[2])
 local batch = tonumber(ARGV[2])
 local logged
 if value then
@@ -136,7 +138,8 @@ return 'added'`
  *
  * KEYS log, origin · ARGV epoch, last batch that counts as done, seconds that it is kept
  */
-const LOST = `${WHY_NOT_ADDED}local id = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', ARGV[1] .. '-*', 'lost', '1')
+const LOST = `${WHY_NOT_ADDED}
+local id = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', ARGV[1] .. '-*', 'lost', '1')
 local why = whyNotAdded(id)
 if why then return why end
 if tonumber(ARGV[2]) > 0 then redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3]) end

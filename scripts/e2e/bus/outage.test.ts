@@ -104,7 +104,7 @@ describe.skipIf(!HAS_REDIS)('under load', () => {
     }
   })
 
-  test('streams stay open with signs of life, and a publisher waits until Redis is back', async () => {
+  test('streams stay open with heartbeats, and a publisher waits until Redis is back', async () => {
     const args = (node: number) => ['--heartbeat', '1s', ...(node === 1 ? ['--workers', '2'] : [])]
     await using cluster = await BusCluster.start({ redis: { isDurable: true }, args })
     const streams = await Promise.all(
@@ -119,7 +119,7 @@ describe.skipIf(!HAS_REDIS)('under load', () => {
     const waiting = cluster.all.map((node, at) => post(node, { to: 7, body: `waits at ${at}` }))
     let answered = 0
     for (const answer of waiting) answer.then(() => answered++)
-    await waitFor('two signs of life on all streams', () =>
+    await waitFor('two heartbeats on all streams', () =>
       streams.every(({ client }, at) => client.chunks.length >= (before[at] ?? 0) + 2),
     )
     // A client that comes back meanwhile is served from the memory of its node.

@@ -230,7 +230,7 @@ describe.each([[[]], [['--workers', '2']]])('the feed, %p', (args) => {
   test('says to a reader that all is silent that it is there', async () => {
     await using server = await serve([...args, '--heartbeat', '200ms'])
     using feed = await FeedClient.open(server)
-    await waitFor('signs of life', () => feed.beats >= 3)
+    await waitFor('heartbeats', () => feed.beats >= 3)
     expect(feed.events).toEqual([])
   })
 
