@@ -107,7 +107,7 @@ describe.skipIf(!HAS_REDIS)('a node that reads all anew', () => {
     let readUpTo = { epoch: 5, number: 6 }
     const options = { ...others, readUpTo: () => readUpTo }
     const late = new FollowLoader({ ...options, limits: { ...followLimits, catchUpMsMax: 30 } })
-    expect(await late.load()).toEqual(refused('the log was not read as far in time'))
+    expect(await late.load()).toEqual(refused('the log was not read up to the sets in time'))
     const loader = new FollowLoader(options)
     let isLoaded = false
     const loaded = loader.load().then((result) => {
@@ -143,7 +143,7 @@ describe.skipIf(!HAS_REDIS)('a node that reads all anew', () => {
     expect(await loader.load()).toMatchObject(success({ subscriptions: 1 }))
     expect(looks).toBe(4)
     looks = Number.NEGATIVE_INFINITY
-    expect(await loader.load()).toEqual(refused('the log has gone another way meanwhile'))
+    expect(await loader.load()).toEqual(refused('the epoch of the log changed meanwhile'))
   })
 
   test('stops at once, in the middle of it and while it waits', async () => {
