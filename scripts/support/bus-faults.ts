@@ -9,7 +9,6 @@ export interface BusFaultsOptions {
   /** With proxies to its Redis, which has a file of its commands. */
   readonly cluster: BusCluster
   readonly seed: number
-  readonly ms: number
 }
 
 export class BusFaults {
@@ -17,25 +16,21 @@ export class BusFaults {
   readonly counts: Record<string, number> = {}
   readonly #cluster: BusCluster
   readonly #random: () => number
-  readonly #ms: number
   /** Nodes that have a fault of their own. */
   readonly #busy = new Set<number>()
   readonly #underWay = new Set<Promise<void>>()
 
-  constructor({ cluster, seed, ms }: BusFaultsOptions) {
+  constructor({ cluster, seed }: BusFaultsOptions) {
     this.#cluster = cluster
     this.#random = randomOf(seed)
-    this.#ms = ms
   }
 
-  /** Faults for so long; FLUSHALL is one of them, once, in the middle. Ends when all are over. */
-  async run(): Promise<void> {
-    const endMs = performance.now() + this.#ms
-    const emptyMs = endMs - this.#ms / 2
+  /** Faults for so long. Ends when all are over. */
+  async run(ms: number): Promise<void> {
+    const endMs = performance.now() + ms
     while (performance.now() < endMs) {
       await this.#pass(300, 1_500)
-      if (performance.now() > emptyMs && this.counts['emptied'] === undefined) await this.#empty()
-      else await this.#begin()
+      await this.#begin()
     }
     await Promise.all(this.#underWay)
   }
@@ -46,11 +41,6 @@ export class BusFaults {
 
   async #pass(fromMs: number, toMs: number): Promise<void> {
     await Bun.sleep(fromMs + this.#random() * (toMs - fromMs))
-  }
-
-  async #empty(): Promise<void> {
-    this.#count('emptied')
-    await this.#cluster.redis.command('FLUSHALL')
   }
 
   /** Those of Redis are waited for; one of a node is beside others. */

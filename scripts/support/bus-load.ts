@@ -7,6 +7,7 @@ import { randomOf } from './chaos/chaos.ts'
 import { CHAOS_FORMATS, ChaosClient } from './chaos/client.ts'
 import { waitFor } from './child-process.ts'
 import { ask } from './comet.ts'
+import type { Told } from './log-stream.ts'
 
 /** Milliseconds until all clients have the last message, once all servers are there. */
 const SETTLE_MS_MAX = 30_000
@@ -81,6 +82,11 @@ export class BusLoad implements AsyncDisposable {
   /** Messages that were accepted. */
   get accepted(): number {
     return this.#accepted.length
+  }
+
+  /** What clients were told to have missed so far. */
+  get gaps(): Told['gap'][] {
+    return this.clients.flatMap(({ told }) => told.flatMap(({ gap }) => gap ?? []))
   }
 
   #count(what: string): void {

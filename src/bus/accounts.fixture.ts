@@ -12,7 +12,8 @@ import { compareCursors } from './stream-entry.ts'
 interface Client {
   /** Since it was last told of a gap: then it has read anew what it has to know. */
   readonly texts: readonly string[]
-  readonly hasGap: boolean
+  /** Behind this it has had everything; null if it does not know. */
+  readonly since: Cursor | null
 }
 
 /**
@@ -23,11 +24,21 @@ interface Client {
  * @param nodes that were there from the first message on, and have heard all by now
  */
 export function wrongAccounts(nodes: readonly TestNode[]): string[] {
-  const accepted = new Set(
-    nodes.flatMap(({ listener }) =>
-      [...listener.outcomes.keys()].filter((name) => listener.isAccepted(name)).map(textOf),
-    ),
-  )
+  const accepted = new Map<string, Cursor>()
+  for (const { listener } of nodes) {
+    for (const [name, cursor] of listener.outcomes) {
+      if (typeof cursor !== 'string') accepted.set(textOf(name), cursor)
+    }
+  }
+  // A publisher may be told a later place than that of its message, when that cannot be read.
+  for (const { listener } of nodes) {
+    for (const one of listener.heard) {
+      if ('gap' in one) continue
+      const told = accepted.get(one.text)
+      if (told !== undefined && compareCursors(one.cursor, told) < 0)
+        accepted.set(one.text, one.cursor)
+    }
+  }
   const found: string[] = accepted.size > 0 ? [] : ['nothing was accepted']
   for (const [at, { listener }] of nodes.entries()) {
     const name = `node ${at}`
@@ -67,22 +78,24 @@ function wrongOutcomes(name: string, listener: Listener): string[] {
 function clientAt(heard: readonly Heard[], end: number): Client {
   const before = heard.slice(0, end)
   const gap = before.findLastIndex((one) => 'gap' in one)
+  const last = before[gap]
   const texts = before
     .slice(gap + 1)
     .flatMap((one) => ('gap' in one || one.text === 'barrier' ? [] : [one.text]))
-  return { texts, hasGap: gap >= 0 }
+  return { texts, since: last !== undefined && 'gap' in last ? last.gap.resume : START }
 }
+
+const START: Cursor = { epoch: 0, number: 0 }
 
 /** A client has heard up to a place, and comes back to a node at the end. */
 function resumed(heard: readonly Heard[], place: number, node: TestNode): Client {
-  const { texts, hasGap } = clientAt(heard, place + 1)
+  const { texts, since } = clientAt(heard, place + 1)
   const last = heard[place]
-  if (last === undefined) return { texts, hasGap: true }
+  if (last === undefined) return { texts, since: null }
   const number = node.bus.numberOf('gap' in last ? last.gap.resume : last.cursor)
   const more =
     number === null ? 'unknown' : missed(node.bus.window as MessageLog, reader(1), number)
-  // After a gap, a client takes no part in the accounts.
-  return typeof more === 'string' ? { texts, hasGap: true } : { texts: [...texts, ...more], hasGap }
+  return typeof more === 'string' ? { texts, since: null } : { texts: [...texts, ...more], since }
 }
 
 /** Of a message with a key, whatever its variant; of another one its text. */
@@ -90,7 +103,11 @@ function keyOf(text: string): string {
   return /^(k\d+)\./.exec(text)?.[1] ?? text
 }
 
-function wrongOf(name: string, { texts, hasGap }: Client, accepted: ReadonlySet<string>): string[] {
+function wrongOf(
+  name: string,
+  { texts, since }: Client,
+  accepted: ReadonlyMap<string, Cursor>,
+): string[] {
   const found: string[] = []
   const had = new Set<string>()
   const lastOf = new Map<string, number>()
@@ -102,8 +119,11 @@ function wrongOf(name: string, { texts, hasGap }: Client, accepted: ReadonlySet<
     if (Number(count) < (lastOf.get(publisher) ?? -1)) found.push(`${name}: "${text}" is late`)
     lastOf.set(publisher, Number(count))
   }
-  if (hasGap) return found
-  for (const text of accepted) if (!had.has(text)) found.push(`${name}: "${text}" was lost`)
+  if (since === null) return found
+  for (const [text, cursor] of accepted) {
+    if (compareCursors(cursor, since) > 0 && !had.has(text))
+      found.push(`${name}: "${text}" was lost`)
+  }
   return found
 }
 

@@ -39,7 +39,7 @@ export const SHORT_LIVES: Partial<NodeLimits> = { beatEveryMs: 40, aliveMs: 200,
 
 const SHORT: Partial<SharedFeedLimits> = {
   ...{ readBlockMs: 100, lookEveryMs: 60, firstRetryMs: 5, maxRetryMs: 50, claimMs: 300 },
-  ...{ closeMsMax: 1_000, gatherMs: 2 },
+  ...{ closeMsMax: 1_000, gatherMs: 2, forgottenEveryMs: 60 },
 }
 
 export class FeedNode implements AsyncDisposable {
@@ -203,6 +203,8 @@ export class Follower {
   #node: FeedNode
   #isStopped = false
   readonly #hasSnapshots: boolean
+  /** Was it told of all who were connected? If not, it asks again. */
+  #isComplete = false
   #running: Promise<void>
 
   constructor(node: FeedNode, hasSnapshots = false) {
@@ -250,7 +252,7 @@ export class Follower {
     const stopListening = source.listen(() => {
       hasMore = true
     })
-    if (this.cursor === null) await this.#begin(source)
+    if (this.cursor === null || !this.#isComplete) await this.#begin(source)
     while (!this.#isStopped) {
       hasMore = false
       const page = await source.read(this.cursor as Cursor, 50)
@@ -269,8 +271,10 @@ export class Follower {
       if (begun === null) await Bun.sleep(1)
     }
     if (begun === null) return
+    this.open.clear()
     this.cursor = begun.cursor
     if (this.#hasSnapshots) await this.#takePresent()
+    else this.#isComplete = true
   }
 
   async #onGap(gap: FeedGap, source: FeedSource): Promise<void> {
@@ -283,6 +287,7 @@ export class Follower {
   }
 
   async #takePresent(): Promise<void> {
+    this.#isComplete = false
     let place: number | string | null = 0
     while (place !== null && !this.#isStopped) {
       const page = await this.#node.present(place, 50)
@@ -293,6 +298,7 @@ export class Follower {
       for (const { connection, user } of page.connections) this.open.set(connection, user)
       place = page.next
     }
+    this.#isComplete = place === null
   }
 
   #take(event: ConnectionEvent): void {

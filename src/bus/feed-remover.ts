@@ -34,7 +34,7 @@ export class FeedRemover {
   constructor(options: FeedRemoverOptions) {
     this.#options = options
     this.#readySinceMs = options.elapsedMs()
-    this.#timer = setInterval(() => void this.#look(), options.limits.lookEveryMs)
+    this.#timer = setInterval(() => void this.#look(), options.limits.forgottenEveryMs)
   }
 
   onReady(): void {

@@ -61,6 +61,7 @@ export interface FeedSenderFigures {
 export class FeedSender {
   sent = 0
   entries = 0
+  renewals = 0
   /** How often the node has begun. */
   #begun = 0
   readonly #options: FeedSenderOptions
@@ -76,8 +77,10 @@ export class FeedSender {
   #isNew = true
   /** When the next entry may be added, by the clock. */
   #gatheredMs = 0
+  /** Has it told of all connections once? */
+  #hasBegun = false
   #hasMore = false
-  #wake: (() => void) | null = null
+  #wake: ((isUrgent: boolean) => void) | null = null
   #failures = 0
   #isStopped = false
   readonly #stopListening: () => void
@@ -92,9 +95,9 @@ export class FeedSender {
   }
 
   get figures(): FeedSenderFigures {
-    const renewals = Math.max(0, this.#begun - 1)
+    const { sent, entries, renewals } = this
     const unsentBytes = this.#place === null ? 0 : this.#options.feed.bytesBehind(this.#place)
-    return { sent: this.sent, entries: this.entries, unsentBytes, renewals }
+    return { sent, entries, unsentBytes, renewals }
   }
 
   /** The last event of the shared feed that it knows of. */
@@ -110,7 +113,8 @@ export class FeedSender {
   /** Redis is there again, or has lost something. */
   onReady(): void {
     this.#isNew = true
-    this.#more()
+    this.#hasMore = true
+    this.#wake?.(true)
   }
 
   /** Its own feed is closed: sends what is left, within a time limit, and is no more. */
@@ -123,12 +127,12 @@ export class FeedSender {
     this.#isStopped = true
     this.#stopListening()
     clearInterval(this.#look)
-    this.#wake?.()
+    this.#wake?.(true)
   }
 
   #more(): void {
     this.#hasMore = true
-    this.#wake?.()
+    this.#wake?.(false)
   }
 
   async #run(): Promise<void> {
@@ -153,9 +157,9 @@ export class FeedSender {
     if (this.#isStopped) return
     await new Promise<void>((resolve) => {
       const timer = ms === null ? undefined : setTimeout(resolve, ms)
-      this.#wake = () => {
+      this.#wake = (isUrgent) => {
         // What was refused is not tried again for each event that comes.
-        if (ms !== null && !this.#isNew && !this.#isStopped) return
+        if (ms !== null && !isUrgent) return
         clearTimeout(timer)
         resolve()
       }
@@ -224,18 +228,25 @@ export class FeedSender {
     if (!answer.ok) return 'failed'
     const [next, fields] = Array.isArray(answer.value) ? answer.value : ['0', []]
     const old = oldOf(Array.isArray(fields) ? fields : [], this.#begun)
-    const lines: string[] = []
-    for (const one of old) {
-      lines.push(closedText(one, await isOnline(one.user), clock.nowMs(), 'lost'))
-    }
+    // Workers are asked, all at once.
+    const online = await Promise.all(old.map(({ user }) => isOnline(user)))
+    const nowMs = clock.nowMs()
+    const lines = old.map((one, at) => closedText(one, online[at] === true, nowMs, 'lost'))
     const closed = old.map(({ field }) => field)
     const mark = this.#mark()
     const onAdded = () => {
-      this.#beginning = next === '0' ? null : { phase: 'old', cursor: String(next) }
+      if (next === '0') this.#goOn()
+      else this.#beginning = { phase: 'old', cursor: String(next) }
     }
     if (old.length > 0) return await this.#append({ to: mark, lines, opened: [], closed }, onAdded)
     onAdded()
     return 'done'
+  }
+
+  #goOn(): void {
+    this.#beginning = null
+    if (this.#hasBegun) this.renewals++
+    this.#hasBegun = true
   }
 
   /** Hot path: once some milliseconds. */
@@ -258,7 +269,11 @@ export class FeedSender {
       const one = fieldOf(event, node.run)
       lines.push(eventText(event, node.run))
       if (event.reason === null) opened.set(one.field, one)
-      else if (!opened.delete(one.field)) closed.push(one.field)
+      else {
+        // Redis may have it, though it was opened a moment ago: as one of those who were present.
+        opened.delete(one.field)
+        closed.push(one.field)
+      }
     }
     const all = { to: this.#mark(cursor), lines, opened: [...opened.values()], closed }
     return await this.#append(all, () => {

@@ -17,6 +17,7 @@ const OPTIONS: FeedNodeOptions = {
   limits: {
     readBlockMs: 20,
     lookEveryMs: 20,
+    forgottenEveryMs: 20,
     claimMs: 50,
     beginMsMax: 100,
     eventsPerEntry: 20,

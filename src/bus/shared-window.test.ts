@@ -145,6 +145,18 @@ describe('what a node makes of the log', () => {
     expect(node.back(at(5, 2))).toEqual(['new', 'three', 'four', 'five', 'seven'])
   })
 
+  test('what comes again behind a gap is for streams, which may have had it held back', () => {
+    const held = batch(at(9, 3), B, 7, 'held')
+    const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2)), held])
+    expect(node.texts.slice(5)).toEqual([])
+    node.apply(fork(at(12, 4), at(11, 4), [[A, 1]]))
+    node.apply(again(at(12, 5), held), again(at(12, 6), T1))
+    expect(node.listener.heard[5]).toEqual({ gap: { after: at(5, 5), resume: at(12, 4) } })
+    // The same as for one that comes back with what it was told.
+    expect(node.texts.slice(5)).toEqual(['gap', 'held', 'three', 'four'])
+    expect(node.back(at(12, 4))).toEqual(['held', 'three', 'four'])
+  })
+
   test('streams wait until a tail is there again, or will not be', async () => {
     const lost = [...START, T1, T2, fork(at(9, 2), at(5, 2))]
     for (const rest of [[again(at(9, 3), T1), again(at(9, 5), T2)], [batch(at(9, 8), A, 9, 'x')]]) {

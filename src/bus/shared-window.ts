@@ -82,7 +82,7 @@ export class SharedWindow {
   readonly #recent: RecentBatches
   readonly #cuts: CutPlaces
   #batches = new Map<string, number>()
-  /** The last batch of each origin that was ever read. */
+  /** The last batch of each origin that was read, since the last gap. */
   readonly #heard = new Map<string, number>()
   readonly #clock: EntryClock = { seconds: 0, nowMs: entryMs, elapsedMs: entryMs }
   #ring: RingLog
@@ -390,6 +390,8 @@ export class SharedWindow {
     this.#tail?.ended.resolve()
     this.#tail = null
     this.#recent.clear()
+    // What comes again is behind the gap, for streams that have begun since, or had it held back.
+    this.#heard.clear()
     this.#ring.close()
     this.#ring = this.#newRing(at.number)
     this.#epochs.restart(at)

@@ -1,6 +1,6 @@
 // Goal: a reader of the feed gets all events once and in order as fast as it reads, or is told what
 // it has lost, and keeps nobody else waiting. Method: a real port and sockets that do not read, a
-// clock that is set, and a source that answers later.
+// clock that is set, and a source that answers later or not at all.
 
 import { describe, expect, test } from 'bun:test'
 import { RawClient } from '../../scripts/support/raw-client.ts'
@@ -28,14 +28,22 @@ interface PortOptions {
   readonly bytes?: number
   readonly clock?: Clock
   readonly source?: (feed: Feed) => FeedSource
+  /** Can nobody say who is connected? */
+  readonly isAway?: () => boolean
 }
 
-function portFor({ bytes = 2 ** 24, clock = systemClock, source = (of) => of }: PortOptions = {}) {
+function portFor({
+  bytes = 2 ** 24,
+  clock = systemClock,
+  source = (of) => of,
+  isAway = () => false,
+}: PortOptions = {}) {
   const names = new NameTable({ seed: 1 })
   const feed = new Feed({ bytes, epoch: 1, run: 'abc', node: 'here', names })
   const readers = new FeedReaders()
   const connected: HeldConnection[] = []
   const present: PresentConnections = (place, count) => {
+    if (isAway()) return null
     const [first, end] = [Number(place), Number(place) + count]
     const next = end < connected.length ? end : null
     return feed.present({ connections: connected.slice(first, end), next })
@@ -216,6 +224,43 @@ describe('a reader that wants to know who is connected', () => {
     using client = await port.follow(`?snapshot=${value}`)
     expect((await client.headed()).status).toBe(400)
     expect(port.readers.open).toBe(0)
+  })
+})
+
+describe('a source that is away', () => {
+  test('lets no reader begin, and says when to try again', async () => {
+    let isAway = true
+    const source = (feed: Feed): FeedSource => ({
+      isClosed: false,
+      begin: async (from) => (isAway ? null : feed.begin(from)),
+      read: (after, eventsMax) => feed.read(after, eventsMax),
+      listen: (onMore) => feed.listen(onMore),
+    })
+    await using port = portFor({ source })
+    using client = await port.follow()
+    const { status, fields } = await client.headed()
+    expect(status).toBe(503)
+    expect(Number(fields.get('retry-after'))).toBeGreaterThan(0)
+    await until('it has gone', () => port.readers.open === 0)
+    isAway = false
+    using again = await port.follow()
+    expect((await again.headed()).status).toBe(200)
+  })
+
+  test('keeps who wants to know who is connected waiting until it is back', async () => {
+    let isAway = true
+    await using port = portFor({ isAway: () => isAway })
+    port.connected.push(...[1, 2, 3].map((user) => ({ user, process: 0, sinceUs: user })))
+    using client = await port.follow('?snapshot=true')
+    await client.headed()
+    port.add(1)
+    await until('what happens meanwhile', () => eventIds(linesOf(client)).length === 1)
+    expect(linesOf(client).some(({ event }) => event === 'present')).toBe(false)
+    isAway = false
+    port.add(1)
+    await until('all of them', () => linesOf(client).at(-1)?.snapshot === 'complete')
+    const told = linesOf(client).filter(({ event }) => event === 'present')
+    expect(told.map(({ user }) => user)).toEqual([1, 2, 3])
   })
 })
 

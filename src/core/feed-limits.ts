@@ -35,7 +35,8 @@ export const sharedFeedLimits = {
   eventBytes: 64,
   /** Entries of one answer to a reader that is behind: 2,000 events, of which it takes a page. */
   entriesPerRead: 8,
-  /** Events that were read last and are kept here for all readers, in about 1 MB. */
+  /** Events that were read last and are kept here for all readers, and up to as many more, in about
+   * 2 MB. */
   tailEventsMax: 4_096,
   /** Milliseconds that Redis waits for the next entry; and between two looks whether the feed there
    * is the one that is read. */
@@ -44,9 +45,11 @@ export const sharedFeedLimits = {
   idleMs: 5_000,
   /** Milliseconds that a reader which comes waits for Redis. */
   beginMsMax: 2_000,
-  /** Milliseconds between two looks of a server whether Redis still has its connections, and for
-   * those of servers that are no more: both are a command each. */
+  /** Milliseconds between two looks of a server whether Redis still has its connections, */
   lookEveryMs: 2_000,
+  /** and for servers that are no more, and of whose connections nobody has told: whoever began to
+   * has ended, too. All servers are in the answer, and each of a thousand asks. */
+  forgottenEveryMs: 5_000,
   /** Milliseconds for which a server that removes those of another one has this for itself; each
    * page of them begins it anew. */
   claimMs: 2_000,

@@ -64,9 +64,10 @@ export const resumeLimits = {
    * wait; and streams that wait for the answer of the process with the log. */
   beginningBytesMax: 64 * MIB,
   beginningsMax: 64,
-  /** Milliseconds that a client that comes back waits for the shared log to be mended, before it is
-   * told of a gap: a failover takes less. */
-  settleMsMax: 5_000,
+  /** Milliseconds that a client that comes back waits for the shared log to be mended, or for this
+   * server to read as far as another one, before it is told of a gap: as long as publishers wait.
+   * To notice that Redis stands still, and to connect anew, takes a server up to nine seconds. */
+  settleMsMax: 10_000,
   /** Milliseconds between two looks whether there is room again, and streams that begin in one. */
   roomCheckMs: 10,
   begunTogetherMax: 1_000,
