@@ -17,7 +17,7 @@ export const ENGINE = {
   read: 5.7,
   entryRead: 0.5,
   messageRead: 0.015,
-  /** A second of a node that does nothing: its signs of life. */
+  /** A second of a node that does nothing: its heartbeats. */
   node: 200,
 } as const
 

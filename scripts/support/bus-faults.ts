@@ -113,8 +113,7 @@ export class BusFaults {
 
   async #refuse(link: TcpProxy): Promise<void> {
     this.#count('connections refused')
-    link.isRefusing = true
-    link.cut()
+    link.cutOff()
     await this.#pass(200, 3_000)
     link.isRefusing = false
   }

@@ -12,6 +12,7 @@ const PROGRAM = Bun.which('haproxy', { PATH })
 
 /** A machine that only builds may have none. */
 export const HAS_HAPROXY = PROGRAM !== null
+if (!HAS_HAPROXY) console.error('Left out: tests with HAProxy. It is not installed.')
 
 interface Ports {
   readonly public: number

@@ -4,6 +4,7 @@
 import type { Stats } from '../../src/control/stats.ts'
 import { withTimeout } from '../../src/core/deadline.ts'
 import { codeOf } from '../../src/core/system-error.ts'
+import type { Subject } from '../../src/core/user.ts'
 import { CLOSES, REFUSALS, zeroCounts } from '../../src/hub/refusals.ts'
 import { type ChildOptions, ChildProcess, type Finished, waitFor } from './child-process.ts'
 
@@ -123,6 +124,24 @@ export class CometServer extends ChildProcess {
     })
     if (!response.ok) throw new Error(`publishing failed: ${await response.text()}`)
     return ((await response.json()) as { delivered: number }).delivered
+  }
+
+  /** The same for a result that is awaited later, and may fail before. */
+  publishLater(message: object): Promise<number> {
+    const published = this.publish(message)
+    published.catch(() => undefined)
+    return published
+  }
+
+  /** Lets a user follow a subject, or with `DELETE` no longer; throws if it is refused. */
+  async changeFollow(method: 'PUT' | 'DELETE', user: Subject, subject: Subject): Promise<void> {
+    const response = await this.ask(`/users/${user}/subscriptions/${subject}`, { method })
+    if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`)
+  }
+
+  /** Lines of its log with this event. */
+  timesLogged(event: string): number {
+    return this.stderr.split(`"event":"${event}"`).length - 1
   }
 }
 

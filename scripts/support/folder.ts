@@ -1,7 +1,7 @@
 // Temporary folders of tests, benches and the demo, each removed with all that is in it.
 
 import { afterAll } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 
 export interface Folder extends AsyncDisposable {
@@ -22,6 +22,13 @@ export async function makeFolder(): Promise<Folder> {
 export function folderOfTests(): string {
   const path = make()
   afterAll(() => remove(path))
+  return path
+}
+
+/** Writes a file that only its owner can read, as one with a secret has to be. Returns its path. */
+export function privateFile(folder: string, text: string): string {
+  const path = `${folder}/${crypto.randomUUID()}`
+  writeFileSync(path, text, { mode: 0o600 })
   return path
 }
 

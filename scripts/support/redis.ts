@@ -9,6 +9,7 @@ const PROGRAM = Bun.which('redis-server', { PATH: `${process.env['PATH']}:/usr/s
 
 /** A machine that only builds may have none. */
 export const HAS_REDIS = PROGRAM !== null
+if (!HAS_REDIS) console.error('Left out: tests with Redis. There is no redis-server.')
 
 /** Milliseconds for it to start, which takes about ten, and for one command. */
 const START_MS_MAX = 20_000

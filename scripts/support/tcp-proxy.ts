@@ -74,6 +74,12 @@ export class TcpProxy implements AsyncDisposable {
     for (const pair of this.#pairs) this.#end(pair)
   }
 
+  /** Closes all connections, and new ones at once until {@link isRefusing} is false again. */
+  cutOff(): void {
+    this.isRefusing = true
+    this.cut()
+  }
+
   /** Closes all connections once clients have sent so many bytes more: in the middle of one. */
   cutAfter(requestBytes: number): void {
     this.#cutAfterBytes = this.#bytesOfRequests + requestBytes
@@ -85,8 +91,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.isRefusing = true
-    this.cut()
+    this.cutOff()
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#server.close(() => resolve())
     await withTimeout('the proxy to close', promise, LISTEN_MS_MAX)

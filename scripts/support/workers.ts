@@ -199,8 +199,7 @@ export async function follow(
   users: readonly Subject[],
 ): Promise<void> {
   for (const user of users) {
-    const path = `/users/${user}/subscriptions/${subject}`
-    await ask(server.controlUrl, path, { method: 'PUT' })
+    await server.changeFollow('PUT', user, subject)
   }
 }
 

@@ -7,10 +7,11 @@ import { keyLimits } from '../core/history-limits.ts'
 import { messageLimits } from '../core/limits.ts'
 import { isEvent, isKey, isName } from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
+import type { NamedUser } from '../core/user.ts'
 import { userIdOf } from '../core/user.ts'
 import { NOBODY } from '../log/heads.ts'
 import { BARRIER, type LogItem, type Publication } from '../log/message-bus.ts'
-import type { FollowChange, LogMessage, NamedUser } from '../log/message-log.ts'
+import type { FollowChange, LogMessage } from '../log/message-log.ts'
 
 export interface EncodedBatch {
   readonly count: number

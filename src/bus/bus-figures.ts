@@ -18,18 +18,20 @@ const RefusedCounts = Object.fromEntries(
 
 const BusNode = Type.Object({
   name: Type.String(),
-  origin: Type.String({ description: 'Which start of the node it is.' }),
+  origin: Type.String({ description: 'Identifies one run of the node.' }),
   address: Type.String({ description: 'Its control port.' }),
   version: Type.String(),
   startedMs: Type.Integer({ description: 'When it was started, in milliseconds since 1970.' }),
   joinedMs: Type.Integer({ description: 'When it joined, by the clock of Redis.' }),
-  own: Type.Boolean({ description: 'Whether it is this server.' }),
+  own: Type.Boolean({ description: 'Whether it is this node.' }),
 })
 
 const RoundTrip = Type.Object(
   {
-    batches: Count('Batches that were read back.'),
-    p50Seconds: Type.Union([Type.Number(), Type.Null()], { description: 'Null if there is none.' }),
+    batches: Count('Batches of this node that it has read back.'),
+    p50Seconds: Type.Union([Type.Number(), Type.Null()], {
+      description: 'Null before the first batch.',
+    }),
     p99Seconds: Type.Union([Type.Number(), Type.Null()]),
     sumSeconds: Seconds('Of all batches.'),
     counts: Type.Array(Type.Integer({ minimum: 0 }), {
@@ -38,57 +40,57 @@ const RoundTrip = Type.Object(
         'before, and then those that took longer.',
     }),
   },
-  { description: 'From sending a batch of this server to reading it back, since the start.' },
+  { description: 'From sending a batch of this node to reading it back, since the start.' },
 )
 
 const RedisServer = Type.Object(
   {
     product: Type.Union([Type.Literal('Redis'), Type.Literal('Valkey')]),
     version: Type.String(),
-    durable: Type.Boolean({ description: 'Whether it keeps its commands in a file (AOF).' }),
-    evictionPolicy: Type.String({ description: 'What goes when its memory is short.' }),
+    durable: Type.Boolean({ description: 'Whether its append-only file (AOF) is on.' }),
+    evictionPolicy: Type.String({ description: 'Its `maxmemory-policy`.' }),
     usedBytes: Count('Memory that it uses.'),
     limitBytes: Type.Union([Type.Integer(), Type.Null()], {
       description: 'Memory that it may use (maxmemory); null for any.',
     }),
   },
-  { description: 'The server that was there last, as it said some seconds ago.' },
+  { description: 'The Redis server of the last connection, as of some seconds ago.' },
 )
 
 export const BusFigures = Type.Object({
-  connected: Type.Boolean({ description: 'Whether this server is connected with Redis.' }),
-  seconds: Seconds('How long it has been so.'),
+  connected: Type.Boolean({ description: 'Whether this node is connected to Redis.' }),
+  seconds: Seconds('How long `connected` has had this value.'),
   why: Type.Union([Type.String(), Type.Null()], { description: 'Why it is not connected.' }),
-  ready: Type.Boolean({ description: 'Whether all is read and messages can be added.' }),
-  epoch: Count('Of the last entry: when that part of the log began, in milliseconds since 1970.'),
+  ready: Type.Boolean({ description: 'Whether this node has read the whole log and can publish.' }),
+  epoch: Count('Epoch of the last entry read: when it began, in milliseconds since 1970.'),
   behind: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
     description:
-      'Messages and changes that were not read here a moment ago; null while nobody knows.',
+      'Messages and follow changes in the log that this node has not read yet; null if not known.',
   }),
-  nodes: Type.Array(BusNode, { description: 'The servers that share the log, by their origins.' }),
+  nodes: Type.Array(BusNode, { description: 'The nodes of the cluster, sorted by origin.' }),
   queue: Type.Object(
     {
-      messages: Count('Messages, and changes of who follows whom.'),
+      messages: Count('Messages and follow changes.'),
       bytes: Count('Bytes that they take.'),
       limitMessages: Count('Beyond which publishers are refused.'),
       limitBytes: Count('Beyond which publishers are refused.'),
-      oldestAgeSeconds: Seconds('How long the oldest one has been here; 0 if there is none.'),
+      oldestAgeSeconds: Seconds('Age of the oldest; 0 if the queue is empty.'),
     },
-    { description: 'What was published here and is not in the log yet.' },
+    { description: 'What was published on this node and is not in the log yet.' },
   ),
   refused: Type.Object(RefusedCounts, {
-    description: 'Messages, and requests to change subscriptions, without a place in the log.',
+    description: 'Messages and follow changes that were not added to the log, by reason.',
   }),
   roundTrip: RoundTrip,
-  added: Count('Batches of this server that Redis has taken.'),
-  read: Count('Entries of all servers that were read.'),
-  forks: Count('Times that the log went on in another epoch, as after a restart of Redis.'),
-  gaps: Count('Times that streams of this server may have missed something, and were told.'),
-  foreign: Count('Entries that no server has written, or whose content is damaged.'),
-  doubled: Count('Batches that came a second time, which no stream got.'),
-  unsent: Count('Questions, answers and reports to other servers that were not sent.'),
+  added: Count('Batches of this node that Redis has accepted.'),
+  read: Count('Log entries of all nodes that this node has read.'),
+  forks: Count('New epochs of the log, as after a restart of Redis.'),
+  gaps: Count('Gaps sent to the streams of this node because messages were lost.'),
+  foreign: Count('Entries that no node has written, or that are damaged.'),
+  doubled: Count('Batches read a second time and not delivered again.'),
+  unsent: Count('Questions, answers and reports to other nodes that were not sent.'),
   reloading: Type.Boolean({
-    description: 'Whether subscriptions are being read anew: until then, old ones count.',
+    description: 'Whether subscriptions are being read again; the old ones are used until then.',
   }),
   redis: Type.Union([RedisServer, Type.Null()]),
 })

@@ -10,9 +10,12 @@ export interface BusKeys {
   followsOf(user: string): string
   /** All members, and their version. */
   readonly members: string
-  /** Is there for as long as the node gives signs of life. */
+  /** Exists while the node sends its heartbeats. */
   nodeOf(origin: string): string
   inboxOf(origin: string): string
+  /** Since when each user's tokens are valid. */
+  readonly revoked: string
+  ticketOf(ticket: string): string
   /** Of the connections of all nodes, opened and closed. */
   readonly feed: string
   readonly feedState: string
@@ -24,7 +27,7 @@ export interface BusKeys {
   feedClaimOf(origin: string): string
 }
 
-/** @param prefix parts the keys of several clusters on one Redis */
+/** @param prefix separates the keys of several clusters on one Redis */
 export function busKeys(prefix: string): BusKeys {
   return {
     log: `${prefix}log`,
@@ -36,6 +39,8 @@ export function busKeys(prefix: string): BusKeys {
     members: `${prefix}nodes`,
     nodeOf: (origin) => `${prefix}node:${origin}`,
     inboxOf: (origin) => `${prefix}inbox:${origin}`,
+    revoked: `${prefix}revoked`,
+    ticketOf: (ticket) => `${prefix}ticket:${ticket}`,
     feed: `${prefix}feed`,
     feedState: `${prefix}feed:state`,
     feedNodes: `${prefix}feed:nodes`,

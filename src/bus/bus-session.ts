@@ -81,7 +81,7 @@ export class BusSession {
     return this.#phase === 'ready'
   }
 
-  /** Messages and changes that are in the log and were not read here; null if nobody knows. */
+  /** Messages and changes in the log that this node has not read yet; null if not known. */
   get behind(): number | null {
     if (this.#isAtTop) return 0
     return this.#phase === 'reading' ? this.#distanceTo(this.#target) : this.#behind
@@ -119,7 +119,7 @@ export class BusSession {
     return this.#options.connections.writer.send(command, args)
   }
 
-  /** Adds what waits, if it may be added now. */
+  /** Adds the batches that wait, if the phase allows it. */
   flush(): void {
     if (this.#phase !== 'ready') return
     const { queue, limits } = this.#options
@@ -146,7 +146,7 @@ export class BusSession {
     const entries = parseEntries(answer.value, keys.log)
     const received = parseInbox(answer.value, inbox)
     if (entries === null || received === null) {
-      connections.end('Redis has answered XREAD with something else.')
+      connections.end('Redis gave an unexpected answer to XREAD.')
       return
     }
     this.#options.meter.read += entries.length
@@ -192,7 +192,7 @@ export class BusSession {
     const { forks, gaps } = this.#options.window.counts
     const isChanged = forks + gaps !== this.#changes
     this.#changes = forks + gaps
-    // Whatever was lost meanwhile: what Redis knows of this node's batches may be another.
+    // A part of the log was lost: what Redis knows of this node's batches may have changed.
     if (isChanged && this.#phase !== 'reading') this.#lookAgain()
     this.#tellRepeated()
     this.#checkTarget()
@@ -204,7 +204,7 @@ export class BusSession {
     if (this.#phase !== 'reading') queue.onRead(window.readAfter)
   }
 
-  /** Redis waits for ever, and without an error, behind an entry that it does not have any more. */
+  /** XREAD waits for ever, without an error, after an id that is above the last one of the log. */
   async #onSilence(): Promise<void> {
     const { window } = this.#options
     const isIdle = this.#underWay === 0
@@ -212,7 +212,7 @@ export class BusSession {
       window.giveUp()
       this.#lookAgain()
     } else if (this.#phase === 'reading') {
-      // What was there a moment ago is not there any more.
+      // The entries up to the target are gone.
       if (isIdle && this.#target !== null) this.#lookAgain()
     } else {
       await this.#askTop()
@@ -230,7 +230,7 @@ export class BusSession {
   async #look(): Promise<void> {
     const { connections, origin, window, limits } = this.#options
     if (++this.#looks > limits.looksMax) {
-      connections.end('Redis does not take what this node adds.')
+      connections.end('Redis refuses the batches of this node.')
       return
     }
     const hello = await this.#scripts?.hello(origin, window)
@@ -251,7 +251,7 @@ export class BusSession {
     if (this.#phase !== 'reading' || this.#target === null || this.#underWay > 0) return
     if (compareCursors(window.readAfter, this.#target) < 0) return
     if (window.cursor.epoch > this.#target.epoch) {
-      // All may have been lost since.
+      // The log may have lost everything since.
       this.#lookAgain()
       return
     }
@@ -260,7 +260,7 @@ export class BusSession {
     void this.#resend()
   }
 
-  /** Adds again what the log may not have, and nobody can add but those who have it. */
+  /** Adds the batches again that the log may have lost: orphans, the tail, and own ones. */
   async #resend(): Promise<void> {
     const { window, queue, origin } = this.#options
     const resending = ++this.#resending
@@ -291,9 +291,9 @@ export class BusSession {
       before = Math.max(before, own.batch)
       if (this.#resending !== resending || this.#phase !== 'resending') return
     }
-    // None was refused, as far as they are answered; the others are in their order, too.
+    // No answer so far was a refusal; later ones keep the order.
     this.#phase = 'ready'
-    // What was in it may be gone, and its entries may begin anew.
+    // The inbox may be lost, and its ids may start again.
     this.#inboxAfter = '0-0'
     this.#options.membership.onReady()
     this.#options.onReady()
@@ -329,7 +329,7 @@ export class BusSession {
     const { window } = this.#options
     if (resolution === 'nothing') window.forgo(entry)
     const isWithout = resolution === 'order' || (isOrphan && resolution === 'gone')
-    // One before it is missing, and nobody here has it.
+    // A batch before it is missing, and this node does not have it.
     if (isWithout) window.giveUp()
     else if (isOrphan && entry === window.orphans.at(-1) && isIn(resolution)) window.clearOrphans()
   }
@@ -385,7 +385,7 @@ export class BusSession {
       this.#looks = 0
       this.#options.meter.added++
     } else {
-      // Redis has refused it, and will refuse those behind it. They are all sent again, later.
+      // Redis has refused it, and will refuse all after it. They are sent again later.
       this.#phase = 'reading'
       this.#target = null
     }
@@ -397,7 +397,7 @@ export class BusSession {
   }
 }
 
-/** It is not to be sent again. */
+/** Is the batch resolved, so that it is not sent again? */
 function isIn(resolution: BatchResolution | null): boolean {
   return resolution !== null && !NOT_NOW.includes(resolution)
 }

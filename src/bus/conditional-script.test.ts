@@ -1,34 +1,21 @@
 // Goal: Redis resolves a batch with a condition once, and says the same of it each time. Method:
 // the script on a real server, each answer, the log, the keys and the sets after it.
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
+import { describe, expect, test } from 'bun:test'
+import { HAS_REDIS } from '../../scripts/support/redis.ts'
 import { about, user } from '../log/log.fixture.ts'
 import { BARRIER, type LogItem } from '../log/message-bus.ts'
 import { busKeys } from './bus-keys.ts'
 import { conditionOf } from './condition.ts'
-import { connected } from './redis.fixture.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import { sharedRedis } from './redis.fixture.ts'
 import { LEFT, RIGHT, ScriptCluster } from './scripts.fixture.ts'
 
-let redis: RedisServer
-let connection: RedisConnection
+const shared = sharedRedis()
 let clusters = 0
-
-beforeAll(async () => {
-  if (!HAS_REDIS) return
-  redis = await RedisServer.start()
-  connection = await connected(redis.url)
-})
-afterAll(async () => {
-  if (!HAS_REDIS) return
-  connection.close('the end')
-  await redis[Symbol.asyncDispose]()
-})
 
 /** With a log that is begun. */
 async function newCluster() {
-  const cluster = await ScriptCluster.open(connection, `conditional-${++clusters}:`)
+  const cluster = await ScriptCluster.open(shared.connection, `conditional-${++clusters}:`)
   const { epoch } = (await cluster.hello()).top
   return { cluster, epoch }
 }

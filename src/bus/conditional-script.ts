@@ -8,6 +8,7 @@ import type { ConditionalRequest } from './append-request.ts'
 import { textOf } from './batch.ts'
 import type { BusKeys } from './bus-keys.ts'
 import type { BatchCondition } from './condition.ts'
+import { LAST_ID, WHY_NOT_ADDED } from './lua.ts'
 import type { Argument } from './redis-connection.ts'
 import { idText, parseId } from './stream-entry.ts'
 
@@ -46,7 +47,7 @@ import { idText, parseId } from './stream-entry.ts'
  *         then the subject of each change, or nothing for a barrier
  * Answers a word, or with it the cursor of what was found.
  */
-export const CONDITIONAL = `
+export const CONDITIONAL = `${LAST_ID}${WHY_NOT_ADDED}
 local batch, previous, kind = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[13]
 local isAgain = ARGV[11] ~= ''
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'gone' end
@@ -71,13 +72,6 @@ end
 local isMine = keyOrigin == ARGV[5] and keyBatch == ARGV[2]
 local isTaken = keyOrigin and not isMine
 local isSame = keyContent == ARGV[14]
-
-local function top()
-  local info = redis.call('XINFO', 'STREAM', KEYS[1])
-  for at = 1, #info, 2 do
-    if info[at] == 'last-generated-id' then return info[at + 1] end
-  end
-end
 
 local changes, isChange = 0, {}
 local function look()
@@ -112,18 +106,12 @@ if last and batch <= last then
     if not isTaken then return 'unclear' end
     return isSame and { 'repeated', keyCursor } or 'conflict'
   end
-  if batch > logged and not look() and changes == 0 then return { 'repeated', top() } end
+  if batch > logged and not look() and changes == 0 then return { 'repeated', lastId(KEYS[1]) } end
   return 'unclear'
 end
 if last and last < previous then return 'order' end
 if not last and ARGV[4] ~= '1' then return 'gone' end
 if not last then logged = previous end
-
-local function whyNot(id)
-  if not id then return 'gone' end
-  if type(id) ~= 'table' then return nil end
-  return string.find(id.err, 'equal or smaller', 1, true) and 'fenced' or id
-end
 
 local function nothing(answer)
   local both = string.format('%s %.0f', ARGV[2], logged)
@@ -134,7 +122,7 @@ end
 if isTaken then
   if not isAgain then return nothing(isSame and { 'repeated', keyCursor } or 'conflict') end
   if not isSame then
-    local why = whyNot(redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', ARGV[1] .. '-*', 'lost', '1'))
+    local why = whyNotAdded(redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', ARGV[1] .. '-*', 'lost', '1'))
     if why then return why end
   end
   return nothing('nothing')
@@ -144,7 +132,7 @@ local count, head = tonumber(ARGV[6]), ARGV[7]
 if kind == 'f' or kind == 'u' then
   local why = look()
   if why then return nothing(why) end
-  if changes == 0 and not isAgain then return nothing({ 'repeated', top() }) end
+  if changes == 0 and not isAgain then return nothing({ 'repeated', lastId(KEYS[1]) }) end
   local items = {}
   for at = 4, #KEYS do
     if isChange[at] then
@@ -168,7 +156,7 @@ if logged ~= batch - 1 then
 end
 local id = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', 'MINID', '~', ARGV[10], ARGV[1] .. '-*',
   unpack(fields))
-local why = whyNot(id)
+local why = whyNotAdded(id)
 if why then return why end
 if count > 1 then
   local number = tonumber(string.match(id, '-(%d+)'))

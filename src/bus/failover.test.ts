@@ -7,14 +7,13 @@ import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
 import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
 import { until } from '../core/time.fixture.ts'
 import { wrongFollows } from './accounts.fixture.ts'
-import { RedisNode as Node, type RedisNode, type RedisNodeOptions } from './bus.fixture.ts'
+import { RedisNode, type RedisNodeOptions } from './bus.fixture.ts'
 import { Nodes, sameMembers, settled, Traffic } from './cluster.fixture.ts'
-import { RedisPair as Pair } from './redis-pair.fixture.ts'
+import { RedisPair } from './redis-pair.fixture.ts'
 
-/** Cuts a node off until the other way round. */
+/** Cuts a node off, until `isRefusing` of its proxy is false again. */
 async function cutOff(proxy: TcpProxy, node: RedisNode): Promise<void> {
-  proxy.isRefusing = true
-  proxy.cut()
+  proxy.cutOff()
   await node.isAway()
 }
 
@@ -32,7 +31,7 @@ async function publishEach(node: RedisNode, texts: readonly string[]): Promise<v
 
 describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
   test('is no gap to nodes that have it all, and cursors in it still count', async () => {
-    await using pair = await Pair.start()
+    await using pair = await RedisPair.start()
     const { url } = pair.proxy
     await using nodes = await Nodes.start(url, url, url)
     await publishEach(nodes.at(0), textsOf(0, 0, 10))
@@ -53,7 +52,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
   })
 
   test('reaches a node that was cut off before it, though its publisher is dead', async () => {
-    await using pair = await Pair.start()
+    await using pair = await RedisPair.start()
     await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
     await publishEach(nodes.at(0), textsOf(0, 0, 10))
     await settled(nodes.all)
@@ -72,7 +71,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
   })
 
   test('is a gap to those who had it when something else comes before it', async () => {
-    await using pair = await Pair.start()
+    await using pair = await RedisPair.start()
     await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
     await publishEach(nodes.at(0), textsOf(0, 0, 10))
     await settled(nodes.all)
@@ -96,10 +95,10 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
   })
 
   test('is a gap to all if nobody has all of it', async () => {
-    await using pair = await Pair.start()
+    await using pair = await RedisPair.start()
     const few: RedisNodeOptions = { limits: { recentBytesMax: 100 } }
-    await using left = await Node.start(pair.proxy.url, few)
-    await using right = await Node.start(pair.other.url, few)
+    await using left = await RedisNode.start(pair.proxy.url, few)
+    await using right = await RedisNode.start(pair.other.url, few)
     await publishEach(left, textsOf(0, 0, 10))
     await settled([left, right])
     await pair.isInStep()
@@ -118,14 +117,13 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
   })
 
   test('has exact accounts under traffic of all nodes, one of which is cut off', async () => {
-    await using pair = await Pair.start()
+    await using pair = await RedisPair.start()
     await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
     const traffic = new Traffic(nodes.all)
     await traffic.more(50)
     pair.hold()
     await traffic.more(30)
-    pair.other.isRefusing = true
-    pair.other.cut()
+    pair.other.cutOff()
     await traffic.more(30)
     await pair.failOver()
     pair.other.isRefusing = false
@@ -135,15 +133,15 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
   })
 
   test('costs no member that joined or left in it, and is no gap', async () => {
-    await using pair = await Pair.start()
+    await using pair = await RedisPair.start()
     const { url } = pair.proxy
     await using nodes = await Nodes.start(url, url)
-    await using leaving = await Node.start(url, { name: 'leaving' })
+    await using leaving = await RedisNode.start(url, { name: 'leaving' })
     await publishEach(nodes.at(0), textsOf(0, 0, 10))
     await settled([...nodes.all, leaving])
     await pair.isInStep()
     pair.hold()
-    await using late = await Node.start(url, { name: 'late' })
+    await using late = await RedisNode.start(url, { name: 'late' })
     await leaving.bus.close()
     await publishEach(late, textsOf(1, 0, 10))
     const all = [...nodes.all, late]
@@ -159,12 +157,12 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
       expect(recorder.told.filter((text) => !text.endsWith('joined'))).toEqual(['leaving stopped'])
     }
     // One that joins now is told the same.
-    await using last = await Node.start(url, { name: 'last' })
+    await using last = await RedisNode.start(url, { name: 'last' })
     await sameMembers([...all, last])
   })
 
   test('is followed by another one to a second replica, with exact accounts', async () => {
-    await using pair = await Pair.start()
+    await using pair = await RedisPair.start()
     await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
     await using between = await TcpProxy.start(pair.master.port)
     await using second = await RedisServer.start({ replicaOf: between.port })
@@ -187,7 +185,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
   })
 
   test('keeps the keys of messages that any node has, though their publisher is dead', async () => {
-    await using pair = await Pair.start()
+    await using pair = await RedisPair.start()
     await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
     await publishEach(nodes.at(0), textsOf(0, 0, 3))
     await settled(nodes.all)
@@ -216,7 +214,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
     ['the same was published meanwhile', 'k0.0 0', [1, 1, 0]],
     ['its key is another one by now', 'k0.1 0', [1, 1, 1]],
   ] as const)('is a gap without the message with a key of which %s', async (_, text, gaps) => {
-    await using pair = await Pair.start()
+    await using pair = await RedisPair.start()
     await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
     await publishEach(nodes.at(0), textsOf(0, 0, 3))
     await settled(nodes.all)
@@ -246,7 +244,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
   })
 
   test('tells nobody that a message was published before which is lost', async () => {
-    await using pair = await Pair.start()
+    await using pair = await RedisPair.start()
     await using nodes = await Nodes.start(pair.proxy.url, pair.other.url)
     const [left, right] = [nodes.at(0), nodes.at(1)]
     await publishEach(left, textsOf(0, 0, 3))

@@ -157,8 +157,7 @@ describe.skipIf(!HAS_REDIS)('the bus while the network fails', () => {
     await using right = await RedisNode.start(proxy.url, options)
     left.publish('0 0')
     await right.heard('0 0')
-    proxy.isRefusing = true
-    proxy.cut()
+    proxy.cutOff()
     await right.isAway()
     for (let count = 1; count <= 300; count++) {
       left.publish(`0 ${count} ${'x'.repeat(1_000)}`)

@@ -18,11 +18,22 @@ import { SharedNode } from './shared-node.fixture.ts'
 
 const PREFIX = 'comet:'
 
-/** For subscriptions that nobody changes. */
-const NONE: FollowChanger = {
+const NO_CHANGES: FollowChanger = {
   changeFollows: () => {
-    throw new Error('nothing is to be changed')
+    throw new Error('this test changes nothing')
   },
+}
+
+/** Subscriptions, and what a loader of them needs besides how far the log is read. */
+function unchangedSubscriptions(redis: RedisServer) {
+  const names = new NameTable({ seed: 1 })
+  const subscriptions = new SharedSubscriptions({ names, changer: NO_CHANGES })
+  const options = {
+    ...{ address: addressOf(redis.url), prefix: PREFIX, clock: systemClock, random: Math.random },
+    ...{ target: subscriptions, redisLimits: SHORT_LIMITS },
+    ...{ onReloaded: () => undefined, onFailed: () => undefined },
+  }
+  return { subscriptions, options }
 }
 
 describe.skipIf(!HAS_REDIS)('a node that reads all anew', () => {
@@ -92,18 +103,11 @@ describe.skipIf(!HAS_REDIS)('a node that reads all anew', () => {
     await using own = await RedisServer.start()
     await put(1, 2, own)
     await own.command('XADD', busKeys(PREFIX).log, '5-7', 'a', 'b')
-    const subscriptions = new SharedSubscriptions({
-      names: new NameTable({ seed: 1 }),
-      changer: NONE,
-    })
+    const { subscriptions, options: others } = unchangedSubscriptions(own)
     let readUpTo = { epoch: 5, number: 6 }
-    const options = {
-      ...{ address: addressOf(own.url), prefix: PREFIX, clock: systemClock, random: Math.random },
-      ...{ target: subscriptions, redisLimits: SHORT_LIMITS, readUpTo: () => readUpTo },
-      ...{ onReloaded: () => undefined, onFailed: () => undefined },
-    }
+    const options = { ...others, readUpTo: () => readUpTo }
     const late = new FollowLoader({ ...options, limits: { ...followLimits, catchUpMsMax: 30 } })
-    expect(await late.load()).toEqual(refused('the log was not read as far in time'))
+    expect(await late.load()).toEqual(refused('the log was not read up to the sets in time'))
     const loader = new FollowLoader(options)
     let isLoaded = false
     const loaded = loader.load().then((result) => {
@@ -129,22 +133,17 @@ describe.skipIf(!HAS_REDIS)('a node that reads all anew', () => {
     await using own = await RedisServer.start()
     await put(1, 2, own)
     await own.command('XADD', busKeys(PREFIX).log, '5-7', 'a', 'b')
-    const subscriptions = new SharedSubscriptions({
-      names: new NameTable({ seed: 1 }),
-      changer: NONE,
-    })
+    const { options } = unchangedSubscriptions(own)
     let looks = 0
     const loader = new FollowLoader({
-      ...{ address: addressOf(own.url), prefix: PREFIX, clock: systemClock, random: Math.random },
-      ...{ target: subscriptions, redisLimits: SHORT_LIMITS },
-      ...{ onReloaded: () => undefined, onFailed: () => undefined },
+      ...options,
       // A part of it is lost: what was in the sets may be, too.
       readUpTo: () => ({ epoch: ++looks <= 2 ? 6 : 5, number: 7 }),
     })
     expect(await loader.load()).toMatchObject(success({ subscriptions: 1 }))
     expect(looks).toBe(4)
     looks = Number.NEGATIVE_INFINITY
-    expect(await loader.load()).toEqual(refused('the log has gone another way meanwhile'))
+    expect(await loader.load()).toEqual(refused('the epoch of the log changed meanwhile'))
   })
 
   test('stops at once, in the middle of it and while it waits', async () => {

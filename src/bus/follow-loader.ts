@@ -1,22 +1,22 @@
-// Reads who follows whom into the memory of a node, when it starts and whenever its memory and the
-// sets in Redis may differ: after a bulk load, and after a part of the log was lost.
+// Reads who follows whom into the memory of a node: at its start, after a bulk load, and after a
+// part of the log was lost, when memory and the sets in Redis may differ.
 
 import type { RedisLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
-import { settledWithin } from '../core/deadline.ts'
 import { type FollowLimits, followLimits } from '../core/follow-limits.ts'
 import type { RedisAddress } from '../core/redis-address.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { backoffMs, jitteredMs } from '../core/retry.ts'
+import { Sleeper } from '../core/sleeper.ts'
 import { busKeys } from './bus-keys.ts'
 import { type OnFollows, readFollows } from './follow-sets.ts'
 import { RedisConnection, type RedisFailure } from './redis-connection.ts'
 import { compareCursors, parseId } from './stream-entry.ts'
 
-/** Who is to have what is read. */
+/** Takes what is read. */
 export interface FollowTarget<Loaded> {
-  /** Calls back with where to put it, and has it when that was a success. */
+  /** Calls `read` with the lists to fill, and uses them if it succeeds. */
   load(read: (lists: { add: OnFollows }) => Promise<Result<void>>): Promise<Result<Loaded>>
 }
 
@@ -24,7 +24,7 @@ export interface FollowLoaderOptions<Loaded> {
   readonly address: RedisAddress
   readonly prefix: string
   readonly target: FollowTarget<Loaded>
-  /** How far this node has read the log, and has made its changes. */
+  /** Up to where this node has read the log and applied its changes. */
   readonly readUpTo: () => Cursor
   readonly clock: Clock
   /** From 0 to 1. */
@@ -37,47 +37,47 @@ export interface FollowLoaderOptions<Loaded> {
   readonly onFailed: (why: string) => void
 }
 
-const OTHER_EPOCH = 'the log has gone another way meanwhile'
+const OTHER_EPOCH = 'the epoch of the log changed meanwhile'
 
 export class FollowLoader<Loaded> {
   readonly #options: FollowLoaderOptions<Loaded>
   readonly #limits: FollowLimits
-  /** Is what the target has behind the sets? */
+  /** Is a reading due? */
   #isStale = false
   #running: Promise<void> | null = null
   #first: Promise<unknown> | null = null
   #isStopped = false
   #connection: RedisConnection | null = null
-  #wake: (() => void) | null = null
+  readonly #sleeper = new Sleeper()
 
   constructor(options: FollowLoaderOptions<Loaded>) {
     this.#options = options
     this.#limits = options.limits ?? followLimits
   }
 
-  /** Is what is read anew not there yet? */
+  /** Is a reload requested and not finished? */
   get isReloading(): boolean {
     return this.#running !== null
   }
 
-  /** Reads all once: when a node starts. */
+  /** Reads all sets once, when the node starts. */
   load(): Promise<Result<Loaded>> {
     const loaded = this.#load()
     this.#first = loaded
     return loaded
   }
 
-  /** Reads all anew as soon as Redis is there, and once more if it is called meanwhile. */
+  /** Reads all sets again, with retries, and once more if this is called meanwhile. */
   reload(): void {
     this.#isStale = true
     this.#running ??= this.#reload()
   }
 
-  /** Ends what is under way, and reads no more. */
+  /** Ends a reading under way; there is no later one. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    this.#connection?.close('It is stopped.')
-    this.#wake?.()
+    this.#connection?.close('The node is stopping.')
+    this.#sleeper.stop()
     await this.#running
   }
 
@@ -96,7 +96,9 @@ export class FollowLoader<Loaded> {
       this.#isStale = true
       if (++failures === 1) this.#options.onFailed(loaded.why)
       const { firstRetryMs: firstMs, maxRetryMs: maxMs } = this.#limits
-      await this.#wait(jitteredMs(backoffMs(failures, { firstMs, maxMs }), this.#options.random))
+      await this.#sleeper.sleep(
+        jitteredMs(backoffMs(failures, { firstMs, maxMs }), this.#options.random),
+      )
     }
     this.#running = null
   }
@@ -115,41 +117,33 @@ export class FollowLoader<Loaded> {
     if (!opened.ok) return opened
     const connection = opened.value
     this.#connection = connection
-    if (this.#isStopped) connection.close('It is stopped.')
+    if (this.#isStopped) connection.close('The node is stopping.')
     const add: OnFollows = (user, subjects) => lists.add(user, subjects)
     const read = await readFollows(connection, prefix, add, this.#limits)
     const top = read.ok ? await lastEntry(connection, busKeys(prefix).log) : read
-    connection.close('All is read.')
+    connection.close('All sets are read.')
     this.#connection = null
     return top.ok ? await this.#catchUp(top.value) : refused(top.why.text)
   }
 
   /**
-   * The sets may have changes that this node has not read yet, and a client that resumes would get
-   * messages from before them. So they count once it has. If the log has gone another way since,
-   * what was read may be lost.
+   * The sets may have changes that this node has not read from the log yet, and a client that
+   * resumes would get messages from before them. So waits until it has. In another epoch, what was
+   * read may be lost.
    */
   async #catchUp(top: Cursor): Promise<Result<void>> {
     const { readUpTo, clock } = this.#options
     const untilMs = clock.elapsedMs() + this.#limits.catchUpMsMax
     while (compareCursors(readUpTo(), top) < 0) {
-      if (this.#isStopped) return refused('it is stopped')
-      if (clock.elapsedMs() > untilMs) return refused('the log was not read as far in time')
-      await this.#wait(this.#limits.catchUpEveryMs)
+      if (this.#isStopped) return refused('the node is stopping')
+      if (clock.elapsedMs() > untilMs) return refused('the log was not read up to the sets in time')
+      await this.#sleeper.sleep(this.#limits.catchUpEveryMs)
     }
     return readUpTo().epoch === top.epoch ? OK : refused(OTHER_EPOCH)
   }
-
-  async #wait(ms: number): Promise<void> {
-    if (this.#isStopped) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#wake = resolve
-    await settledWithin(promise, ms)
-    this.#wake = null
-  }
 }
 
-/** Where the newest entry of the log is; before all others if there is none. */
+/** The cursor of the newest entry of the log; before all others if there is none. */
 async function lastEntry(
   connection: RedisConnection,
   log: string,

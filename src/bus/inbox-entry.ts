@@ -1,24 +1,18 @@
-// What nodes send to each other: entries of a stream that each node has in Redis as its inbox.
-// Whoever can write to Redis can write anything there.
+// What nodes send to each other: entries of a stream in Redis, the inbox of each node. Other
+// programs may write there too, so every entry is checked.
 
 import { nodeLimits } from '../core/bus-limits.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { parseJson } from '../core/json.ts'
+import type { DeliveryCounts } from '../hub/receipt.ts'
 import { entriesOf, isOrigin, parseId } from './stream-entry.ts'
 
-/** How many connections took a message. */
-export interface ReceiptCounts {
-  readonly delivered: number
-  readonly skipped: number
-  readonly unknown: number
-}
-
-/** What became of a message on the node that sends it. */
-export interface ReceiptReport extends ReceiptCounts {
+/** The counts of a message on the node that sends the report. */
+export interface ReceiptReport extends DeliveryCounts {
   readonly cursor: Cursor
 }
 
-/** An answer's body is null if there is none: the node does not know that kind of question. */
+/** The body of an answer is null if the node does not know that kind of question. */
 export type InboxItem =
   | { readonly type: 'ask'; readonly id: number; readonly kind: string; readonly body: string }
   | { readonly type: 'answer'; readonly id: number; readonly body: string | null }
@@ -29,9 +23,9 @@ export interface InboxEntry {
   readonly items: readonly InboxItem[]
 }
 
-/** What has come into an inbox. */
+/** The new entries of an inbox. */
 export interface InboxBatch {
-  /** Up to which entry; null if nothing has come. */
+  /** The id of the last entry; null if there are none. */
   readonly last: string | null
   readonly entries: readonly InboxEntry[]
 }
@@ -98,7 +92,7 @@ function entryOf([f, from, m, text]: readonly unknown[]): InboxEntry | null {
   return { from, items: list.value.flatMap(itemsOf) }
 }
 
-/** None for what is none. */
+/** Empty if it is not a valid item. */
 function itemsOf(item: unknown): InboxItem[] {
   if (!Array.isArray(item)) return []
   const [letter, id] = item

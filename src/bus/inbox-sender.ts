@@ -3,7 +3,7 @@
 import type { NodeLimits } from '../core/bus-limits.ts'
 import { type InboxItem, itemsText, lengthOf } from './inbox-entry.ts'
 
-/** Adds an entry to a node's inbox. Answers whether it is there. */
+/** Adds an entry to a node's inbox. Returns whether the node is alive. */
 export type SendEntry = (to: string, text: string) => Promise<boolean>
 
 export class InboxSender {
@@ -11,10 +11,10 @@ export class InboxSender {
   #send: SendEntry | null = null
   #items = new Map<string, InboxItem[]>()
   #count = 0
-  /** Entries to nodes that were not there, items beyond the limit, and all while Redis is away. */
+  /** Items to nodes that were not alive, beyond the limit, or without a connection. */
   #dropped = 0
 
-  /** Called for items that the node does not get; not in the turn in which they were added. */
+  /** Called for items that were not sent; never in the turn in which they were added. */
   onDropped: (to: string, items: readonly InboxItem[]) => void = () => undefined
 
   constructor(limits: NodeLimits) {
@@ -25,7 +25,7 @@ export class InboxSender {
     return this.#dropped
   }
 
-  /** Sends by this from now on; null while Redis is away. */
+  /** Sends with this from now on; null without a connection. */
   connect(send: SendEntry | null): void {
     this.#send = send
   }
@@ -58,7 +58,7 @@ export class InboxSender {
   }
 }
 
-/** As few as possible, none of which is too long unless it is one item. */
+/** Splits items into as few entries as possible; only a single item may exceed the limit. */
 function parts(items: readonly InboxItem[], lengthMax: number): InboxItem[][] {
   const all: InboxItem[][] = []
   let length = Number.POSITIVE_INFINITY

@@ -171,8 +171,7 @@ describe.skipIf(!HAS_REDIS)('a message with a key', () => {
     node.publishKeyed('a', 'a', 'a')
     await until('it was sent', () => node.redis.figures.queuedMessages === 1)
     await new Promise(setImmediate)
-    proxy.isRefusing = true
-    proxy.cut()
+    proxy.cutOff()
     await node.isAway()
     node.publishKeyed('b', 'b', 'b')
     clock.advance(10_001)

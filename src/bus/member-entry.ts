@@ -1,12 +1,12 @@
-// What the log says of nodes: that one has joined or left. An entry of it is a batch without
-// messages, of an origin that all nodes share; it has one number of the log.
+// Entries of the log about members: a node has joined or left. Such an entry is a batch without
+// messages, of an origin that all nodes share; it takes one number of the log.
 
 import { nodeLimits } from '../core/bus-limits.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { isObject, parseObject } from '../core/json.ts'
 import { type BatchEntry, isOrigin } from './stream-entry.ts'
 
-/** What a node says of itself. */
+/** The description that a node gives of itself. */
 export interface NodeDescription {
   /** For people. */
   readonly name: string
@@ -17,9 +17,9 @@ export interface NodeDescription {
   readonly startedMs: number
 }
 
-/** A node that is there, as all nodes know it. */
+/** A node of the cluster. */
 export interface Member extends NodeDescription {
-  /** Which start of the node it is. */
+  /** Identifies one run of the node. */
   readonly origin: string
   /** When it joined, in milliseconds since 1970 by the clock of Redis, which has seconds here. */
   readonly sinceMs: number

@@ -1,30 +1,30 @@
-// The nodes that are there, as of a place in the log: the same on every node at the same place.
-// Redis has all of them with a version; the log has the changes, as far back as it goes.
+// The members of the cluster at a place in the log: the same on every node at the same place. Redis
+// has all of them with a version; the log has the changes.
 
 import type { NodeLimits } from '../core/bus-limits.ts'
 import type { Cursor } from '../core/cursor.ts'
 import type { Member, MemberChange } from './member-entry.ts'
 import { compareCursors } from './stream-entry.ts'
 
-/** Called in the order of the log. All that are there at first, have joined. */
+/** Called in the order of the log; at first once for each member. */
 export interface MemberListener {
   onJoin(member: Member): void
-  /** @param isDead if it has not said so itself */
+  /** @param isDead whether another node declared it dead, as opposed to a stop */
   onLeave(member: Member, isDead: boolean): void
 }
 
-/** All members, as Redis has them at a place of the log. */
+/** All members at a place of the log, from Redis. */
 export interface MemberSnapshot {
   readonly at: Cursor
   readonly version: number
   readonly members: readonly Member[]
 }
 
-/** Redis was asked for all of them. */
+/** A request to Redis for all members. */
 export interface Renewal {
-  /** Read since then. */
+  /** Changes read since the request. */
   readonly changes: MemberChange[]
-  /** Null before it has answered. */
+  /** Null before the answer. */
   snapshot: MemberSnapshot | null
 }
 
@@ -35,7 +35,7 @@ export class Members {
   #sorted: readonly Member[] = []
   #version = 0
   #epoch = 0
-  /** Are they known at all? */
+  /** Were they read from Redis yet? */
   #isKnown = false
   #renewal: Renewal | null = null
 
@@ -49,7 +49,7 @@ export class Members {
     return this.#sorted
   }
 
-  /** Which change was the last one without a hole before it; 0 for none. */
+  /** The version of the last change with no missing change before it; 0 for none. */
   get version(): number {
     return this.#version
   }
@@ -59,7 +59,7 @@ export class Members {
     return this.#epoch
   }
 
-  /** Is a snapshot under way, or to be reached? */
+  /** Is a snapshot requested and not applied yet? */
   get isRenewing(): boolean {
     return this.#renewal !== null
   }
@@ -72,7 +72,7 @@ export class Members {
     return this.#sorted.filter((member) => member.origin !== origin)
   }
 
-  /** Those that come next in the order of all, which has no end. */
+  /** The next members in the order of origins, from the first again after the last. */
   behind(origin: string, count: number): readonly Member[] {
     const others = this.others(origin)
     const first = others.findIndex((member) => member.origin > origin)
@@ -84,17 +84,17 @@ export class Members {
   apply(change: MemberChange): void {
     const renewal = this.#renewal
     if (renewal !== null) {
-      // Another snapshot will be asked for: the version does not fit.
+      // The version will not match, so another snapshot is requested.
       if (renewal.changes.length >= this.#limits.changesMax) this.#renewal = null
       else renewal.changes.push(change)
     }
     if (!this.#isKnown || change.version <= this.#version) return
-    // Behind a hole the version stays, so that it is noticed.
+    // After a missing change the version stays, so that a heartbeat notices it.
     if (change.version === this.#version + 1) this.#reach(change)
     this.#set(changed(this.#members, change, this.#limits.membersMax), [change])
   }
 
-  /** Redis is being asked for a snapshot. Another one, which was not reached, does not count. */
+  /** Begins a request for a snapshot; an earlier one that was not applied is dropped. */
   beginRenewal(): Renewal {
     const renewal: Renewal = { changes: [], snapshot: null }
     this.#renewal = renewal
@@ -109,7 +109,8 @@ export class Members {
     else this.reached(readAfter)
   }
 
-  /** Entries up to this place were read. Hot path: once an answer of the log. */
+  /** Entries up to this place were read: applies a snapshot that is not above it. Hot path: once an
+   * answer of Redis. */
   reached(place: Cursor): void {
     if (this.#renewal === null) return
     const { snapshot, changes } = this.#renewal

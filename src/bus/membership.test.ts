@@ -15,13 +15,13 @@ import { NodeProcess } from './node-process.fixture.ts'
 const SHORT: Partial<NodeLimits> = { beatEveryMs: 50, aliveMs: 500, judgeAfterMs: 600 }
 const NAMES = ['left', 'middle', 'right']
 
-/** Waits until the nodes have given signs of life for long enough to judge others. */
+/** Waits until the nodes have sent heartbeats for long enough to judge others. */
 async function steady(redis: RedisServer, ms = 800): Promise<void> {
   await passed(ms)
   expect(await redis.command('HLEN', 'comet:nodes')).toBeGreaterThan(1)
 }
 
-/** Time is what signs of life are about. */
+/** Time is what heartbeats are about. */
 async function passed(ms: number): Promise<void> {
   const startedMs = performance.now()
   await until(`${ms} ms have passed`, () => performance.now() - startedMs > ms)
@@ -74,8 +74,7 @@ describe.skipIf(!HAS_REDIS)('the members', () => {
     const urls = [redis.url, redis.url, proxy.url]
     await using nodes = await Nodes.startWith({ nodeLimits: SHORT }, ...urls)
     await steady(redis)
-    proxy.isRefusing = true
-    proxy.cut()
+    proxy.cutOff()
     await know([nodes.at(0), nodes.at(1)], 'left', 'middle')
     expect(nodes.at(0).recorder.told.at(-1)).toBe('right died')
     // It does not know anything else as long as it is away.
@@ -120,7 +119,7 @@ describe.skipIf(!HAS_REDIS)('the members', () => {
     expect(left.recorder.told.slice(-3)).toEqual(told)
   })
 
-  test('are still there after Redis stood still for longer than signs of life count', async () => {
+  test('are still there after Redis stood still for longer than heartbeats count', async () => {
     await using redis = await RedisServer.start()
     const options = { nodeLimits: SHORT, redisLimits: { answerMsMax: 3_000 } }
     await using nodes = await Nodes.startWith(options, redis.url, redis.url, redis.url)
@@ -143,13 +142,12 @@ describe.skipIf(!HAS_REDIS)('the members', () => {
     await steady(redis, 2_000)
     redis.pause()
     await passed(1_000)
-    proxy.isRefusing = true
-    proxy.cut()
+    proxy.cutOff()
     redis.resume()
     // The others never lost their connections, and go on at once.
     nodes.at(0).publish('0 0')
     await nodes.at(1).heard('0 0')
-    // Longer than the last sign of life of the third one counts.
+    // Longer than the last heartbeat of the third one counts.
     await passed(900)
     proxy.isRefusing = false
     await nodes.at(2).heard('0 0')
@@ -254,7 +252,7 @@ describe.skipIf(!HAS_REDIS)('the members', () => {
   })
 })
 
-/** Over several signs of life, messages pass. */
+/** Over several heartbeats, messages pass. */
 async function steadyText(node: RedisNode): Promise<void> {
   const startedMs = performance.now()
   let count = 0

@@ -1,5 +1,5 @@
-// Keeps this node among the members for as long as it is connected to Redis: gives signs of life,
-// joins, takes others for dead that give none, and knows who is there. On one pair of connections.
+// Keeps this node among the members while it is connected to Redis: sends heartbeats, joins, and
+// declares nodes dead that send none. On one pair of connections.
 
 import type { NodeLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
@@ -31,12 +31,12 @@ export class Membership {
   readonly #description: string
   #scripts: NodeScripts | null = null
   #timer: Timer | null = null
-  /** Is all of the log read? Before that, there may be none. */
+  /** Is the whole log read? Before, the log may not exist. */
   #isReady = false
   #isStopped = false
   /** Signs of life without an answer. */
   #beating = 0
-  /** Since when it has given all its signs of life in time. */
+  /** Since when it has sent all its heartbeats in time. */
   #steadySinceMs: number
 
   constructor(options: MembershipOptions) {
@@ -45,7 +45,7 @@ export class Membership {
     this.#steadySinceMs = options.clock.elapsedMs()
   }
 
-  /** Gives the first sign of life. */
+  /** Sends the first heartbeat, and then one every `beatEveryMs`. */
   async start(): Promise<void> {
     const { connections, keys, limits, origin, sender } = this.#options
     const loaded = await NodeScripts.load(connections.writer, keys, limits)
@@ -55,7 +55,7 @@ export class Membership {
     }
     const scripts = loaded.value
     this.#scripts = scripts
-    // Whatever it is: questions from before have waited too long.
+    // Questions from before this connection are past their time limit.
     await scripts.clearInbox(origin)
     sender.connect(async (to, text) => {
       const sent = await scripts.send(to, origin, text)
@@ -63,12 +63,12 @@ export class Membership {
     })
     void this.#beat()
     this.#timer = setInterval(() => {
-      // While Redis stands still, one waits for it.
+      // One at a time, so that none pile up while Redis does not answer.
       if (this.#beating === 0) void this.#beat()
     }, limits.beatEveryMs)
   }
 
-  /** The connections are lost. */
+  /** Called when the connections are lost. */
   stop(): void {
     this.#isStopped = true
     if (this.#timer !== null) clearInterval(this.#timer)
@@ -77,8 +77,8 @@ export class Membership {
   }
 
   /**
-   * All of the log is read, for the first time or after something of it was lost: so may be what
-   * Redis knows of the members, and what is in the inbox.
+   * The whole log is read, for the first time or after a part of it was lost. Redis may have lost
+   * the members and the inbox with it, so both are read again.
    */
   onReady(): void {
     this.#isReady = true
@@ -87,13 +87,13 @@ export class Membership {
     void this.#beat()
   }
 
-  /** Something of the log was read. Hot path: once an answer of Redis. */
+  /** Entries of the log were read. Hot path: once an answer of Redis. */
   onRead(): void {
     const { members, window } = this.#options
     members.reached(window.readAfter)
   }
 
-  /** The node stops: says so, within a time limit. */
+  /** Called when the node stops: adds its leave to the log, within a time limit. */
   async leave(): Promise<void> {
     const { origin, limits } = this.#options
     if (this.#timer !== null) clearInterval(this.#timer)
@@ -120,10 +120,10 @@ export class Membership {
   #onBeat({ isMember, version, silent }: Beat, known: number): void {
     const { origin, members, limits, clock } = this.#options
     const isOther = version < known || version > members.version
-    // Before it joins: if Redis has lost the members, it is one of those that Redis is told of.
+    // Before it joins: if Redis has lost the members, this node is one of those it gets back.
     if (isOther && !members.isRenewing) void this.#renew()
     if (!isMember) void this.#change('join', origin)
-    // Whose own signs of life were late must not think that others have given none.
+    // A node whose own heartbeats were late cannot tell whether others sent theirs.
     if (clock.elapsedMs() - this.#steadySinceMs < limits.judgeAfterMs) return
     for (const one of silent) void this.#change('dead', one)
   }
@@ -132,7 +132,7 @@ export class Membership {
     const { epoch } = this.#options.window.cursor
     const description = kind === 'join' ? this.#description : ''
     const answer = await this.#scripts?.change({ kind, origin, description, epoch })
-    // If it was not done, the next sign of life tries again.
+    // If it failed, the next heartbeat tries again.
     if (answer !== undefined) this.#isUsable(answer)
   }
 
@@ -147,8 +147,9 @@ export class Membership {
   }
 
   /**
-   * Ends the connections for what new ones may mend. Messages go on without members while Redis
-   * has no memory, or others have written something else in their place.
+   * Whether the answer can be used. Ends the connections for failures that new ones may resolve.
+   * Messages go on without members while Redis is out of memory, or another program has written to
+   * their keys.
    */
   #isUsable<T>(answer: Result<T, RedisFailure>): answer is { ok: true; value: T } {
     if (answer.ok) return true

@@ -7,7 +7,7 @@ import { ChildProcess } from '../../scripts/support/child-process.ts'
 import type { NodeLimits } from '../core/bus-limits.ts'
 import { RedisNode } from './bus.fixture.ts'
 
-/** Milliseconds until it knows of something: two signs of life, and a start. */
+/** Milliseconds until it knows of something: two heartbeats, and a start. */
 const MEMBERS_MS_MAX = 10_000
 
 export class NodeProcess implements AsyncDisposable {

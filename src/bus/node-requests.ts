@@ -1,5 +1,5 @@
-// What nodes ask each other: a question goes to all others, or to one, and whoever has not answered
-// in time is named.
+// Questions from node to node: one goes to all others, or to a single node. The answer names the
+// nodes that did not answer within the time limit.
 
 import type { NodeLimits } from '../core/bus-limits.ts'
 import type { InboxItem } from './inbox-entry.ts'
@@ -10,7 +10,7 @@ import type { Members } from './members.ts'
 export interface Answers {
   /** By origin. */
   readonly answers: ReadonlyMap<string, string>
-  /** Members that have not answered, or have no answer. */
+  /** Members that did not answer in time, or do not know that kind of question. */
   readonly missing: readonly Member[]
 }
 
@@ -48,7 +48,7 @@ export class NodeRequests {
   readonly #kinds = new Map<string, AnswerQuestion>()
   readonly #pending = new Map<number, Pending>()
   #lastId = 0
-  /** Questions of others that are being answered. */
+  /** Questions of other nodes being answered. */
   #handled = 0
   #isClosed = false
 
@@ -67,8 +67,8 @@ export class NodeRequests {
     this.#kinds.set(kind, answer)
   }
 
-  /** Settles as soon as all have answered, or after the time limit. Questions of one turn of the
-   * loop go together. */
+  /** Settles when all have answered, or at the time limit. Questions of one turn of the loop go
+   * together. */
   ask(kind: string, body: string, options: AskOptions = {}): Promise<Answers> {
     const { members, origin, sender, limits } = this.#options
     const { to, answerMs = limits.answerMs } = options

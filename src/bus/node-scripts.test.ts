@@ -2,19 +2,17 @@
 // is in the log if it is done. Method: the scripts on a real server, each answer and what is there
 // then.
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../scripts/support/child-process.ts'
-import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
+import { HAS_REDIS } from '../../scripts/support/redis.ts'
 import { nodeLimits } from '../core/bus-limits.ts'
 import { busKeys } from './bus-keys.ts'
 import { descriptionText, type Member, memberChangeOf } from './member-entry.ts'
 import { type ChangeRequest, NodeScripts } from './node-scripts.ts'
-import { connected } from './redis.fixture.ts'
-import type { RedisConnection } from './redis-connection.ts'
-import { BusScripts } from './scripts.ts'
+import { sharedRedis } from './redis.fixture.ts'
+import { LEFT, RIGHT, ScriptCluster } from './scripts.fixture.ts'
 import { parseEntries } from './stream-entry.ts'
 
-const [LEFT, RIGHT] = ['1'.repeat(16), '2'.repeat(16)] as const
 const ALIVE_MS = 60
 
 function member(origin: string, name = `node ${origin[0]}`): Member {
@@ -24,14 +22,18 @@ function member(origin: string, name = `node ${origin[0]}`): Member {
 /** One cluster, whose keys have a prefix of their own. */
 class Cluster {
   readonly scripts: NodeScripts
-  readonly prefix: string
-  epoch = 0
-  readonly #connection: RedisConnection
+  /** The same cluster by the scripts of the log. */
+  readonly #log: ScriptCluster
+  readonly epoch: number
 
-  constructor(connection: RedisConnection, scripts: NodeScripts, prefix: string) {
-    this.#connection = connection
+  constructor(scripts: NodeScripts, log: ScriptCluster, epoch: number) {
     this.scripts = scripts
-    this.prefix = prefix
+    this.#log = log
+    this.epoch = epoch
+  }
+
+  get prefix(): string {
+    return this.#log.prefix
   }
 
   async change(kind: ChangeRequest['kind'], origin: string, other: Partial<ChangeRequest> = {}) {
@@ -56,9 +58,8 @@ class Cluster {
     return { ...rest, names: members.map(({ name }) => name).toSorted() }
   }
 
-  async command(name: string, ...args: string[]): Promise<unknown> {
-    const answer = await this.#connection.send(name, args)
-    return answer.ok ? answer.value : answer.why.text
+  command(name: string, ...args: string[]): Promise<unknown> {
+    return this.#log.command(name, ...args)
   }
 
   /** What the log tells of members. */
@@ -75,37 +76,21 @@ class Cluster {
 }
 
 describe.skipIf(!HAS_REDIS)('the scripts about nodes', () => {
-  let redis: RedisServer
-  let connection: RedisConnection
+  const shared = sharedRedis()
   let clusters = 0
-
-  beforeAll(async () => {
-    redis = await RedisServer.start()
-    connection = await connected(redis.url)
-  })
-  afterAll(async () => {
-    connection.close('the end')
-    await redis[Symbol.asyncDispose]()
-  })
 
   /** A log with an epoch, and nobody there. */
   async function newCluster(): Promise<Cluster> {
     const prefix = `node-scripts-${++clusters}:`
-    const keys = busKeys(prefix)
+    const { connection } = shared
     const limits = { ...nodeLimits, aliveMs: ALIVE_MS }
-    const scripts = await NodeScripts.load(connection, keys, limits)
-    const busScripts = await BusScripts.load(connection, keys, 60)
-    if (!scripts.ok || !busScripts.ok) throw new Error('they cannot be loaded')
-    const cluster = new Cluster(connection, scripts.value, prefix)
-    const keysOfMessages = { lines: '', since: 'all' }
-    const nowhere = { cursor: { epoch: 0, number: 0 }, batches: [], keys: keysOfMessages }
-    const hello = await busScripts.value.hello(LEFT, nowhere)
-    if (!hello.ok) throw new Error(hello.why.text)
-    cluster.epoch = hello.value.top.epoch
-    return cluster
+    const scripts = await NodeScripts.load(connection, busKeys(prefix), limits)
+    if (!scripts.ok) throw new Error(scripts.why.text)
+    const log = await ScriptCluster.open(connection, prefix)
+    return new Cluster(scripts.value, log, (await log.hello()).top.epoch)
   }
 
-  test('a sign of life counts for its time, and tells who else has given one', async () => {
+  test('a heartbeat counts for its time, and tells who else has given one', async () => {
     const cluster = await newCluster()
     expect(await cluster.beat(LEFT, [RIGHT])).toEqual({
       ...{ wasAlive: false, isMember: false, version: 0 },
@@ -136,7 +121,7 @@ describe.skipIf(!HAS_REDIS)('the scripts about nodes', () => {
     expect(await cluster.members()).toMatchObject({ version: 4, names: [] })
   })
 
-  test('a node that gives signs of life is not taken for dead, and may stop', async () => {
+  test('a node that sends heartbeats is not taken for dead, and may stop', async () => {
     const cluster = await newCluster()
     await cluster.change('join', LEFT)
     await cluster.beat(LEFT)
@@ -179,7 +164,7 @@ describe.skipIf(!HAS_REDIS)('the scripts about nodes', () => {
     expect(known).toMatchObject({ version: 6, names: ['as it was known'] })
   })
 
-  test('nothing is sent to a node that gives no signs of life', async () => {
+  test('nothing is sent to a node that sends no heartbeats', async () => {
     const cluster = await newCluster()
     const inbox = `${cluster.prefix}inbox:${LEFT}`
     expect(await cluster.scripts.send(LEFT, RIGHT, '[]')).toEqual({ ok: true, value: false })

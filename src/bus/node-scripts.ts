@@ -1,16 +1,16 @@
-// What Redis itself does in one step about nodes: their signs of life, who is there, and what is
-// sent from one to another.
+// The scripts about nodes, each one atomic step in Redis: heartbeats, members, and what one node
+// sends to another.
 
 import { type NodeLimits, nodeLimits } from '../core/bus-limits.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { type Result, success } from '../core/result.ts'
 import type { BusKeys } from './bus-keys.ts'
+import { LAST_ID, loadScripts, UNEXPECTED_ANSWER, WHY_NOT_ADDED } from './lua.ts'
 import { MEMBERS_ORIGIN, type Member, memberText, parseMember } from './member-entry.ts'
 import type { MemberSnapshot, Members } from './members.ts'
 import type { RedisConnection, RedisFailure } from './redis-connection.ts'
-import { loadScripts } from './scripts.ts'
 import { parseId } from './stream-entry.ts'
 
-/** What others have written there may be anything. */
+/** Lua: a whole number from a value of Redis, or 0: another program may have written it. */
 const WHOLE = `
 local function whole(text)
   local value = tonumber(text or '') or 0
@@ -18,13 +18,13 @@ local function whole(text)
 end`
 
 /*
- * A sign of life.
+ * A heartbeat.
  *
  * KEYS of the node, members, of the members' batches, inbox; of the nodes that are watched
- * ARGV what the node says of itself, milliseconds that it counts, origin, seconds that members are
- * kept, milliseconds that the inbox is kept
- * Answers whether the last sign still counted, whether it is a member, the members' version, and
- * whether each of the watched is alive.
+ * ARGV description of the node, milliseconds that the heartbeat is valid, origin, seconds that
+ * members are kept, milliseconds that the inbox is kept
+ * Answers whether the last heartbeat was still valid, whether it is a member, the members' version,
+ * and whether each of the watched nodes is alive.
  */
 const BEAT = `${WHOLE}
 local wasAlive = redis.call('EXISTS', KEYS[1])
@@ -38,14 +38,14 @@ for at = 5, #KEYS do answer[#answer + 1] = redis.call('EXISTS', KEYS[at]) end
 return answer`
 
 /*
- * Changes the members, and says so in the log; once, whoever comes first. A node is taken for dead
- * only if it gives no signs of life at this moment.
+ * Changes the members and adds the change to the log, once for several nodes that ask for it. A
+ * node is declared dead only if it has no valid heartbeat at this moment.
  *
  * KEYS log, of the members' batches, members, of the node · ARGV join, stopped or dead; origin of
- * the node, what it says of itself, epoch, origin of the batches, seconds that members are kept
+ * the node, its description, epoch, origin of the batches, seconds that members are kept
  * Answers done, or why not: same, alive, fenced, gone.
  */
-const CHANGE = `${WHOLE}
+const CHANGE = `${WHOLE}${WHY_NOT_ADDED}
 local isMember = redis.call('HEXISTS', KEYS[3], ARGV[2]) == 1
 if (ARGV[1] == 'join') == isMember then return 'same' end
 if ARGV[1] == 'dead' and redis.call('EXISTS', KEYS[4]) == 1 then return 'alive' end
@@ -55,11 +55,8 @@ local time = redis.call('TIME')[1]
 local head = (ARGV[1] == 'join' and 'j' or 'l') .. ARGV[2] .. ',' .. version
 local id = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', ARGV[4] .. '-*', 'o', ARGV[5], 'n', batch,
   'c', '1', 't', time, 'h', head, 'm', ARGV[1] == 'join' and ARGV[3] or ARGV[1])
-if not id then return 'gone' end
-if type(id) == 'table' then
-  if string.find(id.err, 'equal or smaller', 1, true) then return 'fenced' end
-  return id
-end
+local why = whyNotAdded(id)
+if why then return why end
 if ARGV[1] == 'join' then
   redis.call('HSET', KEYS[3], ARGV[2], ARGV[4] .. ' ' .. time .. ' ' .. ARGV[3])
 else
@@ -73,14 +70,14 @@ return 'done'`
 
 /*
  * All members. If the asking node knows a later version, Redis has lost it: by a kill, a failover
- * or FLUSHALL. Then those that the node knows are members, and those that have joined since, in a
- * later epoch; whoever is not there any more is found dead later.
+ * or FLUSHALL. Then the members are those that the node knows and those that have joined since, in
+ * a later epoch. Nodes among them that have ended are declared dead later.
  *
- * KEYS members, log · ARGV version that the node knows, epoch of then, and its members: origin and
- * text of each
+ * KEYS members, log · ARGV version that the node knows, the epoch at that version, and its members:
+ * origin and text of each
  * Answers the version, the last id of the log, and the members.
  */
-const MEMBERS = `${WHOLE}
+const MEMBERS = `${WHOLE}${LAST_ID}
 local version = whole(redis.call('HGET', KEYS[1], 'version'))
 if version < tonumber(ARGV[1]) then
   local isKnown = { version = true }
@@ -96,11 +93,7 @@ if version < tonumber(ARGV[1]) then
   version = tonumber(ARGV[1]) + 1
   redis.call('HSET', KEYS[1], 'version', string.format('%.0f', version))
 end
-local last = '0-0'
-if redis.call('EXISTS', KEYS[2]) == 1 then
-  local info = redis.call('XINFO', 'STREAM', KEYS[2])
-  for at = 1, #info, 2 do if info[at] == 'last-generated-id' then last = info[at + 1] end end
-end
+local last = redis.call('EXISTS', KEYS[2]) == 1 and lastId(KEYS[2]) or '0-0'
 local answer = { string.format('%.0f', version), last }
 for _, text in ipairs(redis.call('HGETALL', KEYS[1])) do answer[#answer + 1] = text end
 return answer`
@@ -118,18 +111,18 @@ return 1`
 const SCRIPTS = { beat: BEAT, change: CHANGE, members: MEMBERS, send: SEND } as const
 
 export interface Beat {
-  /** Did the sign of life before still count? */
+  /** Was the heartbeat before it still valid? */
   readonly wasAlive: boolean
   readonly isMember: boolean
   readonly version: number
-  /** Those of the watched nodes that give no signs of life. */
+  /** Those of the watched nodes that send no heartbeats. */
   readonly silent: readonly string[]
 }
 
 export interface ChangeRequest {
   readonly kind: 'join' | 'stopped' | 'dead'
   readonly origin: string
-  /** What a node says of itself, if it joins. */
+  /** The node's description, if it joins. */
   readonly description: string
   readonly epoch: number
 }
@@ -179,7 +172,7 @@ export class NodeScripts {
     const args = [description, aliveMs, origin, membersSeconds, inboxMs]
     const answer = await this.#run('beat', keys, args)
     if (!answer.ok) return answer
-    if (!Array.isArray(answer.value)) return NO_ANSWER
+    if (!Array.isArray(answer.value)) return UNEXPECTED_ANSWER
     const [wasAlive, isMember, version, ...alive] = answer.value
     return success({
       wasAlive: wasAlive === 1,
@@ -189,7 +182,7 @@ export class NodeScripts {
     })
   }
 
-  /** Answers whether the members are others now. */
+  /** Returns whether the members have changed. */
   async change(request: ChangeRequest): Promise<Result<boolean, RedisFailure>> {
     const { kind, origin, description, epoch } = request
     const { log, members, nodeOf, originOf } = this.#keys
@@ -199,7 +192,7 @@ export class NodeScripts {
     return answer.ok ? success(answer.value === 'done') : answer
   }
 
-  /** @param known what the node that asks knows */
+  /** @param known the members as this node knows them */
   async members(
     known: Pick<Members, 'version' | 'epoch' | 'all'>,
   ): Promise<Result<MemberSnapshot, RedisFailure>> {
@@ -223,14 +216,12 @@ export class NodeScripts {
   }
 }
 
-const NO_ANSWER = refused({ kind: 'error', text: 'ERR no answer of this script' } as const)
-
-/** Others may have written into it: what is no member is passed over. */
+/** Skips what is not a member: another program may have written it. */
 function snapshotOf(answer: unknown): Result<MemberSnapshot, RedisFailure> {
-  if (!Array.isArray(answer)) return NO_ANSWER
+  if (!Array.isArray(answer)) return UNEXPECTED_ANSWER
   const [version, last, ...texts] = answer
   const at = parseId(last)
-  if (at === null) return NO_ANSWER
+  if (at === null) return UNEXPECTED_ANSWER
   const members: Member[] = []
   for (let index = 0; index < texts.length; index += 2) {
     const member = parseMember(texts[index], texts[index + 1])

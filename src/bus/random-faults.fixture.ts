@@ -8,7 +8,7 @@ import { wrongAccounts, wrongFollows } from './accounts.fixture.ts'
 import { RedisNode } from './bus.fixture.ts'
 import { sameMembers, settled } from './cluster.fixture.ts'
 import { followsIn } from './follow-graph.fixture.ts'
-import { Servers } from './servers.fixture.ts'
+import { ReplicatedRedis } from './replicated-redis.fixture.ts'
 
 const NODES = 3
 
@@ -36,7 +36,7 @@ export interface RandomRun {
 export class RandomFaults implements AsyncDisposable {
   readonly done: string[] = []
   readonly #random: RandomBelow
-  readonly #servers: Servers
+  readonly #servers: ReplicatedRedis
   readonly #proxies: readonly TcpProxy[]
   readonly #nodes: readonly RedisNode[]
   readonly #counts = Array.from({ length: NODES }, () => 0)
@@ -51,7 +51,7 @@ export class RandomFaults implements AsyncDisposable {
     const proxies = await Promise.all(
       Array.from({ length: NODES }, () => TcpProxy.start(redis.port)),
     )
-    const servers = new Servers(redis, proxies)
+    const servers = new ReplicatedRedis(redis, proxies)
     if (random(3) === 0) await servers.addReplica()
     // As by a connection of its own: faults are for the bus.
     const load = () => followsIn(servers.master.url)
@@ -62,7 +62,7 @@ export class RandomFaults implements AsyncDisposable {
 
   private constructor(
     random: RandomBelow,
-    servers: Servers,
+    servers: ReplicatedRedis,
     proxies: readonly TcpProxy[],
     nodes: readonly RedisNode[],
   ) {

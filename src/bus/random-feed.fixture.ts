@@ -6,7 +6,7 @@ import { RedisServer } from '../../scripts/support/redis.ts'
 import type { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
 import { type RandomBelow, randomFrom } from '../core/random.ts'
 import { FeedNode, type FeedNodeOptions, Follower } from './feed-node.fixture.ts'
-import { Servers } from './servers.fixture.ts'
+import { ReplicatedRedis } from './replicated-redis.fixture.ts'
 
 const NODES = 3
 const USERS = 40
@@ -38,7 +38,7 @@ export interface RandomFeedRun {
 export class RandomFeed implements AsyncDisposable {
   readonly done: string[] = []
   readonly #random: RandomBelow
-  readonly #servers: Servers
+  readonly #servers: ReplicatedRedis
   readonly #proxies: TcpProxy[] = []
   readonly #nodes: FeedNode[] = []
   readonly #gone: FeedNode[] = []
@@ -60,7 +60,7 @@ export class RandomFeed implements AsyncDisposable {
 
   private constructor(random: RandomBelow, redis: RedisServer) {
     this.#random = random
-    this.#servers = new Servers(redis, this.#proxies)
+    this.#servers = new ReplicatedRedis(redis, this.#proxies)
   }
 
   async #add(at: number): Promise<void> {

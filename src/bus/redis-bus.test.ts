@@ -143,8 +143,7 @@ describe.skipIf(!HAS_REDIS)('publishers while Redis is away', () => {
     await until('it is there', () => node.redis.figures.queuedMessages === 1)
     // One more turn of the loop sends it.
     await new Promise(setImmediate)
-    proxy.isRefusing = true
-    proxy.cut()
+    proxy.cutOff()
     await node.isAway()
     node.publish('0 1')
     clock.advance(10_001)

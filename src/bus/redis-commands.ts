@@ -1,23 +1,24 @@
-// Commands to the Redis that servers share, besides those of the log.
+// Commands to the Redis that nodes share, besides those of the log.
 
 import type { Failure } from '../core/errors.ts'
 import { type Result, refused } from '../core/result.ts'
 import type { Argument, RedisFailure } from './redis-connection.ts'
 
 export interface RedisCommands {
-  /** Fails at once while Redis is away. */
+  /** Fails at once without a connection. */
   send(command: string, args: readonly Argument[]): Promise<Result<unknown, RedisFailure>>
 }
 
-/** While there is no connection. */
+/** The failure of a command without a connection. */
 export const AWAY = refused<RedisFailure>({ kind: 'error', text: 'It is not connected.' })
 
-/** What a client of the control port is told. */
+/** The failure for a client of the control port. */
 export function commandFailure(failure: RedisFailure): Failure {
   if (failure.kind === 'lost') {
     return {
       code: 'outcome_unknown',
-      message: 'Redis, which the nodes share, was lost meanwhile: it was done, or not.',
+      message:
+        'Redis, which the nodes share, did not answer: the change may have been made or not. Send it again.',
     }
   }
   const why = failure === AWAY.why ? 'is not connected' : `refuses it (${failure.text})`

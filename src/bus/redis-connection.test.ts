@@ -43,7 +43,7 @@ describe.skipIf(!HAS_REDIS)('a connection to Redis', () => {
     connection.close('the end')
     for (const password of [null, 'another']) {
       const opened = await tryToConnect(redis.url, { password })
-      expect(opened.ok ? '' : opened.why).toContain('are user and password?')
+      expect(opened.ok ? '' : opened.why).toContain('Check the address, user and password')
     }
   })
 

@@ -1,5 +1,5 @@
-// One connection to Redis, by Bun's client and under rules of our own: it never reconnects, each
-// command has a time limit, and all that can fail is a value.
+// One connection to Redis by Bun's client. It never reconnects, each command has a time limit, and
+// failures are values.
 
 import type { RedisLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
@@ -23,31 +23,31 @@ export interface RedisConnectionOptions {
   readonly address: RedisAddress
   readonly clock: Clock
   readonly limits: RedisLimits
-  /** Says why a server is not what is wanted; if absent, why the bus cannot use it. */
+  /** Why a server is refused; null if it is not. By default {@link whyUnusable}. */
   readonly whyRefused?: (info: RedisInfo, versionMin: number) => string | null
 }
 
-/** Bun takes bytes, too, which its types do not say. */
+/** Bun accepts bytes too, although its types do not say so. */
 export type Argument = string | Uint8Array
 
 export class RedisConnection {
   readonly info: RedisInfo
-  /** Settles once, when the connection is over, with why. */
+  /** Settles with the reason when the connection ends. */
   readonly closed: Promise<string>
   readonly #client: Bun.RedisClient
   readonly #clock: Clock
   readonly #limits: RedisLimits
   readonly #onClosed: (why: string) => void
-  /** Until when each command is to be answered, in the order of the answers. */
+  /** The deadline of each command without an answer, in their order. */
   readonly #deadlines = new Queue<number>()
   #timer: Timer | null = null
   #isClosed = false
-  /** Commands answered so far; while none comes, it is the same. */
+  /** Commands answered so far. */
   #answered = 0
 
   /**
-   * Connects, and asks the server what it is. Does not try again: whose password is wrong and whose
-   * server is away look the same to Bun's client.
+   * Connects and reads the server's `INFO`. Does not retry: Bun's client reports a wrong password
+   * like a server that cannot be reached.
    */
   static async open(options: RedisConnectionOptions): Promise<Result<RedisConnection>> {
     const { address, limits, whyRefused = whyUnusable } = options
@@ -79,7 +79,7 @@ export class RedisConnection {
     this.closed = promise
     this.#onClosed = resolve
     client.onclose = () => this.close('Redis closed the connection.')
-    // It may have been lost before there was anyone to tell.
+    // It may have closed before the callback was set.
     if (!client.connected) this.close('Redis closed the connection.')
   }
 
@@ -118,7 +118,7 @@ export class RedisConnection {
     }
   }
 
-  /** Ends it; commands without an answer fail. */
+  /** Closes it; commands without an answer fail. */
   close(why: string): void {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -176,6 +176,6 @@ async function infoFrom(client: Bun.RedisClient): Promise<Result<RedisInfo>> {
   } catch (error) {
     if (codeOf(error)?.startsWith('ERR_REDIS_') !== true) throw error
     const { message } = error as Error
-    return refused(`${message}. Is the address right, and are user and password?`)
+    return refused(`${message}. Check the address, user and password.`)
   }
 }

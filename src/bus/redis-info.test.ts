@@ -14,7 +14,7 @@ function infoOf(lines: Readonly<Record<string, string>>) {
 test.each([
   [{}, null],
   [{ valkey_version: '8.1.0' }, null],
-  [{ redis_version: '6.2.9' }, 'Redis 6.2.9; version 7'],
+  [{ redis_version: '6.2.9' }, 'Redis 6.2.9; the bus needs version 7'],
   [{ role: 'slave' }, 'It is a replica'],
   [{ loading: '1' }, 'still loading'],
 ])('a server that says %j can be used, or it is said why not', (lines, expected) => {

@@ -1,20 +1,20 @@
-// What a Redis server says of itself, and whether the bus can use it.
+// The `INFO` of a Redis server, and whether the bus can use it.
 
 import { type Result, refused, success } from '../core/result.ts'
 
 export interface RedisInfo {
   readonly product: 'Redis' | 'Valkey'
   readonly version: string
-  /** Other after each start. */
+  /** Changes with each start. */
   readonly runId: string
   readonly isMaster: boolean
   readonly isLoading: boolean
-  /** Does it keep its commands in a file? */
+  /** Is the append-only file on? */
   readonly isDurable: boolean
-  /** What goes when memory is short; `noeviction` is right for the bus. */
+  /** Its `maxmemory-policy`; the bus needs `noeviction`. */
   readonly evictionPolicy: string
   readonly usedBytes: number
-  /** Memory that it may use; null for any. */
+  /** Its `maxmemory`; null for no limit. */
   readonly limitBytes: number | null
 }
 
@@ -33,17 +33,17 @@ export function infoFields(answer: string): ReadonlyMap<string, string> {
 
 /** Reads the answer to `INFO`, which may be anything. */
 export function parseInfo(answer: unknown): Result<RedisInfo> {
-  if (typeof answer !== 'string') return refused('It does not say what it is.')
+  if (typeof answer !== 'string') return refused('It did not answer INFO.')
   const fields = infoFields(answer)
   const valkey = fields.get('valkey_version')
   const version = valkey ?? fields.get('redis_version')
   const runId = fields.get('run_id')
   const role = fields.get('role')
   if (version === undefined || runId === undefined || role === undefined) {
-    return refused('It does not say which version it is, or what its role is.')
+    return refused('Its INFO has no version, run_id or role.')
   }
   if (!/^\d{1,4}\.[\w.-]{1,40}$/.test(version) || !/^[0-9a-f]{40}$/.test(runId)) {
-    return refused('Its version or run_id is none.')
+    return refused('Its INFO has an invalid version or run_id.')
   }
   return success({
     product: valkey === undefined ? 'Redis' : 'Valkey',
@@ -58,18 +58,18 @@ export function parseInfo(answer: unknown): Result<RedisInfo> {
   })
 }
 
-/** Null for 0, which stands for no limit, and for what is no number. */
+/** Null for 0, which means no limit, and for what is not a number. */
 function bytesOf(digits: string | undefined): number | null {
   const bytes = Number(digits)
   return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : null
 }
 
-/** Why the bus cannot use it now; null if it can. */
+/** Why the bus cannot use this server now; null if it can. */
 export function whyUnusable(info: RedisInfo, versionMin: number): string | null {
   const { product, version, isMaster, isLoading } = info
   if (Number.parseInt(version, 10) < versionMin) {
-    return `It is ${product} ${version}; version ${versionMin} is the oldest that the bus can use.`
+    return `It is ${product} ${version}; the bus needs version ${versionMin} or newer.`
   }
   if (isLoading) return 'It is still loading its data.'
-  return isMaster ? null : 'It is a replica, and the bus has to write to its master.'
+  return isMaster ? null : 'It is a replica; give the address of its master.'
 }

@@ -1,9 +1,9 @@
 // Keeps two connections to one Redis, one that waits for entries and one for all else; opens new
 // ones after each failure, for as long as it runs.
 
-import { settledWithin } from '../core/deadline.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { backoffMs, jitteredMs } from '../core/retry.ts'
+import { Sleeper } from '../core/sleeper.ts'
 import { RedisConnection, type RedisConnectionOptions } from './redis-connection.ts'
 import type { RedisInfo } from './redis-info.ts'
 
@@ -12,30 +12,30 @@ export interface RedisSession {
   readonly reader: RedisConnection
   readonly writer: RedisConnection
   readonly info: RedisInfo
-  /** Settles when it is over, with why. */
+  /** Settles with the reason when they end. */
   readonly ended: Promise<string>
   end(why: string): void
 }
 
-/** How it is with Redis, for people. */
+/** The state of the connection to Redis, for operators. */
 export interface LinkState {
   readonly isConnected: boolean
   /** Since when, in milliseconds of the clock. */
   readonly sinceMs: number
-  /** Why it is away; null while it is there, and before the first attempt has ended. */
+  /** Why it is not connected; null while it is, and before the first attempt has ended. */
   readonly why: string | null
   /** Attempts in a row that have failed. */
   readonly failures: number
-  /** Of the last server that was there. */
+  /** Of the last server that was connected. */
   readonly info: RedisInfo | null
 }
 
 export interface RedisLinkOptions extends RedisConnectionOptions {
   /** From 0 to 1. */
   readonly random: () => number
-  /** Called with each new session; settles when it has no more use for it. Does not throw. */
+  /** Called with each new session; settles when it does not use it any more. Does not throw. */
   readonly use: (session: RedisSession) => Promise<void>
-  /** Called when it was lost, or is there again; not for each attempt in between. */
+  /** Called when the connection is lost or back; not for each attempt in between. */
   readonly onChange?: (state: LinkState) => void
 }
 
@@ -44,7 +44,7 @@ export class RedisLink {
   #state: LinkState
   #session: RedisSession | null = null
   #isStopped = false
-  #wake: (() => void) | null = null
+  readonly #sleeper = new Sleeper()
   readonly #running: Promise<void>
 
   /** Begins to connect. */
@@ -62,8 +62,8 @@ export class RedisLink {
   /** Ends the session and connects no more. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    this.#session?.end('It is stopped.')
-    this.#wake?.()
+    this.#session?.end('The link is stopped.')
+    this.#sleeper.stop()
     await this.#running
   }
 
@@ -80,16 +80,16 @@ export class RedisLink {
         firstMs: limits.firstRetryMs,
         maxMs: limits.maxRetryMs,
       })
-      await this.#wait(jitteredMs(delayMs, this.#options.random))
+      await this.#sleeper.sleep(jitteredMs(delayMs, this.#options.random))
     }
   }
 
   async #use(session: RedisSession): Promise<string> {
-    if (this.#isStopped) session.end('It is stopped.')
+    if (this.#isStopped) session.end('The link is stopped.')
     this.#session = session
     this.#change({ isConnected: true, why: null, info: session.info })
     await this.#options.use(session)
-    session.end('It is not used any more.')
+    session.end('The session is not used any more.')
     this.#session = null
     return await session.ended
   }
@@ -100,14 +100,6 @@ export class RedisLink {
     const isNew = this.#state.isConnected !== isConnected
     if (isNew) this.#state = { ...this.#state, sinceMs: this.#options.clock.elapsedMs() }
     if (!this.#isStopped && (isNew || why === null)) this.#options.onChange?.(this.#state)
-  }
-
-  async #wait(ms: number): Promise<void> {
-    if (this.#isStopped) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#wake = resolve
-    await settledWithin(promise, ms)
-    this.#wake = null
   }
 }
 
@@ -133,8 +125,8 @@ async function openSession(options: RedisConnectionOptions): Promise<Result<Redi
   return success({ reader: reader.value, writer: writer.value, info, ended, end })
 }
 
-/** A name that stands for several servers may lead to two of them, in the middle of a failover. */
+/** During a failover, a name may resolve to two servers. */
 function notTheSame(one: RedisConnection, other: RedisConnection): string | null {
   if (one.info.runId === other.info.runId) return null
-  return 'Two connections to Redis have led to two servers.'
+  return 'Two connections to the address of Redis reached two servers.'
 }

@@ -1,41 +1,40 @@
-// Two Redis servers of tests: a replica that can be held back, and takes over from its master.
+// A Redis of tests with a replica that can be held back and takes over, and the proxies of nodes.
 
 import { waitFor } from '../../scripts/support/child-process.ts'
 import { RedisServer } from '../../scripts/support/redis.ts'
 import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
+import { ReplicatedRedis } from './replicated-redis.fixture.ts'
 
-/** A master and its replica, and the address that leads to one of them. */
 export class RedisPair implements AsyncDisposable {
+  /** The master and its replica before the failover. */
   readonly master: RedisServer
   readonly replica: RedisServer
-  /** Of most nodes, and of one that can be cut off by itself. */
+  /** Of most nodes, and of one that can be cut off by itself; both lead to the current master. */
   readonly proxy: TcpProxy
   readonly other: TcpProxy
-  /** Between the two servers. */
-  readonly #between: TcpProxy
+  readonly #servers: ReplicatedRedis
 
   static async start(): Promise<RedisPair> {
     const master = await RedisServer.start()
-    const between = await TcpProxy.start(master.port)
-    const replica = await RedisServer.start({ replicaOf: between.port })
-    await replica.followsMaster()
     const [proxy, other] = [await TcpProxy.start(master.port), await TcpProxy.start(master.port)]
-    return new RedisPair(master, replica, [proxy, other, between])
+    const servers = new ReplicatedRedis(master, [proxy, other])
+    const replica = await servers.addReplica()
+    return new RedisPair(servers, replica, [proxy, other])
   }
 
   private constructor(
-    master: RedisServer,
+    servers: ReplicatedRedis,
     replica: RedisServer,
-    [proxy, other, between]: readonly [TcpProxy, TcpProxy, TcpProxy],
+    [proxy, other]: readonly [TcpProxy, TcpProxy],
   ) {
-    this.master = master
+    this.#servers = servers
+    this.master = servers.master
     this.replica = replica
     this.proxy = proxy
     this.other = other
-    this.#between = between
   }
 
-  /** The replica has all that the nodes have. */
+  /** Waits until the replica has the whole log of the master. */
   async isInStep(): Promise<void> {
     await waitFor('the replica to have everything', async () => {
       const lengths = [this.master, this.replica].map((one) => one.command('XLEN', 'comet:log'))
@@ -44,21 +43,17 @@ export class RedisPair implements AsyncDisposable {
     })
   }
 
-  /** From now on the replica gets nothing. A frozen one would have it in its socket. */
+  /** The replica receives nothing from now on. */
   hold(): void {
-    this.#between.swallow('answers')
+    this.#servers.hold()
   }
 
-  /** The master dies, and the replica takes over with what it has. */
+  /** Kills the master; the replica takes over with what it has. */
   async failOver(): Promise<void> {
-    await this.master.kill()
-    for (const proxy of [this.proxy, this.other]) proxy.targetPort = this.replica.port
-    await this.replica.command('REPLICAOF', 'NO', 'ONE')
+    await this.#servers.failOver()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const one of [this.proxy, this.other, this.#between, this.master, this.replica]) {
-      await one[Symbol.asyncDispose]()
-    }
+    for (const one of [this.proxy, this.other, this.#servers]) await one[Symbol.asyncDispose]()
   }
 }

@@ -1,5 +1,4 @@
-// Asks Redis now and then what it is, while there is a session: how much memory it uses, and
-// whether it keeps its commands in a file.
+// Reads the `INFO` of Redis at an interval during a session, for figures such as its memory.
 
 import { INFO_SECTIONS, parseInfo, type RedisInfo } from './redis-info.ts'
 import type { RedisSession } from './redis-link.ts'
@@ -9,14 +8,14 @@ export class RedisWatch {
   readonly #timer: Timer
   #info: RedisInfo
 
-  /** Begins with what it said when the session was opened. */
+  /** Begins with the `INFO` of when the session was opened. */
   constructor(connections: Pick<RedisSession, 'writer' | 'info'>, everyMs: number) {
     this.#connections = connections
     this.#info = connections.info
     this.#timer = setInterval(() => void this.#ask(), everyMs)
   }
 
-  /** What it said last, also after the session has ended. */
+  /** The last `INFO`, also after the session has ended. */
   get info(): RedisInfo {
     return this.#info
   }
@@ -25,7 +24,7 @@ export class RedisWatch {
     clearInterval(this.#timer)
   }
 
-  /** Without an answer it is as it was. If the connection is lost, that is noticed elsewhere. */
+  /** Keeps the last one if there is no answer. A lost connection is handled by the session. */
   async #ask(): Promise<void> {
     const answer = await this.#connections.writer.send('INFO', INFO_SECTIONS)
     const info = answer.ok ? parseInfo(answer.value) : null

@@ -1,12 +1,11 @@
 // Goal: what Redis does in one step keeps the log in order, whoever asks and however often. Method:
 // the scripts on a real server, each answer and the log after it.
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
+import { describe, expect, test } from 'bun:test'
+import { HAS_REDIS } from '../../scripts/support/redis.ts'
 import { about } from '../log/log.fixture.ts'
 import { encodeBatch } from './batch.ts'
-import { connected } from './redis.fixture.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import { sharedRedis } from './redis.fixture.ts'
 import { LEFT, NOWHERE, RIGHT, ScriptCluster } from './scripts.fixture.ts'
 
 function secondsAgo(seconds: number): string {
@@ -14,21 +13,11 @@ function secondsAgo(seconds: number): string {
 }
 
 describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
-  let redis: RedisServer
-  let connection: RedisConnection
+  const shared = sharedRedis()
   let clusters = 0
 
-  beforeAll(async () => {
-    redis = await RedisServer.start()
-    connection = await connected(redis.url)
-  })
-  afterAll(async () => {
-    connection.close('the end')
-    await redis[Symbol.asyncDispose]()
-  })
-
   function newCluster(): Promise<ScriptCluster> {
-    return ScriptCluster.open(connection, `scripts-${++clusters}:`)
+    return ScriptCluster.open(shared.connection, `scripts-${++clusters}:`)
   }
 
   test('an empty log gets an epoch, which is the time, and keeps it', async () => {

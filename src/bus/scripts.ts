@@ -2,10 +2,11 @@
 
 import type { Cursor } from '../core/cursor.ts'
 import { keyLimits } from '../core/history-limits.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { type Result, success } from '../core/result.ts'
 import type { AppendRequest, ConditionalRequest } from './append-request.ts'
 import type { BusKeys } from './bus-keys.ts'
 import { CONDITIONAL, conditionalArgs, parseResolved, type Resolved } from './conditional-script.ts'
+import { LAST_ID, loadScripts, UNEXPECTED_ANSWER, WHY_NOT_ADDED } from './lua.ts'
 import type { Argument, RedisConnection, RedisFailure } from './redis-connection.ts'
 import { parseId } from './stream-entry.ts'
 
@@ -28,7 +29,7 @@ import { parseId } from './stream-entry.ts'
  * Answers the last id, and the last batch of this origin or nil. What others have written in the
  * place of the log is left as it is, and said.
  */
-const HELLO = `
+const HELLO = `${LAST_ID}
 local most = 2 ^ 48 - 1
 for at, wanted in ipairs({ 'stream', 'hash', 'string' }) do
   local kind = redis.call('TYPE', KEYS[at]).ok
@@ -45,13 +46,8 @@ end
 local mineEpoch, mineNumber = tonumber(ARGV[1]), tonumber(ARGV[2])
 local epoch, number = 0, 0
 if redis.call('EXISTS', KEYS[1]) == 1 then
-  local info = redis.call('XINFO', 'STREAM', KEYS[1])
-  for at = 1, #info, 2 do
-    if info[at] == 'last-generated-id' then
-      local left, right = string.match(info[at + 1], '(%d+)-(%d+)')
-      epoch, number = tonumber(left), tonumber(right)
-    end
-  end
+  local left, right = string.match(lastId(KEYS[1]), '(%d+)-(%d+)')
+  epoch, number = tonumber(left), tonumber(right)
   if epoch >= most or number >= most then
     return redis.error_reply('ERR ' .. KEYS[1] .. ' has an id that comet has not written')
   end
@@ -101,7 +97,7 @@ return { string.format('%.0f-%.0f', epoch, number), redis.call('GET', KEYS[3]) }
  * KEYS log, origin · ARGV epoch, batch, may it be the first, origin, count, head, name and bytes of
  * the body, id before which entries go, seconds that the batch's number is kept
  */
-const APPEND = `
+const APPEND = `${WHY_NOT_ADDED}
 local value = redis.call('GET', KEYS[2])
 local batch = tonumber(ARGV[2])
 local logged
@@ -126,11 +122,8 @@ else
     'o', ARGV[4], 'n', ARGV[2], 'c', ARGV[5], 't', time, 'h', ARGV[6], ARGV[7], ARGV[8],
     'p', logged)
 end
-if not id then return 'gone' end
-if type(id) == 'table' then
-  if string.find(id.err, 'equal or smaller', 1, true) then return 'fenced' end
-  return id
-end
+local why = whyNotAdded(id)
+if why then return why end
 local count = tonumber(ARGV[5])
 if count > 1 then
   local number = tonumber(string.match(id, '-(%d+)'))
@@ -145,13 +138,10 @@ return 'added'`
  *
  * KEYS log, origin · ARGV epoch, last batch that counts as done, seconds that it is kept
  */
-const LOST = `
+const LOST = `${WHY_NOT_ADDED}
 local id = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', ARGV[1] .. '-*', 'lost', '1')
-if not id then return 'gone' end
-if type(id) == 'table' then
-  if string.find(id.err, 'equal or smaller', 1, true) then return 'fenced' end
-  return id
-end
+local why = whyNotAdded(id)
+if why then return why end
 if tonumber(ARGV[2]) > 0 then redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3]) end
 return 'added'`
 
@@ -176,20 +166,6 @@ export interface LogReaderState {
   readonly batches: Iterable<readonly [string, number]>
   /** The keys of messages that it knows: see the script. */
   readonly keys: { readonly lines: string; readonly since: string }
-}
-
-/** Answers by what they are called. */
-export async function loadScripts<Name extends string>(
-  connection: RedisConnection,
-  texts: Readonly<Record<Name, string>>,
-): Promise<Result<Record<Name, string>, RedisFailure>> {
-  const hashes: Partial<Record<Name, string>> = {}
-  for (const name of Object.keys(texts) as Name[]) {
-    const loaded = await connection.send('SCRIPT', ['LOAD', texts[name]])
-    if (!loaded.ok) return loaded
-    hashes[name] = String(loaded.value)
-  }
-  return success(hashes as Record<Name, string>)
 }
 
 /** The scripts on one connection, which has them for as long as it lives. */
@@ -275,7 +251,7 @@ export class BusScripts {
     const answer = await this.#connection.send('EVALSHA', [this.#hashes.conditional, ...args])
     if (!answer.ok) return answer
     const resolved = parseResolved(answer.value)
-    return resolved === null ? NO_ANSWER : success(resolved)
+    return resolved === null ? UNEXPECTED_ANSWER : success(resolved)
   }
 
   async lost(
@@ -291,13 +267,11 @@ export class BusScripts {
 
 const NO_KEYS = { lines: '', since: 'none' }
 
-const NO_ANSWER = refused({ kind: 'error', text: 'ERR no answer of this script' } as const)
-
 function helloOf(answer: Result<unknown, RedisFailure>): Result<Hello, RedisFailure> {
   if (!answer.ok) return answer
   const [id, value] = Array.isArray(answer.value) ? answer.value : []
   const top = parseId(id)
-  if (top === null) return NO_ANSWER
+  if (top === null) return UNEXPECTED_ANSWER
   const [batch = 0, logged = batch] = String(value ?? 0)
     .split(' ')
     .map(Number)
@@ -306,5 +280,5 @@ function helloOf(answer: Result<unknown, RedisFailure>): Result<Hello, RedisFail
 
 function appendedOf(answer: Result<unknown, RedisFailure>): Result<Appended, RedisFailure> {
   if (!answer.ok) return answer
-  return APPENDED.includes(answer.value) ? success(answer.value as Appended) : NO_ANSWER
+  return APPENDED.includes(answer.value) ? success(answer.value as Appended) : UNEXPECTED_ANSWER
 }

@@ -1,4 +1,4 @@
-// Goal: tickets and revocations of one server count on all of them. Method: two nodes on a real
+// Goal: tickets and revocations of one node are valid on all of them. Method: two nodes on a real
 // Redis.
 
 import { expect, test } from 'bun:test'
@@ -7,20 +7,22 @@ import { systemClock } from '../core/clock.ts'
 import { success } from '../core/result.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { RedisNode } from './bus.fixture.ts'
+import { busKeys } from './bus-keys.ts'
 import { SharedRevocations } from './shared-revocations.ts'
 import { SharedTickets } from './shared-tickets.ts'
 
 const withRedis = test.skipIf(!HAS_REDIS)
+const KEYS = busKeys('comet:')
 const ALICE = { user: 'alice', read: ['news'], ttlSeconds: 600 }
 
 function ticketsOf({ redis }: RedisNode): SharedTickets {
   const random = () => crypto.randomUUID().replaceAll('-', '')
-  return new SharedTickets({ redis, prefix: 'comet:', clock: systemClock, random })
+  return new SharedTickets({ redis, keys: KEYS, clock: systemClock, random })
 }
 
 function revocationsOf({ redis }: RedisNode) {
   const names = new NameTable({ seed: Math.floor(Math.random() * 1_000) })
-  return { names, revocations: new SharedRevocations({ redis, prefix: 'comet:', names }) }
+  return { names, revocations: new SharedRevocations({ redis, keys: KEYS, names }) }
 }
 
 withRedis('a ticket of one node is redeemed by another, once, and by no other text', async () => {

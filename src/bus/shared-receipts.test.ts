@@ -8,18 +8,18 @@ import { type NodeLimits, nodeLimits } from '../core/bus-limits.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { until } from '../core/time.fixture.ts'
+import type { DeliveryCounts } from '../hub/receipt.ts'
 import { about } from '../log/log.fixture.ts'
 import type { Publication } from '../log/message-bus.ts'
 import { NOT_DELIVERED, type RedisNode } from './bus.fixture.ts'
 import { Nodes, sameMembers, settled } from './cluster.fixture.ts'
-import type { ReceiptCounts } from './inbox-entry.ts'
 import { InboxSender } from './inbox-sender.ts'
 import type { Member } from './member-entry.ts'
 import { SharedReceipts } from './shared-receipts.ts'
 
 /** What all other nodes made of a message. */
 interface Told {
-  readonly counts: ReceiptCounts
+  readonly counts: DeliveryCounts
   readonly missing: readonly string[]
 }
 
@@ -125,7 +125,7 @@ function at(number: number): Cursor {
   return { epoch: 5, number }
 }
 
-const COUNTS: ReceiptCounts = { delivered: 1, skipped: 2, unknown: 3 }
+const COUNTS: DeliveryCounts = { delivered: 1, skipped: 2, unknown: 3 }
 
 function collector(limits: Partial<NodeLimits> = {}) {
   const all = { ...nodeLimits, ...limits }

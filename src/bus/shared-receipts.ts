@@ -5,8 +5,9 @@ import type { NodeLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { Queue } from '../core/queue.ts'
+import { type DeliveryCounts, NO_DELIVERIES } from '../hub/receipt.ts'
 import type { Publication } from '../log/message-bus.ts'
-import type { ReceiptCounts, ReceiptReport } from './inbox-entry.ts'
+import type { ReceiptReport } from './inbox-entry.ts'
 import type { InboxSender } from './inbox-sender.ts'
 import type { Member } from './member-entry.ts'
 import { idText } from './stream-entry.ts'
@@ -17,21 +18,21 @@ import { idText } from './stream-entry.ts'
  * @param counts of the nodes that have reported, added up
  * @param missing the others
  */
-export type ReceiptDone = (counts: ReceiptCounts, missing: readonly Member[]) => void
+export type ReceiptDone = (counts: DeliveryCounts, missing: readonly Member[]) => void
 
 /** A message whose counts are outstanding. */
 interface Expected {
   readonly id: string
   readonly untilMs: number
   readonly waiting: Map<string, Member>
-  counts: ReceiptCounts
+  counts: DeliveryCounts
   /** Null once it was called. */
   onDone: ReceiptDone | null
 }
 
 interface EarlyReport {
   readonly from: string
-  readonly counts: ReceiptCounts
+  readonly counts: DeliveryCounts
 }
 
 export interface SharedReceiptsOptions {
@@ -68,14 +69,14 @@ export class SharedReceipts {
     const { limits, clock } = this.#options
     const id = idText(cursor)
     if (members.length === 0 || this.#inOrder.length >= limits.receiptsMax) {
-      onDone(NONE, members)
+      onDone(NO_DELIVERIES, members)
       return
     }
     const expected: Expected = {
       id,
       untilMs: clock.elapsedMs() + limits.receiptMs,
       waiting: new Map(members.map((member) => [member.origin, member])),
-      counts: NONE,
+      counts: NO_DELIVERIES,
       onDone,
     }
     this.#expected.set(id, expected)
@@ -89,7 +90,7 @@ export class SharedReceipts {
   }
 
   /** The streams of this node have answered for a message of another one. */
-  report(origin: string, cursor: Cursor, counts: ReceiptCounts): void {
+  report(origin: string, cursor: Cursor, counts: DeliveryCounts): void {
     this.#options.sender.add(origin, { type: 'report', report: { cursor, ...counts } })
   }
 
@@ -122,7 +123,7 @@ export class SharedReceipts {
     this.#early.clear()
   }
 
-  #count(expected: Expected, from: string, counts: ReceiptCounts): void {
+  #count(expected: Expected, from: string, counts: DeliveryCounts): void {
     if (!expected.waiting.delete(from)) return
     const { delivered, skipped, unknown } = expected.counts
     expected.counts = {
@@ -167,5 +168,3 @@ export class SharedReceipts {
     }
   }
 }
-
-const NONE: ReceiptCounts = { delivered: 0, skipped: 0, unknown: 0 }

@@ -1,13 +1,14 @@
-// Since when each user's tokens count, on all servers: kept in Redis, and in memory, since it is
-// looked up for each stream that comes.
+// Since when each user's tokens are valid, on all nodes: kept in Redis, and in the memory of each
+// node because every new stream looks it up.
 
+import { busLimits } from '../core/bus-limits.ts'
 import type { Failure } from '../core/errors.ts'
 import { isName } from '../core/name.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
-import type { Subject } from '../core/user.ts'
-import { userIdOf } from '../core/user.ts'
+import { type Subject, userIdOf } from '../core/user.ts'
 import type { NameTable } from '../subscriptions/name-table.ts'
 import type { TokenRevocations } from '../subscriptions/revocations.ts'
+import type { BusKeys } from './bus-keys.ts'
 import { commandFailure, type RedisCommands } from './redis-commands.ts'
 import type { RedisFailure } from './redis-connection.ts'
 
@@ -21,17 +22,14 @@ local known = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
 if tonumber(ARGV[2]) > known then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 return 1`
 
-/** Fields that one `HSCAN` is to look at. */
-const SCAN_COUNT = '1000'
-
 export interface SharedRevocationsOptions {
   readonly redis: RedisCommands
-  readonly prefix: string
+  readonly keys: Pick<BusKeys, 'revoked'>
   readonly names: Pick<NameTable, 'intern' | 'subjectOf'>
 }
 
 export class SharedRevocations implements TokenRevocations {
-  /** Called for each user whose tokens other servers revoked while Redis was away from this one. */
+  /** Called for each user whose tokens another node revoked while this node was disconnected. */
   onMissed: (user: number) => void = () => undefined
   readonly #options: SharedRevocationsOptions
   readonly #key: string
@@ -40,15 +38,16 @@ export class SharedRevocations implements TokenRevocations {
 
   constructor(options: SharedRevocationsOptions) {
     this.#options = options
-    this.#key = `${options.prefix}revoked`
+    this.#key = options.keys.revoked
   }
 
-  /** Reads what is in Redis: at the start, and what came while it was away. */
+  /** Reads all revocations from Redis: at the start and after each reconnect. */
   async load(): Promise<Result<void, RedisFailure>> {
     const { redis } = this.#options
+    const count = String(busLimits.scanFields)
     let cursor = '0'
     do {
-      const page = await redis.send('HSCAN', [this.#key, cursor, 'COUNT', SCAN_COUNT])
+      const page = await redis.send('HSCAN', [this.#key, cursor, 'COUNT', count])
       if (!page.ok) return refused({ ...page.why, text: `${page.why.text} (${this.#key})` })
       const [next, fields] = Array.isArray(page.value) ? page.value : ['0', []]
       cursor = String(next)
@@ -67,7 +66,7 @@ export class SharedRevocations implements TokenRevocations {
     }
   }
 
-  /** Another server has done it. Answers the user; null if it was known, or there is no room. */
+  /** Another node has revoked. Returns the user; null if known, or if the name table is full. */
   add(user: Subject, atMs: number): number | null {
     const id = this.#options.names.intern(user)
     if (id === null || (this.#revokedMs.get(id) ?? 0) >= atMs) return null
@@ -97,7 +96,7 @@ export class SharedRevocations implements TokenRevocations {
   }
 }
 
-/** Null for what no server has written. */
+/** Null if no node has written it. */
 function subjectIn(text: string): Subject | null {
   const id = userIdOf(text)
   if (id > 0) return id

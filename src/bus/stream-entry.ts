@@ -1,5 +1,5 @@
-// The entries of the stream in Redis as they are read: which of them there are, and what is none.
-// Whoever can write to Redis can write anything there.
+// Reads the entries of the stream in Redis. Other programs may write there too, so every entry is
+// checked.
 
 import type { Cursor } from '../core/cursor.ts'
 
@@ -8,7 +8,7 @@ export interface BatchEntry {
   readonly kind: 'batch'
   /** Of its first item. */
   readonly at: Cursor
-  /** Which start of which node has added it, and its how-manieth it is, from 1 on. */
+  /** The run of a node that has added it, and its number among the batches of that run, from 1. */
   readonly origin: string
   readonly batch: number
   readonly count: number
@@ -51,9 +51,13 @@ export type StreamEntry = BatchEntry | ForkEntry | LostEntry | ForeignEntry
 
 /** 48 bits, as a cursor has. */
 const PART_MAX = 2 ** 48 - 1
+
+/** Random bytes of an origin, which identifies one run of a node. */
+export const ORIGIN_BYTES = 8
+/** As hexadecimal digits. */
 const ORIGIN = /^[0-9a-f]{16}$/
 
-/** Is it what a start of a node has as its own? */
+/** Is it the origin of a node? */
 export function isOrigin(value: unknown): value is string {
   return typeof value === 'string' && ORIGIN.test(value)
 }

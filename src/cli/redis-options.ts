@@ -1,4 +1,4 @@
-// The options that name the Redis which servers share, for the server and for the commands beside
+// The options that name the Redis which nodes share, for the server and for the commands beside
 // it, and what the files have.
 
 import { busLimits, redisLimits } from '../core/bus-limits.ts'
@@ -36,13 +36,13 @@ function redisUrl(description: string): ValueOption<RedisAddress, null> {
 const PREFIX = new RegExp(`^[A-Za-z0-9._:@-]{1,${busLimits.prefixLengthMax}}$`)
 
 const prefixOption: ValueOption<string, 'comet:'> = {
-  ...text('text', 'comet:', 'what the names of its keys begin with; other servers have another'),
+  ...text('text', 'comet:', 'prefix of all its keys; give each cluster its own'),
   parse: (given) => (PREFIX.test(given) ? given : undefined),
   expected: `up to ${busLimits.prefixLengthMax} ${NAME_CHARACTERS}`,
 }
 
 export const REDIS_OPTIONS = {
-  bus: redisUrl('Redis or Valkey that the servers of several machines share'),
+  bus: redisUrl('Redis or Valkey that the nodes of a cluster share'),
   [PASSWORD_OPTION]: text('file', null, 'file with the password of its user'),
   'bus-ca-file': text(
     'file',
@@ -81,7 +81,7 @@ export function checkAlone<Name extends string>(
 ): Result<void> {
   const given = names.find((name) => values[name] !== null && values[name] !== false)
   if (given === undefined) return OK
-  return refused(`--${given} requires --bus, the Redis that servers share`)
+  return refused(`--${given} requires --bus, the Redis that nodes share`)
 }
 
 export interface ReadRedis {

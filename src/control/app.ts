@@ -13,7 +13,7 @@ import type { ControlAuth } from './auth.ts'
 import { type FeedRoutesOptions, feedRoutes } from './feed.ts'
 import { type MessageRoutesOptions, messageRoutes, publishDirectly } from './messages.ts'
 import { metricsRoutes } from './metrics.ts'
-import type { OtherServers } from './other-servers.ts'
+import type { OtherNodes } from './other-nodes.ts'
 import type { StatsSource } from './stats.ts'
 import { type SubjectRoutesOptions, subjectRoutes } from './subjects.ts'
 import { type SubscriptionRoutesOptions, subscriptionRoutes } from './subscriptions.ts'
@@ -28,7 +28,7 @@ export interface ControlOptions {
   readonly tickets: TicketRoutesOptions
   readonly feed: FeedRoutesOptions
   readonly stats: StatsSource
-  readonly others: OtherServers
+  readonly others: OtherNodes
   readonly settings: Settings<'userIdMax'>
   /** The pages of the dashboard, made once for each app that describes or serves them. */
   readonly dashboard: () => AnyElysia

@@ -38,7 +38,7 @@ import { exchangeSource, Upload } from './upload.ts'
 
 export interface MessageRoutesOptions {
   readonly router: Router
-  /** The same for messages that all servers are to answer for. */
+  /** Used with `?receipt=all`: its receipts count the connections of all nodes. */
   readonly routerForAll: Router
   readonly clock: Clock
   /** Is the server stopping? Then a publisher must look for another. */
@@ -62,7 +62,7 @@ export function publishDirectly(
   if (method !== 'POST') return null
   const options = query === '' ? here : scopeOf(here, query)
   if (options === null) {
-    const message = '"receipt" is "all", for the counts of all servers, or is left out.'
+    const message = '"receipt" must be "all", for the counts of all nodes, or be left out.'
     return isPublishing(exchange)
       ? exchange.reply(refused(here, { code: 'invalid_query', message }))
       : null
@@ -76,7 +76,7 @@ export function publishDirectly(
   return arrayReply(options, bytes, exchange).then((reply) => exchange.reply(reply))
 }
 
-/** Who is to answer for the messages; null if that cannot be read. */
+/** The options for the nodes whose connections are counted; null if the query is not valid. */
 function scopeOf(options: MessageRoutesOptions, query: string): MessageRoutesOptions | null {
   const wish = new URLSearchParams(query).get('receipt')
   if (wish === null) return options

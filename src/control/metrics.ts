@@ -4,11 +4,11 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Elysia, status } from 'elysia'
 import { figureLimits } from '../core/limits.ts'
 import { CONTENT_TYPES, formatFor } from './exposition.ts'
-import { MissingServers, missingOf, type OtherServers } from './other-servers.ts'
+import { MissingNodes, missingOf, type OtherNodes } from './other-nodes.ts'
 import { gatherMetrics, processName } from './prometheus.ts'
 import { gatherStats, ServerState, Stats, type StatsSource } from './stats.ts'
 
-export function metricsRoutes(source: StatsSource, others: OtherServers) {
+export function metricsRoutes(source: StatsSource, others: OtherNodes) {
   return new Elysia({ name: 'comet.metrics' })
     .get(
       '/stats',
@@ -16,7 +16,7 @@ export function metricsRoutes(source: StatsSource, others: OtherServers) {
       {
         response: { 200: Type.Union([Stats, AllStats]) },
         detail: {
-          summary: 'The figures of this server; with `?all`, of all that share a log with it',
+          summary: 'The figures of this server; with `?all`, of all nodes of its cluster',
         },
       },
     )
@@ -50,14 +50,17 @@ export function metricsRoutes(source: StatsSource, others: OtherServers) {
 }
 
 const AllStats = Type.Object({
-  servers: Type.Array(
+  nodes: Type.Array(
     Type.Object({
       name: Type.String(),
       address: Type.String({ description: 'Of its control port.' }),
-      stats: Type.Object({}, { additionalProperties: true, description: 'As each has it alone.' }),
+      stats: Type.Object(
+        {},
+        { additionalProperties: true, description: 'What `/stats` of the node returns.' },
+      ),
     }),
   ),
-  missing: MissingServers,
+  missing: MissingNodes,
 })
 
 /** `?all`, however it is written. */
@@ -67,17 +70,17 @@ function isAll(query: Readonly<Record<string, unknown>>): boolean {
 
 async function gatherAll(
   source: StatsSource,
-  others: OtherServers,
+  others: OtherNodes,
 ): Promise<Static<typeof AllStats>> {
   const [stats, { answers, missing }] = await Promise.all([
     gatherStats(source),
     others.ask('stats', null),
   ])
   const { name, address } = others
-  const servers = answers.map((one) => ({
+  const nodes = answers.map((one) => ({
     ...{ name: one.name, address: one.address, stats: one.answer },
   }))
-  return { servers: [{ name, address, stats }, ...servers], ...missingOf(missing) }
+  return { nodes: [{ name, address, stats }, ...nodes], ...missingOf(missing) }
 }
 
 async function answerMetrics(source: StatsSource, { headers }: Request): Promise<Response> {

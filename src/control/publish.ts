@@ -21,6 +21,7 @@ import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import { NOBODY } from '../subscriptions/name-table.ts'
 import { RejectedLines, rejectLine } from './answer.ts'
+import { MissingNodes } from './other-nodes.ts'
 import { readPlainMessage } from './plain-message.ts'
 import type { Body } from './upload.ts'
 
@@ -42,14 +43,6 @@ const Unknown = Type.Optional(
   }),
 )
 
-const Missing = Type.Optional(
-  Type.Array(Type.String(), {
-    description:
-      'Servers that did not say in time how many of their connections took it, where all of them ' +
-      'were asked with `?receipt=all`. Absent when there were none.',
-  }),
-)
-
 /** The answer to one message. */
 export const SingleReceipt = Type.Object({
   delivered: Type.Integer({
@@ -59,12 +52,12 @@ export const SingleReceipt = Type.Object({
   id: Type.String({ description: 'Where the message is in the log, as its receivers see it.' }),
   skipped: Skipped,
   unknown: Unknown,
-  missing: Missing,
+  missing: MissingNodes,
   restored: Type.Optional(
     Type.Literal(true, {
       description:
-        'It was published with this key before the server was started anew, or through another ' +
-        'server. How many connections took it is not known: `delivered` is 0. Otherwise absent.',
+        'It was published with this key before a restart of the server, or on another node. How ' +
+        'many connections took it is not known: `delivered` is 0. Otherwise absent.',
     }),
   ),
 })
@@ -79,13 +72,13 @@ export const BatchReceipt = Type.Object({
   ),
   skipped: Skipped,
   unknown: Unknown,
-  missing: Missing,
+  missing: MissingNodes,
   restored: Type.Optional(
     Type.Integer({
       minimum: 1,
       description:
-        'Lines that were published with their keys before the server was started anew, or through ' +
-        'another server. How many connections took these is not known. Absent when there were none.',
+        'Lines that were published with their keys before a restart of the server, or on another ' +
+        'node. How many connections took these is not known. Absent when there were none.',
     }),
   ),
   ...RejectedLines.properties,

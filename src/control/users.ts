@@ -15,7 +15,7 @@ import type { Settings } from '../hub/settings.ts'
 import type { NameTable } from '../subscriptions/name-table.ts'
 import type { TokenRevocations } from '../subscriptions/revocations.ts'
 import { answerTo, refusal } from './answer.ts'
-import { MissingServers, missingOf, type OtherServers } from './other-servers.ts'
+import { MissingNodes, missingOf, type OtherNodes } from './other-nodes.ts'
 import { pageRequest, type Query, UserPage, userPage } from './page.ts'
 import { stored } from './storage.ts'
 
@@ -25,7 +25,7 @@ const Presence = Type.Object({
   since: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
     description: 'When the oldest of them was opened; null if there is none.',
   }),
-  missing: MissingServers,
+  missing: MissingNodes,
 })
 
 const Ended = Type.Object({
@@ -38,14 +38,14 @@ const Ended = Type.Object({
         'there were none.',
     }),
   ),
-  missing: MissingServers,
+  missing: MissingNodes,
 })
 
 export interface UserRoutesOptions {
   /** Knows the streams of all processes. */
   readonly host: Pick<StreamHost, 'userPresence' | 'usersAfter' | 'endStreams'>
   readonly names: Pick<NameTable, 'idOf' | 'intern' | 'subjectOf'>
-  readonly others: Pick<OtherServers, 'ask'>
+  readonly others: Pick<OtherNodes, 'ask'>
   readonly revocations: Pick<TokenRevocations, 'revoke'>
   readonly settings: Settings<'userIdMax'>
   readonly clock: Clock
@@ -64,7 +64,7 @@ export function userRoutes(options: UserRoutesOptions) {
       },
       {
         response: { 200: Presence, ...responses },
-        detail: { summary: "A user's connections, to all servers that share a log" },
+        detail: { summary: "A user's connections, on all nodes of the cluster" },
       },
     )
     .get('/users', ({ query }) => answerTo(page(options, query)), {

@@ -87,6 +87,8 @@ export const busLimits = {
   /** Seconds that Redis keeps the number of a node's last batch: longer than any connection that
    * may still bring one. */
   originSeconds: 86_400,
+  /** Fields of a hash that one command reads: less than a millisecond of Redis. */
+  scanFields: 1_000,
   /** Characters of the prefix of the keys in Redis. */
   prefixLengthMax: 64,
 } as const
@@ -95,12 +97,12 @@ export type BusLimits = { readonly [Name in keyof typeof busLimits]: number }
 
 /** The nodes of one cluster: who is there, and what they ask each other. */
 export const nodeLimits = {
-  /** Milliseconds between two signs of life of a node, and for how long one counts: two may be
+  /** Milliseconds between two heartbeats of a node, and for how long one counts: two may be
    * late or lost. Whoever stands still for longer has left, and joins again. */
   beatEveryMs: 500,
   aliveMs: 1_500,
   /** Milliseconds that a node has to be connected before it takes another one for dead. After an
-   * outage of Redis all signs of life are over, and nodes come back within
+   * outage of Redis all heartbeats are over, and nodes come back within
    * {@link redisLimits.maxRetryMs}. */
   judgeAfterMs: 2_500,
   /** Nodes that one node watches, the next ones in the order of their origins: what each costs is
@@ -112,7 +114,7 @@ export const nodeLimits = {
   changesMax: 1_000,
   /** Milliseconds that a node waits, when it stops, until others know. */
   leaveMsMax: 500,
-  /** Seconds that Redis keeps the members after the last sign of life of any. */
+  /** Seconds that Redis keeps the members after the last heartbeat of any. */
   membersSeconds: 86_400,
   /** Characters of a node's name, as of a host (RFC 1035), of its address and of its version. */
   nameLengthMax: 255,

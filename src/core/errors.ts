@@ -70,7 +70,7 @@ export const ERRORS = {
   too_many_readers: { status: 503 },
   /** The server is stopping and accepts nothing new. */
   draining: { status: 503 },
-  /** Redis, which machines share, was lost meanwhile: it may have been done, or not. */
+  /** Redis did not answer: the request may have taken effect or not. */
   outcome_unknown: { status: 504 },
 } as const satisfies Record<string, { status: number }>
 

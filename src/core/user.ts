@@ -7,6 +7,12 @@ import { type Result, refused, success } from './result.ts'
 /** A user or subject as people write it: a whole number, or a name. */
 export type Subject = number | string
 
+/** A user or subject, and its name if it has one: handles do not outlive the process. */
+export interface NamedUser {
+  readonly id: number
+  readonly name: string | null
+}
+
 /**
  * Reads a positive decimal integer as numbers are written, without sign or leading zero.
  *

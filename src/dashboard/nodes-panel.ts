@@ -1,5 +1,5 @@
-// The part of the page about several servers that share Redis: who is there, and how this one is
-// with Redis. Hidden for a server of its own.
+// The panel of the nodes that share Redis: their list, and the connection of this node. Hidden
+// without a bus.
 
 import { formatCount } from '../core/units.ts'
 import { byId, type Card, fillCards, fillTable, setText } from '../report/browser.ts'
@@ -36,7 +36,7 @@ function linkText({ connected, seconds, why, ready, redis, reloading }: Bus): st
   if (!connected) return `Disconnected from ${server} for ${since}. ${why ?? ''}`
   const loads = reloading ? ' Subscriptions are being read again.' : ''
   const reads = ready ? '' : ' The log is being read.'
-  return `Connected with ${server} for ${since}.${reads}${loads}`
+  return `Connected to ${server} for ${since}.${reads}${loads}`
 }
 
 function cardsOf(bus: Bus, timeMs: number, { values }: Samples): Card[] {
@@ -46,7 +46,7 @@ function cardsOf(bus: Bus, timeMs: number, { values }: Samples): Card[] {
   const oldest = `; oldest ${formatDuration(queue.oldestAgeSeconds)}`
   const epochAge = formatDuration(Math.max(0, timeMs - epoch) / 1_000)
   return [
-    ['Nodes', formatCount(bus.nodeCount), connected ? 'share the log' : 'when Redis was there'],
+    ['Nodes', formatCount(bus.nodeCount), connected ? 'share the log' : 'before Redis was lost'],
     ['Round trip, p50', last('tripP50Ms'), 'through Redis and back'],
     ['Round trip, p99', last('tripP99Ms'), 'through Redis and back'],
     ['Queue', formatCount(queue.messages), queue.messages === 0 ? limit : limit + oldest],
@@ -56,7 +56,7 @@ function cardsOf(bus: Bus, timeMs: number, { values }: Samples): Card[] {
       epoch === 0 ? '–' : epochAge,
       `${epoch.toString(16)}; forks: ${formatCount(forks)}`,
     ],
-    ['Gaps', formatCount(gaps), 'told to all streams'],
+    ['Gaps', formatCount(gaps), 'sent to all streams'],
     redisCard(connected ? redis : null),
   ]
 }
@@ -65,6 +65,6 @@ function redisCard(redis: Bus['redis']): Card {
   const limit =
     redis?.limitBytes == null ? 'no limit' : `of ${formatFigure('bytes', redis.limitBytes)}`
   const durable = redis?.durable === true ? 'AOF on' : 'AOF off'
-  const words = redis === null ? 'unknown while it is away' : `${limit}; ${durable}`
+  const words = redis === null ? 'not known while disconnected' : `${limit}; ${durable}`
   return ['Memory of Redis', formatFigure('bytes', redis?.usedBytes), words]
 }

@@ -51,17 +51,17 @@ const FAULTS: Record<WarningCode, readonly [Partial<Condition>, string]> = {
   workers_silent: [{ silentWorkers: [1, 2, 3, 4, 5, 6, 7] }, '1, 2, 3, 4, 5 and 2 more are not'],
   bus_lost: [
     ofBus({ connected: false, seconds: 12, why: 'It is away.' }),
-    'Not connected with Redis for 12 s. It is away.',
+    'Not connected to Redis for 12 s. It is away.',
   ],
-  bus_refused: [recently({ busRefused: 7 }), 'away or slow: 7.'],
+  bus_refused: [recently({ busRefused: 7 }), 'disconnected or slow: 7.'],
   bus_queue_filling: [ofBus({ queue: { ...QUEUE, bytes: 500 } }), '50% full; 49 messages in it'],
   bus_gaps: [recently({ busGaps: 1 }), 'told of a gap once in the last minute'],
   bus_not_durable: [
     ofBus({ redis: { ...REDIS, durable: false } }),
-    'Redis keeps nothing in a file',
+    'Redis runs without an append-only file',
   ],
   bus_evicts: [ofBus({ redis: { ...REDIS, evictionPolicy: 'allkeys-lru' } }), '(allkeys-lru)'],
-  redis_memory_short: [ofBus({ redis: { ...REDIS, usedBytes: 90 } }), 'uses 90 of the 100 that'],
+  redis_memory_short: [ofBus({ redis: { ...REDIS, usedBytes: 90 } }), 'uses 90 of 100 (maxmemory)'],
   erlang_down: [
     { erlang: { registered: true, peer: { name: 'a@b', state: 'waiting', why: 'no epmd' } } },
     'the Erlang node a@b (no epmd)',

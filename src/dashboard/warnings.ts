@@ -43,9 +43,9 @@ export interface Recent {
   readonly skipped: number
   readonly rejected: number
   readonly restarted: number
-  /** Publications that have no place in the log, since Redis was away or took too long. */
+  /** Publications refused because Redis was disconnected or too slow. */
   readonly busRefused: number
-  /** Times that all open streams were told of a gap. */
+  /** Gaps sent to all open streams. */
   readonly busGaps: number
   readonly lateMs: number
 }
@@ -122,51 +122,50 @@ const TABLE = {
   bus_lost: {
     text: ({ bus }) =>
       bus?.connected === false &&
-      `Not connected with Redis for ${formatDuration(bus.seconds)}. ${bus.why ?? ''}`.trimEnd(),
+      `Not connected to Redis for ${formatDuration(bus.seconds)}. ${bus.why ?? ''}`.trimEnd(),
     advice:
       'Streams stay open and publishers wait, then get 503; check that Redis runs and can be reached.',
   },
   bus_refused: {
     text: ({ recent }) =>
       recent.busRefused > 0 &&
-      `Publications refused in the last minute, since Redis was away or slow: ${formatCount(recent.busRefused)}.`,
-    advice: 'Publishers were told so, and are to try again; look at the queue and at Redis.',
+      `Publications refused in the last minute, because Redis was disconnected or slow: ${formatCount(recent.busRefused)}.`,
+    advice: 'Publishers got an error and can retry; check the queue and Redis.',
   },
   bus_queue_filling: {
     text: ({ bus }) =>
       bus !== null &&
       filledOf(bus.queue) >= queueRatio &&
-      `The queue before Redis is ${Math.round(filledOf(bus.queue) * 100)}% full; ${formatQuantity(bus.queue.messages, 'message')} in it.`,
-    advice: 'Publishers are refused once it is full; check that Redis is there, and its CPU time.',
+      `The queue to Redis is ${Math.round(filledOf(bus.queue) * 100)}% full; ${formatQuantity(bus.queue.messages, 'message')} in it.`,
+    advice: 'Publishers are refused once it is full; check that Redis runs, and its CPU time.',
   },
   bus_gaps: {
     text: ({ recent }) =>
       recent.busGaps > 0 &&
       `All streams were told of a gap ${times(recent.busGaps)} in the last minute.`,
-    advice:
-      'Redis has lost a part of the log, or this server could not read it in time; the log has when.',
+    advice: 'Redis has lost a part of the log, or this node could not read it in time.',
   },
   bus_not_durable: {
     text: ({ bus }) =>
       bus?.redis?.durable === false &&
-      `${bus.redis.product} keeps nothing in a file (appendonly no).`,
+      `${bus.redis.product} runs without an append-only file (appendonly no).`,
     advice:
-      'Its restart loses subscriptions, revocations and tickets, and may lose messages; turn AOF on.',
+      'A restart loses subscriptions, revocations and tickets, and may lose messages; turn AOF on.',
   },
   bus_evicts: {
     text: ({ bus }) =>
       bus?.redis != null &&
       bus.redis.limitBytes !== null &&
       bus.redis.evictionPolicy !== 'noeviction' &&
-      `${bus.redis.product} removes keys when its memory is short (${bus.redis.evictionPolicy}).`,
-    advice: 'One of them is the log; set maxmemory-policy to noeviction.',
+      `${bus.redis.product} evicts keys when memory is short (${bus.redis.evictionPolicy}).`,
+    advice: 'It may evict the log; set maxmemory-policy to noeviction.',
   },
   redis_memory_short: {
     text: ({ bus }) =>
       bus?.redis?.limitBytes != null &&
       bus.redis.usedBytes >= nearRatio * bus.redis.limitBytes &&
-      `${bus.redis.product} uses ${formatBulk(bus.redis.usedBytes)} of the ${formatBulk(bus.redis.limitBytes)} that it may.`,
-    advice: 'Without memory it takes no messages; raise maxmemory, or lower --history.',
+      `${bus.redis.product} uses ${formatBulk(bus.redis.usedBytes)} of ${formatBulk(bus.redis.limitBytes)} (maxmemory).`,
+    advice: 'Without memory it refuses messages; raise maxmemory, or lower --history.',
   },
   erlang_down: {
     text: ({ erlang }) =>
@@ -254,7 +253,7 @@ function streamsWere(value: number): string {
   return `${streams(value)} ${Math.round(value) === 1 ? 'was' : 'were'}`
 }
 
-/** Of messages or bytes, whichever is nearer to what may be. */
+/** How full the queue is, from 0 to 1: of messages or bytes, whichever is fuller. */
 function filledOf({ messages, bytes, limitMessages, limitBytes }: BusFigures['queue']): number {
   return Math.max(messages / limitMessages, bytes / limitBytes)
 }

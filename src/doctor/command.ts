@@ -9,7 +9,8 @@ import { ENDS } from './demand.ts'
 
 export const doctor = command({
   name: 'doctor',
-  summary: 'say how many streams this machine can hold, or if servers can share a Redis; and why',
+  summary:
+    'say how many streams this machine can hold, or whether nodes can share a Redis; and why',
   options: {
     connections: count('1m', 'streams to hold on this machine', {
       max: doctorLimits.connectionsMax,

@@ -1,4 +1,4 @@
-// Whether servers can share a Redis as it is, and what of it should be otherwise. Pure.
+// Whether nodes can share a Redis as it is configured, and what should be changed. Pure.
 
 import { isLoopbackHost, parseHost } from '../core/address.ts'
 import { busLimits, redisLimits } from '../core/bus-limits.ts'
@@ -24,7 +24,7 @@ export interface RedisFinding {
   readonly cure: string | null
 }
 
-/** What the servers want of it. */
+/** What the nodes need from it. */
 export interface RedisDemand {
   readonly address: RedisAddress
   readonly prefix: string
@@ -78,9 +78,9 @@ function findingsOf({ greeting, server }: RedisFacts, demand: RedisDemand): Redi
 const STEPS: readonly GreetingStep[] = ['connection', 'TLS', 'protocol', 'login']
 
 const STEP: Readonly<Record<GreetingStep, Pick<RedisFinding, 'shouldBe' | 'why'>>> = {
-  connection: { shouldBe: 'open', why: 'each server keeps two of them open' },
+  connection: { shouldBe: 'open', why: 'each node keeps two of them open' },
   TLS: { shouldBe: 'yes', why: 'without it others on the way can read passwords and messages' },
-  protocol: { shouldBe: 'Redis or Valkey', why: 'the servers share a stream of Redis' },
+  protocol: { shouldBe: 'Redis or Valkey', why: 'the nodes share a stream of Redis' },
   login: {
     shouldBe: 'with a password',
     why: 'without one, whoever reaches it may read and change what is there',

@@ -18,19 +18,19 @@ const MARKS: Record<RedisState, string> = {
   unknown: '?',
 }
 
-/** Every finding with why it matters, then whether servers can share it, and what to do. */
+/** Every finding with why it matters, then whether nodes can share it, and what to do. */
 export function redisText(assessment: RedisAssessment): string {
   const { demand, findings, isUsable } = assessment
   const kept = writtenBytes(demand.historyBytes)
   const rows = findings.map((finding) => ({ ...finding, mark: MARKS[finding.state] }))
   const unknown = findings.flatMap(({ name, state }) => (state === 'unknown' ? [name] : []))
   return [
-    `${redisName(demand.address)}, for servers that keep ${kept} of messages:`,
+    `${redisName(demand.address)}, for nodes that keep ${kept} of messages:`,
     ...findingRows('what', rows),
     '',
     ...(isUsable
-      ? [`Servers can share it: ${serveCommand(demand)}`]
-      : curesOf(assessment, 'wrong', 'Servers cannot share it unless this is changed:')),
+      ? [`Nodes can share it: ${serveCommand(demand)}`]
+      : curesOf(assessment, 'wrong', 'Nodes cannot share it unless this is changed:')),
     ...(unknown.length === 0
       ? []
       : [`It does not say, and has to be looked up: ${unknown.join(', ')}.`]),
@@ -69,7 +69,7 @@ export const RedisReport = Type.Object(
   {
     bus: Type.String({ description: 'Its URL, without a password.' }),
     historyBytes: Type.Integer({ minimum: 0 }),
-    usable: Type.Boolean({ description: 'Can servers share it as it is?' }),
+    usable: Type.Boolean({ description: 'Whether nodes can share it as it is configured.' }),
     findings: Type.Array(RedisFindingReport),
   },
   { $id: 'RedisReport' },

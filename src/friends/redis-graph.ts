@@ -1,9 +1,10 @@
-// Who follows whom in the Redis that several servers share: how a file is added to it, and how it
+// Who follows whom in the Redis that nodes share: how a file is added to it, and how it
 // is written to a file.
 
 import { randomBytes, randomInt } from 'node:crypto'
 import { announceFollows, readFollows, writeFollows } from '../bus/follow-sets.ts'
 import { RedisConnection } from '../bus/redis-connection.ts'
+import { ORIGIN_BYTES } from '../bus/stream-entry.ts'
 import { EXIT } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
 import { type RedisValues, readRedis } from '../cli/redis-options.ts'
@@ -22,7 +23,7 @@ const PAIRS_PER_REPORT = 100_000
 /** Users whose subjects are sorted and written at once, and between which others have a turn. */
 const USERS_AT_ONCE = 1_000
 
-/** The sets of one group of servers. */
+/** The sets of one cluster. */
 export interface RedisGraph {
   readonly connection: RedisConnection
   /** What the names of their keys begin with. */
@@ -56,9 +57,9 @@ export async function withRedis(
 }
 
 /**
- * Adds all pairs of the input, and tells the servers, which read all anew. Nothing is added after
- * what `readFriends` refuses. If Redis fails, or this process ends meanwhile, a part may be there,
- * of which servers know only when they are told, or start: the load is to be repeated.
+ * Adds all pairs of the input and tells the nodes to read the subscriptions again. Adds nothing if
+ * `readFriends` refuses the input. If Redis fails or this process ends, a part may be added that
+ * nodes read only at their next start; repeat the load.
  */
 export async function loadIntoRedis(
   { connection, prefix }: RedisGraph,
@@ -80,8 +81,8 @@ export async function loadIntoRedis(
       onProgress?.({ phase: 'writing', done, total })
     },
   })
-  // Of a part, too, the servers are told as far as possible.
-  const told = await announceFollows(connection, prefix, randomBytes(8).toString('hex'))
+  // Also after a partial load, so that the nodes read it now and not at their next start.
+  const told = await announceFollows(connection, prefix, randomBytes(ORIGIN_BYTES).toString('hex'))
   const outcome = written.ok ? told : written
   if (!outcome.ok) {
     return refused({ reason: outcome.why.text, bad: [], badCount: 0, isPartly: true })

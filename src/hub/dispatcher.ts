@@ -1,5 +1,5 @@
-// From the log to streams: each message, of this server or another one, goes to the streams here
-// that must get it; and what this server could not read of the log is told to them as a gap.
+// From the log to streams: each message of any node goes to the streams of this node that must get
+// it. Where this node could not read the log, its streams get a gap.
 
 import type { Cursor } from '../core/cursor.ts'
 import {
@@ -19,9 +19,9 @@ const NO_FOLLOWERS = new Uint32Array(0)
 
 export interface DispatcherOptions {
   readonly followers: Followers
-  /** Who follows whom has changed, in this place of the log. */
+  /** Called for each follow change, in the order of the log. */
   readonly onFollow?: (change: FollowChange) => void
-  /** From here on many follow others than before. */
+  /** Called for each barrier: many subscriptions were changed at once. */
   readonly onBarrier?: () => void
 }
 
@@ -29,9 +29,9 @@ export class Dispatcher implements BusListener {
   /** Times that the followers of a subject were asked for, and how many there were, added up. */
   lookups = 0
   followersFound = 0
-  /** Streams that were told of a gap while they were open. */
+  /** Gaps sent to open streams. */
   gapsTold = 0
-  /** Of the messages that other servers published. */
+  /** Totals of the messages that other nodes published. */
   readonly remote = new InputTotals()
   readonly #remoteReceipt = new Receipt(this.remote)
   readonly #followers: Followers
@@ -50,7 +50,7 @@ export class Dispatcher implements BusListener {
     this.#onBarrier = onBarrier
   }
 
-  /** From now on there are streams. */
+  /** Delivers to this outlet from now on; before, messages are only counted. */
   open(outlet: Outlet): void {
     this.#outlet = outlet
   }

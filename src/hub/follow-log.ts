@@ -2,7 +2,8 @@
 // after it, so that a client that comes back gets what it would have got.
 
 import { resumeLimits } from '../core/history-limits.ts'
-import type { MessageLog, NamedUser } from '../log/message-log.ts'
+import type { NamedUser } from '../core/user.ts'
+import type { MessageLog } from '../log/message-log.ts'
 import { isHandle, type NameTable } from '../subscriptions/name-table.ts'
 import type { ChangeRecorder, Pairs, StoredSubscriptions } from '../subscriptions/subscriptions.ts'
 

@@ -32,7 +32,7 @@ export interface KeyedContent {
 }
 
 export interface PublicationKeysOptions {
-  /** Null if others than this process know the keys of before. */
+  /** To restore the keys of the process before; null where Redis keeps the keys. */
   readonly log: Pick<MessageLog, 'epoch' | 'keyedSince' | 'read'> | null
   readonly clock: Clock
   readonly limits?: Readonly<Record<'keptMs' | 'keysMax' | 'forgottenTogetherMax', number>>
@@ -91,8 +91,8 @@ export class PublicationKeys {
   }
 
   /**
-   * It was published before, as another server or the log knows: the answer is that of here, if
-   * there is one.
+   * The message was published before, on this node or another. The answer is the one of this node,
+   * if it has one.
    */
   onRepeated(fingerprint: Fingerprint, receipt: Receipt, cursor: Cursor): void {
     const place = this.#table.find(fingerprint, this.#second())

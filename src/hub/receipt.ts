@@ -24,12 +24,14 @@ export interface DeliveryTotals {
   unknown: number
 }
 
-/** What one message has come to. */
+/** The connections of one message, by outcome. */
 export interface DeliveryCounts {
   readonly delivered: number
   readonly skipped: number
   readonly unknown: number
 }
+
+export const NO_DELIVERIES: DeliveryCounts = { delivered: 0, skipped: 0, unknown: 0 }
 
 /** Where the acknowledgements of one message go; exactly once each. */
 export type DeliveryAck = Pick<Publication, 'settle' | 'late'>
@@ -41,16 +43,15 @@ export class Receipt implements Publication {
   skipped = 0
   /** Connections whose worker did not acknowledge in time. */
   unknown = 0
-  /** Messages of which it is not known how many took them: published before the server started, or
-   * by another server. */
+  /** Messages whose delivery count is not known: published before the server started, or on another
+   * node. */
   restored = 0
-  /** Messages that did not come into the log, though they were taken at first, and why the last of
-   * them did not. */
+  /** Messages that were queued and then not added to the log, and the last reason. */
   refused = 0
   refusal: PublishRefusal | null = null
-  /** Messages that the streams have not answered for. */
+  /** Messages without an ack from the streams. */
   pending = 0
-  /** Servers that did not say in time how many of theirs took the messages. */
+  /** Names of the nodes that did not report their counts in time. */
   missing: readonly string[] = []
   /** Where the last message is in the log; before there is one, the number is 0. */
   epoch = 0
@@ -102,7 +103,7 @@ export class Receipt implements Publication {
     this.#count(delivered, skipped, unknown)
   }
 
-  /** Other servers have answered for a message, which counts in their own totals. */
+  /** Adds the counts of other nodes, which have them in their own totals. */
   settleElsewhere({ delivered, skipped, unknown }: DeliveryCounts, missing: readonly string[]) {
     if (missing.length > 0) this.missing = [...new Set([...this.missing, ...missing])]
     this.#count(delivered, skipped, unknown)
@@ -222,22 +223,24 @@ export class TimedReceipt implements Publication {
 }
 
 /**
- * Calls back once, when all other servers have said how many of their connections took the message
- * at this place, or did not say so in time.
+ * Collects the counts of all other nodes for the message at a cursor. Calls back once: when all
+ * have reported, or at the time limit.
+ *
+ * @param onDone counts, added up, and the names of the nodes that did not report
  */
 export type CollectCounts = (
   cursor: Cursor,
   onDone: (counts: DeliveryCounts, missing: readonly string[]) => void,
 ) => void
 
-/** One message that all servers answer for: stands before its receipt, or what stands there. */
+/** A message published with `?receipt=all`: adds the counts of the other nodes to its receipt. */
 export class AllNodesReceipt implements Publication {
   readonly isForAllNodes = true
   readonly #publication: Publication
   readonly #receipt: Receipt
   readonly #collect: CollectCounts
 
-  /** @param receipt in which it is pending twice: here, and elsewhere */
+  /** @param receipt in which it is pending twice: for this node and for the others */
   constructor(publication: Publication, receipt: Receipt, collect: CollectCounts) {
     this.#publication = publication
     this.#receipt = receipt
@@ -251,12 +254,12 @@ export class AllNodesReceipt implements Publication {
 
   onRepeated(cursor: Cursor): void {
     this.#publication.onRepeated(cursor)
-    this.#receipt.settleElsewhere(NONE, [])
+    this.#receipt.settleElsewhere(NO_DELIVERIES, [])
   }
 
   onRefused(why: PublishRefusal): void {
     this.#publication.onRefused(why)
-    this.#receipt.settleElsewhere(NONE, [])
+    this.#receipt.settleElsewhere(NO_DELIVERIES, [])
   }
 
   settle(delivered: number, skipped: number, unknown = 0): void {
@@ -267,5 +270,3 @@ export class AllNodesReceipt implements Publication {
     this.#publication.late(delivered)
   }
 }
-
-const NONE: DeliveryCounts = { delivered: 0, skipped: 0, unknown: 0 }

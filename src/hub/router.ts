@@ -30,7 +30,7 @@ export interface RouterOptions {
   readonly keys: PublicationKeys
   readonly settings: Settings<'userIdMax'>
   readonly clock?: Clock
-  /** Given if all servers are to answer for what is published here. */
+  /** Collects the counts of the other nodes; absent for counts of this node only. */
   readonly collect?: CollectCounts | null
   /** What is published here counts there; default: in the router itself. */
   readonly totals?: InputTotals
@@ -195,7 +195,7 @@ export class Router extends InputTotals {
   }
 }
 
-/** `bus`: other servers, which share the log. */
+/** `bus`: messages that other nodes published. */
 export type InputName = 'http' | 'erlang' | 'bus'
 
 /** One way in for messages, with figures of its own: http and Erlang each have a router. */

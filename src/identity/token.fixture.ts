@@ -35,6 +35,12 @@ export function signToken(header: Claims, claims: Claims, key: KeyObject | strin
   return `${body}.${signatureOf(String(header['alg']), body, key).toString('base64url')}`
 }
 
+/** A token of a user, signed with {@link SECRET}. */
+export function tokenFor(user: string, seconds = 3_600): string {
+  const exp = Math.floor(Date.now() / 1_000) + seconds
+  return signToken({ alg: 'HS256' }, { sub: user, exp }, SECRET)
+}
+
 function signatureOf(algorithm: string, body: string, key: KeyObject | string): Buffer {
   if (algorithm === 'HS256') return createHmac('sha256', key).update(body).digest()
   const privateKey = typeof key === 'string' ? createPrivateKey(key) : key

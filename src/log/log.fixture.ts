@@ -3,7 +3,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { FakeClock } from '../core/time.fixture.ts'
-import type { LogMessage, LogReader, MessageLog, NamedUser } from './message-log.ts'
+import type { NamedUser } from '../core/user.ts'
+import type { LogMessage, LogReader, MessageLog } from './message-log.ts'
 import { type OpenedLog, type OpenLogOptions, openLog } from './open-log.ts'
 
 /** Of a log of numbers alone. */

@@ -1,5 +1,7 @@
-// The log: recent messages and changes of who follows whom, in one total order. What the router and
-// those who resume need of it; one in this process fulfils it now, one that machines share later.
+// The log: recent messages and changes of who follows whom, in one total order. The interface for
+// the router and for streams that resume.
+
+import type { NamedUser } from '../core/user.ts'
 
 /** A message as the log keeps it; a frame is one. */
 export interface LogMessage {
@@ -29,12 +31,6 @@ export interface KeyedMessage {
   readonly key: string
   /** When it was added, in seconds since 1970. */
   readonly seconds: number
-}
-
-/** A user or subject, and its name if it has one: handles do not outlive the process. */
-export interface NamedUser {
-  readonly id: number
-  readonly name: string | null
 }
 
 /** From an entry on a user follows a subject, or does so no longer. */

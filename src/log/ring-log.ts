@@ -3,6 +3,7 @@
 
 import { type Clock, systemClock } from '../core/clock.ts'
 import { type HistoryLimits, historyLimits } from '../core/history-limits.ts'
+import type { NamedUser } from '../core/user.ts'
 import { type BegunChange, undoing } from './begun-change.ts'
 import { Chains } from './chains.ts'
 import {
@@ -35,7 +36,6 @@ import type {
   MessageLog,
   Missed,
   MissedPage,
-  NamedUser,
 } from './message-log.ts'
 import { MissedMessages } from './missed-messages.ts'
 import { newestFor } from './newest-messages.ts'

@@ -120,7 +120,7 @@ describe('options that are refused', () => {
     ['bus-required', true],
   ])('--%s without a Redis', (option, value) => {
     expect(whyNot({ [option]: value })).toBe(
-      `--${option} requires --bus, the Redis that servers share`,
+      `--${option} requires --bus, the Redis that nodes share`,
     )
   })
 

@@ -5,7 +5,7 @@ import { busFigures } from '../bus/bus-figures.ts'
 import { controlPort } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'
 import { FeedReaders, feedFigures } from '../control/feed-figures.ts'
-import { noOthers, type OtherServers } from '../control/other-servers.ts'
+import { noOthers, type OtherNodes } from '../control/other-nodes.ts'
 import { gatherStats, type ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
 import { httpUrl } from '../core/address.ts'
@@ -29,7 +29,7 @@ import { sweepNames } from '../hub/name-sweep.ts'
 import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
 import { nodeNameIn, type Settings } from '../hub/settings.ts'
-import { AskedServers, answerOthers } from './asked-servers.ts'
+import { answerOthers, BusNodes } from './bus-nodes.ts'
 import type { Messages } from './messages.ts'
 import { type OpenFeed, openFeed } from './open-feed.ts'
 
@@ -109,8 +109,8 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   return success({ control: opened.value, erlang: node, feed, leave, stopWatching })
 }
 
-/** Asks the other servers, and answers them. */
-function othersOf({ messages, host, settings }: InputDependencies, sampler: Sampler): OtherServers {
+/** The other nodes of the cluster, whose questions this node answers from now on. */
+function othersOf({ messages, host, settings }: InputDependencies, sampler: Sampler): OtherNodes {
   const { controlAddress } = settings.current
   const address = httpUrl(controlAddress)
   const name = nodeNameIn(settings.current)
@@ -121,7 +121,7 @@ function othersOf({ messages, host, settings }: InputDependencies, sampler: Samp
     ...{ requests: redis.requests, host, names: messages.stores.names, revocations },
     stats: () => gatherStats(sampler.source),
   })
-  return new AskedServers(name, address, redis)
+  return new BusNodes(name, address, redis)
 }
 
 /** What uses names besides the log. */
@@ -130,7 +130,7 @@ function usesOf({ host, messages }: InputDependencies): Parameters<typeof sweepN
   return { outlet: host.outlet, isReached }
 }
 
-/** What other servers published, where there are some. */
+/** The messages that other nodes published; none without a bus. */
 function remoteOf({ bus, dispatcher }: Messages): Input[] {
   return bus.isShared ? [new Input('bus', dispatcher.remote)] : []
 }
@@ -145,7 +145,7 @@ function maintain(messages: Pick<Messages, 'maintain'>): () => void {
   return () => clearTimeout(timer)
 }
 
-/** Tells the public port how the server is. */
+/** Sets whether the public port is ready, for `/health`. */
 function reportHealth(host: StreamHost, state: () => ServerState): () => void {
   const report = () => {
     host.isReady = state() === 'ready'
@@ -184,7 +184,7 @@ interface WithReaders extends InputDependencies {
 
 /** What only the control port needs. */
 interface PortDependencies extends WithReaders {
-  readonly others: OtherServers
+  readonly others: OtherNodes
   readonly routerForAll: Router
 }
 

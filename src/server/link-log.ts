@@ -1,4 +1,4 @@
-// What the log says of the connection with Redis: once that it was lost, and once that it is back.
+// Logs the connection to Redis: once when it is lost, and once when it is back.
 
 import type { LinkState } from '../bus/redis-link.ts'
 import type { Clock } from '../core/clock.ts'
@@ -20,7 +20,7 @@ export interface LinkLogOptions {
 export class LinkLog {
   readonly #options: LinkLogOptions
   readonly #name: string
-  /** A start that fails says why itself. */
+  /** Before, nothing is logged: a failed start reports its reason itself. */
   #isStarted = false
   /** When the last connection was there; the first one may be lost soon, as any other later. */
   #connectedMs = Number.NEGATIVE_INFINITY
@@ -36,13 +36,13 @@ export class LinkLog {
 
   onStarted(): void {
     this.#isStarted = true
-    this.#options.log.info('bus_connected', `Connected with ${this.#name}.`)
+    this.#options.log.info('bus_connected', `Connected to ${this.#name}.`)
   }
 
   onChange({ isConnected, why }: LinkState): void {
     if (!this.#isStarted) return
     if (isConnected) this.#onConnected()
-    else this.#onLost(why ?? 'the connection ended')
+    else this.#onLost(why ?? 'the connection ended.')
   }
 
   /** Says nothing more. */
@@ -62,7 +62,7 @@ export class LinkLog {
   #tellConnected(): void {
     this.#timer = null
     this.#isUnsteady = false
-    this.#options.log.info('bus_connected', `Connected with ${this.#name} again.`)
+    this.#options.log.info('bus_connected', `Connected to ${this.#name} again.`)
   }
 
   #onLost(why: string): void {
@@ -71,8 +71,8 @@ export class LinkLog {
     this.#clear()
     this.#isUnsteady = clock.elapsedMs() - this.#connectedMs < steadyMs
     if (!wasTold) return
-    const text = 'Streams stay open, and messages wait for it.'
-    log.warn('bus_lost', `${this.#name} is lost: ${why} ${text}`)
+    const text = 'Streams stay open, and messages wait in the queue.'
+    log.warn('bus_lost', `Lost ${this.#name}: ${why} ${text}`)
   }
 
   #clear(): void {

@@ -1,5 +1,5 @@
-// Where the messages of this server are: in a log of its own beside the database, or in the one
-// that it shares with other servers. Opened with all that needs it, before any port.
+// Opens the log and all that needs it, before any port: a log of this server beside its database,
+// or the one that the nodes share in Redis.
 
 import { randomBytes, randomInt } from 'node:crypto'
 import type { FeedSharing, FeedSharingOptions } from '../bus/feed-sharing.ts'
@@ -40,13 +40,13 @@ export interface Messages {
   readonly storage: Pick<StoredSubscriptions, 'tryWrite'> | null
   readonly tickets: TicketIssuer
   readonly place: HistoryPlace
-  /** Null for a server of its own. */
+  /** Null without a bus. */
   readonly shared: SharedParts | null
-  /** Is the handle of a name in use here, besides what the table of names knows? */
+  /** Whether a handle of a name is in use, besides the uses that the name table counts. */
   refersTo(handle: number): boolean
-  /** Does a little of what is to be done besides. Answers whether there is more of it. */
+  /** Does one step of background work. Returns whether more is left. */
   maintain(): boolean
-  /** Once no message can come any more. */
+  /** To be called when no more message can arrive. */
   close(): Promise<void>
 }
 
@@ -56,7 +56,7 @@ export type OwnConnections = Pick<
   'node' | 'feed' | 'present' | 'isOnline' | 'bytes'
 >
 
-/** What several servers have together. */
+/** What the nodes of a cluster share. */
 export interface SharedParts {
   readonly redis: RedisBus
   readonly revocations: SharedRevocations
@@ -71,7 +71,7 @@ export interface MessagesDependencies {
   readonly clock: Clock
 }
 
-/** Opens the database and the log beside it. Fails with what is not available. */
+/** Opens the database and the log beside it. Fails if the database cannot be opened. */
 export function openOwnMessages(
   config: ServerConfig,
   { log, clock }: MessagesDependencies,
@@ -101,7 +101,7 @@ export function openOwnMessages(
   })
 }
 
-/** A text that nobody can guess, and that may stand in a URL. */
+/** An unguessable ticket, safe in a URL. */
 export function randomTicket(): string {
   return randomBytes(identityLimits.ticketBytes).toString('base64url')
 }

@@ -1,12 +1,14 @@
-// What this server shares with others through Redis: the log, who follows whom, tickets and
-// revocations; each in the memory of every server, and changed by the log or by Redis itself.
+// Opens what the nodes share in Redis: the log, who follows whom, tickets and revocations. All but
+// the tickets are in the memory of every node too.
 
 import { randomBytes, randomInt } from 'node:crypto'
+import { busKeys } from '../bus/bus-keys.ts'
 import { FeedSharing } from '../bus/feed-sharing.ts'
 import { FollowLoader } from '../bus/follow-loader.ts'
 import { RedisBus } from '../bus/redis-bus.ts'
 import { SharedRevocations } from '../bus/shared-revocations.ts'
 import { SharedTickets } from '../bus/shared-tickets.ts'
+import { ORIGIN_BYTES } from '../bus/stream-entry.ts'
 import { httpUrl } from '../core/address.ts'
 import { build } from '../core/build.ts'
 import { busLimits, redisLimits } from '../core/bus-limits.ts'
@@ -23,16 +25,14 @@ import { type FollowsRead, SharedSubscriptions } from '../subscriptions/shared.t
 import { LinkLog } from './link-log.ts'
 import { type Messages, type MessagesDependencies, randomTicket } from './messages.ts'
 
-/** Bytes of the text by which a start of a server is told from all others. */
-const ORIGIN_BYTES = 8
-
-/** Connects with Redis, and reads all that is there. Fails with what is not available. */
+/** Connects to Redis and reads the shared state. Fails with what is not available. */
 export async function openSharedMessages(
   { historyBytes, controlAddress }: ServerConfig,
   { address, prefix, nodeName }: BusConfig,
   { log, clock }: MessagesDependencies,
 ): Promise<Result<Messages>> {
   const names = new NameTable({ seed: randomInt(2 ** 32) })
+  const keys = busKeys(prefix)
   const changer: Pick<RedisBus, 'changeFollows'> = {
     changeFollows: (...change) => redis.changeFollows(...change),
   }
@@ -74,7 +74,7 @@ export async function openSharedMessages(
       void revocations.load()
     },
   })
-  const revocations = new SharedRevocations({ redis, prefix, names })
+  const revocations = new SharedRevocations({ redis, keys, names })
   const close = async () => {
     links.close()
     await loader.stop()
@@ -98,7 +98,7 @@ export async function openSharedMessages(
     ...{ bus: redis, dispatcher, close },
     stores: { names, subscriptions, revocations },
     storage: null,
-    tickets: new SharedTickets({ redis, prefix, clock, random: randomTicket }),
+    tickets: new SharedTickets({ redis, keys, clock, random: randomTicket }),
     place: { kind: 'bus', reason: null },
     keys: new PublicationKeys({ log: null, clock }),
     shared: {
@@ -114,12 +114,12 @@ export async function openSharedMessages(
   })
 }
 
-/** What a connection says of itself names the Redis. */
+/** Names the Redis, unless the reason already does. */
 function startFailure(name: string, why: string): string {
   return why.startsWith(name) ? why : `${name} cannot be used: ${why}`
 }
 
-/** All that is there when a server starts. */
+/** Reads the log, subscriptions and revocations, within `busLimits.startMsMax` for the log. */
 async function readAll(
   redis: RedisBus,
   loader: FollowLoader<FollowsRead>,

@@ -1,5 +1,5 @@
-// Who follows whom, where machines share it: all of it in the memory of each, and a change comes
-// back from the log that they share before it counts here.
+// Who follows whom with `--bus`: all of it in the memory of each node, which applies a change when
+// it reads it from the shared log.
 
 import { type Failure, failed } from '../core/errors.ts'
 import { type FollowLimits, followLimits } from '../core/follow-limits.ts'
@@ -8,20 +8,15 @@ import { LowestNumbers } from '../core/lowest.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { finish, finishInTurns, type Steps } from '../core/steps.ts'
 import { grown } from '../core/typed-array.ts'
+import type { NamedUser } from '../core/user.ts'
 import { FollowIndex } from './follow-index.ts'
 import { FollowLists } from './follow-lists.ts'
 import { isHandle, type NameTable, NOBODY } from './name-table.ts'
 import type { PageOfUsers, Pairs, SubscriptionCounts, Subscriptions } from './subscriptions.ts'
 
-/** A user or subject, with its name if it has one. */
-interface Named {
-  readonly id: number
-  readonly name: string | null
-}
-
 export interface FollowPair {
-  readonly user: Named
-  readonly subject: Named
+  readonly user: NamedUser
+  readonly subject: NamedUser
 }
 
 /** A change as the log has it. */
@@ -31,11 +26,11 @@ export interface FollowPairChange extends FollowPair {
 
 /**
  * Why a change was not made. `limit`: a user would follow too many. `full`, `closed` and
- * `unavailable`: it was not tried. `unknown`: it may have been made, or not.
+ * `unavailable`: it was not sent. `unknown`: it may have been made or not.
  */
 export type FollowRefusal = 'limit' | 'full' | 'closed' | 'unavailable' | 'unknown' | 'conflict'
 
-/** Changes who follows whom on all machines. */
+/** Changes who follows whom on all nodes. */
 export interface FollowChanger {
   /**
    * Changes all pairs or none.
@@ -50,13 +45,13 @@ export interface FollowChanger {
   ): Promise<Result<number, FollowRefusal>>
 }
 
-/** Reads who follows whom into the lists; or says why it could not. */
+/** Reads who follows whom into the lists. */
 export type ReadFollows = (lists: FollowLists) => Promise<Result<void>>
 
 /** What was read. */
 export interface FollowsRead {
   readonly subscriptions: number
-  /** Pairs that are none, and pairs with names for which there was no room. */
+  /** Invalid pairs, and pairs with names for which the name table had no room. */
   readonly ignored: number
   readonly unnamed: number
 }
@@ -69,13 +64,13 @@ export interface SharedSubscriptionsOptions {
 
 export class SharedSubscriptions implements Subscriptions {
   readonly isShared = true
-  /** Changes that could not be applied, since there is no room for a name of theirs. */
+  /** Changes that could not be applied because the name table was full. */
   unnamed = 0
   readonly #names: SharedSubscriptionsOptions['names']
   readonly #changer: FollowChanger
   readonly #limits: FollowLimits
   #index = new FollowIndex({ findsSubjects: true })
-  /** What has changed since the sets are being read; null while they are not. */
+  /** Changes since the sets began to be read; null while they are not being read. */
   #changes: Changes | null = null
 
   constructor({ names, changer, limits = followLimits }: SharedSubscriptionsOptions) {
@@ -84,18 +79,17 @@ export class SharedSubscriptions implements Subscriptions {
     this.#limits = limits
   }
 
-  /** Are all sets being read? */
+  /** Are the sets being read? */
   get isLoading(): boolean {
     return this.#changes !== null
   }
 
   /**
-   * Reads all anew, while what was read before counts; one call at a time. Every change that comes
-   * after the call, and is in the log behind what the call may read, is to be applied meanwhile:
-   * who follows whom in the end is what the last change of a pair says, or else what was read.
+   * Reads all sets again; the old ones are used until it is done. One call at a time. Changes that
+   * are applied meanwhile win over what was read: the last change of a pair decides.
    */
   async load(read: ReadFollows): Promise<Result<FollowsRead>> {
-    if (this.#changes !== null) throw new Error('who follows whom is being read already')
+    if (this.#changes !== null) throw new Error('the subscriptions are being read already')
     const changes = new Changes(this.#limits.changesMax)
     this.#changes = changes
     try {
@@ -104,9 +98,9 @@ export class SharedSubscriptions implements Subscriptions {
       if (!done.ok) return done
       const index = await finishInTurns(FollowIndex.ofSubjects(await lists.sorted()))
       await finishInTurns(changes.applyTo(index))
-      // Others have had their turn meanwhile, with changes of theirs.
+      // Changes that came in the turns of the loop in between.
       finish(changes.applyTo(index))
-      if (changes.isOverflown) {
+      if (changes.isFull) {
         return refused(`more than ${this.#limits.changesMax} changes came while it was read`)
       }
       this.#index = index
@@ -132,7 +126,7 @@ export class SharedSubscriptions implements Subscriptions {
     return this.#index.set(user.id, subject.id, follows)
   }
 
-  /** Is a handle in use here? While sets are read, any may be. */
+  /** Is the handle of a name in use? While sets are read, any may be. */
   refersTo(handle: number): boolean {
     if (this.#changes !== null) return true
     const index = this.#index
@@ -188,7 +182,7 @@ export class SharedSubscriptions implements Subscriptions {
     const named: FollowPair[] = []
     for (let at = 0; at < pairs.length; at += 2) {
       const [user, subject] = [pairs[at] as number, pairs[at + 1] as number]
-      // Nobody follows, and is followed by nobody.
+      // An unknown name follows nobody and has no followers.
       if (user === NOBODY || subject === NOBODY) continue
       named.push({ user: this.#named(user), subject: this.#named(subject) })
     }
@@ -197,7 +191,7 @@ export class SharedSubscriptions implements Subscriptions {
     return changed.ok ? changed : failureOf(changed.why, perUserMax)
   }
 
-  #named(id: number): Named {
+  #named(id: number): NamedUser {
     return { id, name: isHandle(id) ? this.#names.nameOf(id) : null }
   }
 }
@@ -207,8 +201,8 @@ const CHANGES_PER_STEP = 3 * 5_000
 
 /** Changes of pairs, in their order; as numbers, since there may be a million. */
 class Changes {
-  /** Were there more than it takes? Then it has none. */
-  isOverflown = false
+  /** Were there more than it holds? */
+  isFull = false
   readonly #lengthMax: number
   /** User, subject, and whether the one follows the other. */
   #all = new Uint32Array(3 * 1_024)
@@ -221,8 +215,8 @@ class Changes {
   }
 
   add(user: number, subject: number, follows: boolean): void {
-    if (this.#length >= this.#lengthMax) this.isOverflown = true
-    if (this.isOverflown) return
+    if (this.#length >= this.#lengthMax) this.isFull = true
+    if (this.isFull) return
     if (this.#length === this.#all.length) this.#all = grown(this.#all, 2 * this.#length)
     this.#all[this.#length++] = user
     this.#all[this.#length++] = subject
@@ -244,7 +238,7 @@ class Changes {
   }
 }
 
-/** Reads the whole list, and sorts next to nothing of it: a celebrity's has millions. */
+/** Reads the whole list without sorting it: it may have millions. */
 function pageOf(list: Uint32Array, after: number, size: number): PageOfUsers {
   const lowest = new LowestNumbers(size + 1)
   for (let at = 0; at < list.length; at++) {
@@ -262,15 +256,24 @@ function failureOf(why: FollowRefusal, perUserMax: number | null): Result<never,
     case 'limit':
       return failed('subscription_limit', `A user would follow more than ${perUserMax} others.`)
     case 'full':
-      return failed('bus_unavailable', 'Too much waits for Redis; nothing has changed.')
+      return failed(
+        'bus_unavailable',
+        'The queue to Redis is full; nothing has changed. Send it again later.',
+      )
     case 'unavailable':
-      return failed('bus_unavailable', 'Redis is away; nothing has changed.')
+      return failed(
+        'bus_unavailable',
+        'Redis is not available; nothing has changed. Send it again later.',
+      )
     case 'closed':
-      return failed('draining', 'The server is stopping; nothing has changed.')
+      return failed(
+        'draining',
+        'The server is stopping; nothing has changed. Send it to another node.',
+      )
     case 'unknown':
       return failed(
         'outcome_unknown',
-        'Redis was lost meanwhile: it may have been changed, or not. To ask again does no harm.',
+        'Redis did not answer: the change may have been made or not. Send it again.',
       )
     case 'conflict':
       throw new Error('a change of who follows whom has no key')

@@ -3,31 +3,18 @@
 // process each and with workers.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { chmodSync, writeFileSync } from 'node:fs'
-import { SECRET, signToken } from '../../../src/identity/token.fixture.ts'
+import { SECRET, tokenFor } from '../../../src/identity/token.fixture.ts'
 import { BusCluster, publish } from '../../support/bus-cluster.ts'
 import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, run, serve } from '../../support/comet.ts'
-import { folderOfTests } from '../../support/folder.ts'
+import { folderOfTests, privateFile } from '../../support/folder.ts'
 import { LOG_FORMATS, LogStream, type Told } from '../../support/log-stream.ts'
 import { PROXIED_FORMATS, ProxiedStream } from '../../support/proxied-streams.ts'
 import { get, RawClient } from '../../support/raw-client.ts'
 import { HAS_REDIS, RedisServer } from '../../support/redis.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
 
-if (!HAS_REDIS) console.error('Left out: servers on one Redis. There is no redis-server.')
-
 const folder = folderOfTests()
-
-async function change(
-  server: CometServer,
-  method: 'PUT' | 'DELETE',
-  user: string,
-  subject: string,
-) {
-  const { status } = await server.ask(`/users/${user}/subscriptions/${subject}`, { method })
-  expect(status).toBe(200)
-}
 
 async function subjectsOf(server: CometServer, user: string): Promise<unknown> {
   return ((await (await server.ask(`/users/${user}/subscriptions`)).json()) as { users: unknown })
@@ -51,8 +38,8 @@ describe.skipIf(!HAS_REDIS).each(WORKERS)('three nodes, %p', (args) => {
     'in %s a message of any kind reaches the streams of all',
     async (format) => {
       const [name, number] = [`amy-${format}`, 100 + LOG_FORMATS.indexOf(format)]
-      await change(cluster.at(2), 'PUT', name, `news-${format}`)
-      await change(cluster.at(0), 'PUT', String(number), `news-${format}`)
+      await cluster.at(2).changeFollow('PUT', name, `news-${format}`)
+      await cluster.at(0).changeFollow('PUT', String(number), `news-${format}`)
       const open = (at: number, user: string | number) =>
         LogStream.open(cluster.at(at), user, format)
       // One of each user on each node.
@@ -112,7 +99,7 @@ describe.skipIf(!HAS_REDIS).each(WORKERS)('three nodes, %p', (args) => {
     const [user, other] = [`bob-${format}`, `carol-${format}`]
     const own = `room:${format}`
     const query = `subjects=${own}`
-    await change(cluster.at(0), 'PUT', user, `old-${format}`)
+    await cluster.at(0).changeFollow('PUT', user, `old-${format}`)
     let cursor: string
     {
       using stream = await LogStream.open(cluster.at(0), user, format, query)
@@ -136,11 +123,11 @@ describe.skipIf(!HAS_REDIS).each(WORKERS)('three nodes, %p', (args) => {
     }
     await say('first')
     missed.push(`old-${format} first`, `${own} first`)
-    await change(cluster.at(2), 'PUT', user, `new-${format}`)
+    await cluster.at(2).changeFollow('PUT', user, `new-${format}`)
     await follows(`new-${format}`, true)
     await say('second')
     missed.push(`old-${format} second`, `new-${format} second`, `${own} second`)
-    await change(cluster.at(1), 'DELETE', user, `old-${format}`)
+    await cluster.at(1).changeFollow('DELETE', user, `old-${format}`)
     await follows(`old-${format}`, false)
     await say('third')
     missed.push(`new-${format} third`, `${own} third`)
@@ -159,7 +146,7 @@ describe.skipIf(!HAS_REDIS).each(WORKERS)('three nodes, %p', (args) => {
   test('a change of subscriptions counts on its node at once, and soon on all', async () => {
     const user = 'dave'
     for (let at = 0; at < 3; at++) {
-      await change(cluster.at(at), 'PUT', user, 'topic')
+      await cluster.at(at).changeFollow('PUT', user, 'topic')
       expect(await subjectsOf(cluster.at(at), user)).toEqual(['topic'])
       for (const node of cluster.all) {
         await waitFor('it to follow', async () =>
@@ -171,7 +158,7 @@ describe.skipIf(!HAS_REDIS).each(WORKERS)('three nodes, %p', (args) => {
       )
       await publish(cluster.at(at), { subject: 'topic', body: 'followed' })
       await Promise.all(streams.map((stream) => stream.has('followed')))
-      await change(cluster.at(at), 'DELETE', user, 'topic')
+      await cluster.at(at).changeFollow('DELETE', user, 'topic')
       expect(await subjectsOf(cluster.at(at), user)).toEqual([])
       await publish(cluster.at(at), { subject: 'topic', body: 'not followed' })
       await publish(cluster.at(at), { to: user, body: 'end' })
@@ -215,11 +202,11 @@ describe.skipIf(!HAS_REDIS).each(WORKERS)('three nodes, %p', (args) => {
     for (const node of cluster.all) {
       // A node that has just started may not know all others yet.
       await waitFor('all nodes to know each other', async () => {
-        const { servers } = (await (await node.ask('/stats?all')).json()) as {
-          servers: { name: string; stats: { streams: { open: number } } }[]
+        const { nodes } = (await (await node.ask('/stats?all')).json()) as {
+          nodes: { name: string; stats: { streams: { open: number } } }[]
         }
-        const opened = servers.every(({ stats }) => stats.streams.open >= 1)
-        return opened && Bun.deepEquals(servers.map(({ name }) => name).toSorted(), names)
+        const opened = nodes.every(({ stats }) => stats.streams.open >= 1)
+        return opened && Bun.deepEquals(nodes.map(({ name }) => name).toSorted(), names)
       })
       const presence = await (await node.ask('/users/zoe')).json()
       expect(presence).toMatchObject({ user: 'zoe', connections: 3 })
@@ -251,7 +238,7 @@ describe.skipIf(!HAS_REDIS).each(WORKERS)('with tokens, %p', (args) => {
   let cluster: BusCluster
 
   beforeAll(async () => {
-    const secret = fileWith(SECRET)
+    const secret = privateFile(folder, SECRET)
     cluster = await BusCluster.start({ args: ['--jwt-secret-file', secret, ...args] })
   })
   afterAll(async () => {
@@ -286,10 +273,7 @@ describe.skipIf(!HAS_REDIS).each(WORKERS)('with tokens, %p', (args) => {
   })
 
   test('DELETE /users/{id}/streams on one node ends those on all, and old tokens', async () => {
-    const tokenOf = (user: string) => {
-      const exp = Math.floor(Date.now() / 1_000) + 3_600
-      return `Authorization: Bearer ${signToken({ alg: 'HS256' }, { sub: user, exp }, SECRET)}\r\n`
-    }
+    const tokenOf = (user: string) => `Authorization: Bearer ${tokenFor(user)}\r\n`
     const old = tokenOf('bob')
     const streams = await Promise.all([0, 1, 2].map((at) => opened(at, '/stream?format=json', old)))
     const others = await Promise.all([0, 1, 2].map((at) => opened(at, '/stream', tokenOf('carol'))))
@@ -330,7 +314,7 @@ describe.skipIf(!HAS_REDIS)('one Redis', () => {
     await using one = await open('one:')
     await using other = await open('other:')
     await using beside = await open('other:')
-    await change(one, 'PUT', 'alice', 'news')
+    await one.changeFollow('PUT', 'alice', 'news')
     const streams: LogStream[] = []
     for (const server of [one, other, beside]) {
       streams.push(await LogStream.open(server, 'alice', 'json'))
@@ -360,7 +344,7 @@ describe.skipIf(!HAS_REDIS)('one Redis', () => {
 
   test('a password comes from a file', async () => {
     await using redis = await RedisServer.start({ password: 'correct-horse', hasOwnAddress: true })
-    const file = fileWith('correct-horse')
+    const file = privateFile(folder, 'correct-horse')
     await using server = await serve(['--bus', redis.url, '--bus-password-file', file])
     await publish(server, { to: 'alice', body: 'taken' })
   })
@@ -369,7 +353,7 @@ describe.skipIf(!HAS_REDIS)('one Redis', () => {
     await using redis = await RedisServer.start({ password: 'correct-horse', hasOwnAddress: true })
     const away = await RedisServer.start({ hasOwnAddress: true })
     await away.kill()
-    const wrong = ['--bus-password-file', fileWith('battery-staple')]
+    const wrong = ['--bus-password-file', privateFile(folder, 'battery-staple')]
     const starts = await Promise.all([
       failing(['--bus', redis.url, ...wrong]),
       failing(['--bus', redis.url]),
@@ -388,14 +372,6 @@ describe.skipIf(!HAS_REDIS)('one Redis', () => {
     expect(ofAway).toContain(new URL(away.url).host)
   })
 })
-
-/** A file that only its owner can read. */
-function fileWith(text: string): string {
-  const path = `${folder}/${crypto.randomUUID()}`
-  writeFileSync(path, text)
-  chmodSync(path, 0o600)
-  return path
-}
 
 /** A server that does not start, and how long that takes. */
 async function failing(args: readonly string[]) {

@@ -12,7 +12,6 @@ import { expectExact, ResumingFlood } from '../../support/resuming-flood.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
 
 const IS_POSSIBLE = HAS_REDIS && HAS_HAPROXY
-if (!IS_POSSIBLE) console.error('Left out: chaos of servers on one Redis. It needs HAProxy, too.')
 
 afterEach(noProcessIsLeft)
 

@@ -93,7 +93,7 @@ describe.skipIf(!HAS_REDIS || !hasProxy('haproxy'))('two nodes behind HAProxy', 
     await servers.startNode(holder)
     await waitFor('both to be there', async () => {
       const stats = await (await servers.ask('/stats?all')).json()
-      return (stats as { servers: unknown[] }).servers.length === 2
+      return (stats as { nodes: unknown[] }).nodes.length === 2
     })
   }, 60_000)
 

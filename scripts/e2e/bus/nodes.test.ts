@@ -13,9 +13,6 @@ import { HAS_REDIS } from '../../support/redis.ts'
 import { expectExact, ResumingFlood } from '../../support/resuming-flood.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
 
-if (!HAS_REDIS) console.error('Left out: faults of servers on one Redis. There is no redis-server.')
-if (!HAS_HAPROXY) console.error('Left out: servers behind HAProxy. It is not installed.')
-
 afterEach(noProcessIsLeft)
 
 /** Milliseconds that a node is frozen: longer than others take it for alive. */
@@ -114,13 +111,13 @@ describe.skipIf(!HAS_REDIS)('without a proxy', () => {
   test('a node that ends is not waited for, and its names and follows stay', async () => {
     await using cluster = await BusCluster.start()
     const [first, second] = [cluster.at(0), cluster.at(1)]
-    await first.ask('/users/amy/subscriptions/news', { method: 'PUT' })
+    await first.changeFollow('PUT', 'amy', 'news')
     await cluster.end(0, 'SIGKILL')
     const names = async () => {
-      const { servers } = (await (await second.ask('/stats?all')).json()) as {
-        servers: { name: string }[]
+      const { nodes } = (await (await second.ask('/stats?all')).json()) as {
+        nodes: { name: string }[]
       }
-      return servers.map(({ name }) => name).toSorted()
+      return nodes.map(({ name }) => name).toSorted()
     }
     await waitFor('the others to notice', async () =>
       Bun.deepEquals(await names(), ['node-1', 'node-2']),

@@ -10,19 +10,13 @@ import { ask, type CometServer } from '../../support/comet.ts'
 import { LOG_FORMATS, LogStream, type Told } from '../../support/log-stream.ts'
 import { RawClient } from '../../support/raw-client.ts'
 import { HAS_REDIS, type RedisServer } from '../../support/redis.ts'
-import { noProcessIsLeft, timesIn } from '../../support/workers.ts'
-
-if (!HAS_REDIS) console.error('Left out: outages of Redis. There is no redis-server.')
+import { noProcessIsLeft } from '../../support/workers.ts'
 
 afterEach(noProcessIsLeft)
 
 /** Milliseconds that Redis is away: less than publishers wait, and more than nodes wait for it. */
 const AWAY_MS = 2_000
 const FROZEN_MS = 4_500
-
-function timesLogged({ stderr }: CometServer, event: string): number {
-  return timesIn(stderr, `"event":"${event}"`)
-}
 
 async function post(server: CometServer, message: object) {
   const startedMs = performance.now()
@@ -104,13 +98,13 @@ describe.skipIf(!HAS_REDIS)('under load', () => {
     }
     for (const node of cluster.all) {
       const lost = isOutage ? 1 : 0
-      expect(timesLogged(node, 'bus_lost')).toBe(lost)
+      expect(node.timesLogged('bus_lost')).toBe(lost)
       // With the one of its start.
-      expect(timesLogged(node, 'bus_connected')).toBe(1 + lost)
+      expect(node.timesLogged('bus_connected')).toBe(1 + lost)
     }
   })
 
-  test('streams stay open with signs of life, and a publisher waits until Redis is back', async () => {
+  test('streams stay open with heartbeats, and a publisher waits until Redis is back', async () => {
     const args = (node: number) => ['--heartbeat', '1s', ...(node === 1 ? ['--workers', '2'] : [])]
     await using cluster = await BusCluster.start({ redis: { isDurable: true }, args })
     const streams = await Promise.all(
@@ -125,7 +119,7 @@ describe.skipIf(!HAS_REDIS)('under load', () => {
     const waiting = cluster.all.map((node, at) => post(node, { to: 7, body: `waits at ${at}` }))
     let answered = 0
     for (const answer of waiting) answer.then(() => answered++)
-    await waitFor('two signs of life on all streams', () =>
+    await waitFor('two heartbeats on all streams', () =>
       streams.every(({ client }, at) => client.chunks.length >= (before[at] ?? 0) + 2),
     )
     // A client that comes back meanwhile is served from the memory of its node.
@@ -257,8 +251,8 @@ describe.skipIf(!HAS_REDIS)('publishers', () => {
     await stream.has('end')
     expect([stream.messages, stream.gap]).toEqual([['end'], undefined])
     for (const node of cluster.all) {
-      expect(timesLogged(node, 'bus_lost')).toBe(1)
-      expect(timesLogged(node, 'bus_connected')).toBe(2)
+      expect(node.timesLogged('bus_lost')).toBe(1)
+      expect(node.timesLogged('bus_connected')).toBe(2)
     }
   })
 })

@@ -13,7 +13,6 @@ import { expectExact, ResumingFlood } from '../../support/resuming-flood.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
 
 const IS_POSSIBLE = HAS_REDIS && HAS_HAPROXY
-if (!IS_POSSIBLE) console.error('Left out: a rolling upgrade. It needs redis-server and HAProxy.')
 
 afterEach(noProcessIsLeft)
 

@@ -1,25 +1,16 @@
-// Goal: comet doctor --bus says whether servers can share a Redis, and its exit code is true; what
+// Goal: comet doctor --bus says whether nodes can share a Redis, and its exit code is true; what
 // it cannot know it does not call fine. Method: run the executable against real servers of many
 // kinds, and against what is none.
 
 import { describe, expect, test } from 'bun:test'
-import { chmod } from 'node:fs/promises'
 import { Value } from '@sinclair/typebox/value'
 import { RedisReport } from '../../../src/doctor/redis-report.ts'
 import { makeCertificate } from '../../support/certificate.ts'
 import { freePort, run } from '../../support/comet.ts'
-import { folderOfTests } from '../../support/folder.ts'
+import { folderOfTests, privateFile } from '../../support/folder.ts'
 import { HAS_REDIS, RedisServer, type RedisServerOptions } from '../../support/redis.ts'
 
 const folder = folderOfTests()
-
-/** A file that only its owner can read. */
-async function fileWith(text: string): Promise<string> {
-  const path = `${folder}/${crypto.randomUUID()}`
-  await Bun.write(path, text)
-  await chmod(path, 0o400)
-  return path
-}
 
 function doctor(url: string, ...args: readonly string[]) {
   return run(['doctor', '--bus', url, ...args])
@@ -66,7 +57,7 @@ describe.skipIf(!HAS_REDIS)('a Redis', () => {
     await using redis = await RedisServer.start({ isDurable: true, password })
     await using replica = await RedisServer.start({ password, replicaOf: redis.port })
     await replica.followsMaster()
-    const path = await fileWith(password)
+    const path = privateFile(folder, password)
     const report = await reportOn(redis.url, '--bus-password-file', path)
     expect([report.exitCode, report.usable]).toEqual([0, true])
     for (const state of ['wrong', 'advice', 'unknown']) expect(report.in(state)).toEqual([])
@@ -78,7 +69,7 @@ describe.skipIf(!HAS_REDIS)('a Redis', () => {
     expect(stdout).toMatch(/^ok {6}version +Redis 7\S+ {2}at least 7$/m)
     expect(stdout).toMatch(/^ok {6}appendfsync +always {2}everysec or always$/m)
     expect(stdout).toContain(
-      `Servers can share it: comet serve --bus ${redis.url}/0 --bus-password-file <file>\n`,
+      `Nodes can share it: comet serve --bus ${redis.url}/0 --bus-password-file <file>\n`,
     )
     expect(stdout).not.toContain(password)
   })
@@ -185,7 +176,7 @@ describe.skipIf(!HAS_REDIS)('a user of Redis', () => {
     ['a wrong one', ['wrong'], 'refused, WRONGPASS'],
   ])('with %s is not let in', async (_, given, is) => {
     await using redis = await RedisServer.start({ password })
-    const paths = await Promise.all(given.map(fileWith))
+    const paths = given.map((text) => privateFile(folder, text))
     const args = paths.flatMap((path) => ['--bus-password-file', path])
     const report = await reportOn(redis.url, ...args)
     expect([report.exitCode, report.in('wrong')]).toEqual([1, ['login']])
@@ -197,7 +188,7 @@ describe.skipIf(!HAS_REDIS)('a user of Redis', () => {
   async function userReport(redis: RedisServer, rules: readonly string[], prefix = 'comet:') {
     await redis.command('ACL', 'SETUSER', 'comet', 'reset', 'on', `>${password}`, ...rules)
     const url = redis.url.replace('//', '//comet@')
-    const path = await fileWith(password)
+    const path = privateFile(folder, password)
     return await reportOn(url, '--bus-password-file', path, '--bus-prefix', prefix)
   }
 
@@ -265,7 +256,7 @@ describe('what is no Redis', () => {
     const { exitCode, stdout, stderr } = await doctor(`redis://127.0.0.1:${freePort()}`)
     expect([exitCode, stderr]).toEqual([1, ''])
     expect(stdout).toMatch(/^WRONG {3}connection {2}nothing listens there {2}open$/m)
-    expect(stdout).toContain('Servers cannot share it unless this is changed:')
+    expect(stdout).toContain('Nodes cannot share it unless this is changed:')
   })
 
   test('because there is no such host', async () => {

@@ -42,7 +42,7 @@ describe.skipIf(!HAS_REDIS)('the dashboard of a server that shares Redis', () =>
       await waitFor('both nodes', async () => (await rowsOf(page)).length === 2)
       // This one first.
       expect(await rowsOf(page)).toEqual(['left (this one)', 'right'])
-      expect(await page.text('nodes-link')).toMatch(/^Connected with Redis 7\S* for \d+ s\.$/)
+      expect(await page.text('nodes-link')).toMatch(/^Connected to Redis 7\S* for \d+ s\.$/)
       await waitFor('a round trip', async () => {
         await server.publish({ to: 1, body: 'x' })
         return /s$/.test(await cardOf(page, 'Round trip, p99'))
@@ -72,15 +72,13 @@ describe.skipIf(!HAS_REDIS)('the dashboard of a server that shares Redis', () =>
       await using page = await opened(server.controlUrl, { width: 1_440, height: 900 })
       await page.until(`document.getElementById('nodes-link').textContent.startsWith('Connected')`)
       await redis.kill()
-      const published = server.publish({ to: 1, body: 'x' })
-      // Awaited later.
-      published.catch(() => undefined)
+      const published = server.publishLater({ to: 1, body: 'x' })
       await page.until(
         `document.getElementById('nodes-link').textContent.startsWith('Disconnected from Redis 7')`,
       )
       await waitFor('what waits', async () => (await cardOf(page, 'Queue')) === '1')
       expect(await cardOf(page, 'Memory of Redis')).toBe('–')
-      expect(await page.text('warnings')).toContain('Not connected with Redis for ')
+      expect(await page.text('warnings')).toContain('Not connected to Redis for ')
       await redis.startAgain()
       await published
       await page.until(`document.getElementById('warnings').textContent === 'No warnings.'`)

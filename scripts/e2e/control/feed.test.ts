@@ -3,12 +3,11 @@
 // and without workers, streams that end in each way, and processes that are killed.
 
 import { afterEach, describe, expect, test } from 'bun:test'
-import { chmodSync, writeFileSync } from 'node:fs'
-import { SECRET, signToken } from '../../../src/identity/token.fixture.ts'
+import { SECRET, tokenFor } from '../../../src/identity/token.fixture.ts'
 import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, serve } from '../../support/comet.ts'
 import { FeedClient } from '../../support/feed-client.ts'
-import { makeFolder } from '../../support/folder.ts'
+import { makeFolder, privateFile } from '../../support/folder.ts'
 import { scrape } from '../../support/metrics.ts'
 import { get, RawClient } from '../../support/raw-client.ts'
 import { Crowd, noProcessIsLeft, restarted, signal, upFrom } from '../../support/workers.ts'
@@ -73,14 +72,11 @@ describe.each([[[]], [['--workers', '2']]])('the feed, %p', (args) => {
 
   test('says why a connection ended: its token, an operator, a slow client, the stop', async () => {
     await using folder = await makeFolder()
-    const secret = `${folder.path}/key`
-    writeFileSync(secret, SECRET)
-    chmodSync(secret, 0o600)
+    const secret = privateFile(folder.path, SECRET)
     await using server = await serve([...args, '--jwt-secret-file', secret])
     using feed = await FeedClient.open(server)
     const openBy = async (sub: string, seconds: number) => {
-      const exp = Math.floor(Date.now() / 1_000) + seconds
-      const token = signToken({ alg: 'HS256' }, { sub, exp }, SECRET)
+      const token = tokenFor(sub, seconds)
       const request = get('/stream').replace(
         '\r\n\r\n',
         `\r\nAuthorization: Bearer ${token}\r\n\r\n`,
@@ -234,7 +230,7 @@ describe.each([[[]], [['--workers', '2']]])('the feed, %p', (args) => {
   test('says to a reader that all is silent that it is there', async () => {
     await using server = await serve([...args, '--heartbeat', '200ms'])
     using feed = await FeedClient.open(server)
-    await waitFor('signs of life', () => feed.beats >= 3)
+    await waitFor('heartbeats', () => feed.beats >= 3)
     expect(feed.events).toEqual([])
   })
 

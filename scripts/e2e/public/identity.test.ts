@@ -12,6 +12,7 @@ import {
   RSA,
   SECRET,
   signToken,
+  tokenFor,
 } from '../../../src/identity/token.fixture.ts'
 import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, NO_FILE, NONE_REFUSED, run, serve } from '../../support/comet.ts'
@@ -24,10 +25,6 @@ afterEach(noProcessIsLeft)
 
 function inSeconds(seconds: number): number {
   return Math.floor(Date.now() / 1_000) + seconds
-}
-
-function tokenFor(user: string, seconds = 3_600): string {
-  return signToken({ alg: 'HS256' }, { sub: user, exp: inSeconds(seconds) }, SECRET)
 }
 
 /** A file with the secret, or with other text. */

@@ -2,11 +2,11 @@
 // restarts, and what nobody uses is forgotten. Method: the executable with and without workers.
 
 import { afterEach, describe, expect, test } from 'bun:test'
-import { chmodSync, writeFileSync } from 'node:fs'
-import { SECRET, signToken } from '../../../src/identity/token.fixture.ts'
+import { writeFileSync } from 'node:fs'
+import { SECRET, signToken, tokenFor } from '../../../src/identity/token.fixture.ts'
 import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, run, serve } from '../../support/comet.ts'
-import { makeFolder } from '../../support/folder.ts'
+import { makeFolder, privateFile } from '../../support/folder.ts'
 import { get, RawClient } from '../../support/raw-client.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
 
@@ -91,17 +91,13 @@ describe.each(KINDS)('a user with a name, %p', (args) => {
 
   test('has a token by its name, and none for another', async () => {
     await using folder = await makeFolder()
-    const secret = `${folder.path}/key`
-    writeFileSync(secret, SECRET)
-    chmodSync(secret, 0o600)
+    const secret = privateFile(folder.path, SECRET)
     await using server = await serve(['--jwt-secret-file', secret, ...args])
-    const exp = Math.floor(Date.now() / 1_000) + 600
-    const tokenFor = (sub: string) =>
-      `Authorization: Bearer ${signToken({ alg: 'HS256' }, { sub, exp }, SECRET)}\r\n`
-    using own = await open(server, '/stream/alice', tokenFor('alice'))
-    using short = await open(server, '/stream', tokenFor('alice'))
-    using other = await open(server, '/stream/alice', tokenFor('bob'))
-    using number = await open(server, '/test/7', tokenFor('alice'))
+    const bearerOf = (user: string) => `Authorization: Bearer ${tokenFor(user)}\r\n`
+    using own = await open(server, '/stream/alice', bearerOf('alice'))
+    using short = await open(server, '/stream', bearerOf('alice'))
+    using other = await open(server, '/stream/alice', bearerOf('bob'))
+    using number = await open(server, '/test/7', bearerOf('alice'))
     expect([own, short].map(({ text }) => text.slice(9, 12))).toEqual(['200', '200'])
     expect([other, number].map(({ text }) => text.slice(9, 12))).toEqual(['403', '403'])
     expect(await server.publish({ to: 'alice', body: 'x' })).toBe(2)
@@ -110,13 +106,13 @@ describe.each(KINDS)('a user with a name, %p', (args) => {
     expect(ended).toEqual({ ended: 2 })
     const head = get('/stream/alice').replace('GET', 'HEAD')
     const headOf = async (user: string) => {
-      const text = head.replace('\r\n\r\n', `\r\n${tokenFor(user)}\r\n`).replace('alice', user)
+      const text = head.replace('\r\n\r\n', `\r\n${bearerOf(user)}\r\n`).replace('alice', user)
       using client = await RawClient.open(server.publicPort, text)
       await waitFor('the head', () => client.text.includes('\r\n\r\n'))
       return client.text.slice(9, 12)
     }
     expect([await headOf('alice'), await headOf('bob')]).toEqual(['401', '200'])
-    using late = await open(server, '/stream', tokenFor('alice'))
+    using late = await open(server, '/stream', bearerOf('alice'))
     await waitFor('the answer', () => late.end !== null)
     expect(late.text).toContain('token_revoked')
     const body = JSON.stringify({ user: 'bob' })
@@ -158,9 +154,7 @@ describe.each(KINDS)('a stream that follows subjects for itself, %p', (args) => 
 
   test('follows what its token allows, and nothing else', async () => {
     await using folder = await makeFolder()
-    const secret = `${folder.path}/key`
-    writeFileSync(secret, SECRET)
-    chmodSync(secret, 0o600)
+    const secret = privateFile(folder.path, SECRET)
     await using server = await serve(['--jwt-secret-file', secret, ...args])
     const exp = Math.floor(Date.now() / 1_000) + 600
     const claims = { sub: 'alice', exp, comet: { read: ['room:*', 'news'] } }
@@ -223,9 +217,7 @@ test.each([
 
 test('names for shells: a token, a stream and a message by name', async () => {
   await using folder = await makeFolder()
-  const secret = `${folder.path}/key`
-  writeFileSync(secret, SECRET)
-  chmodSync(secret, 0o600)
+  const secret = privateFile(folder.path, SECRET)
   await using server = await serve(['--jwt-secret-file', secret])
   const made = await run([
     ...['token', 'create', '--user', 'alice', '--read', 'room:*', '--jwt-secret-file', secret],

@@ -3,12 +3,11 @@
 // over a gap. Method: @durable-streams/client against the executable.
 
 import { afterEach, describe, expect, test } from 'bun:test'
-import { chmodSync, writeFileSync } from 'node:fs'
 import { DurableStream, FetchError, type StreamResponse, stream } from '@durable-streams/client'
-import { SECRET, signToken } from '../../../src/identity/token.fixture.ts'
+import { SECRET, tokenFor } from '../../../src/identity/token.fixture.ts'
 import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, freePort, serve } from '../../support/comet.ts'
-import { makeFolder } from '../../support/folder.ts'
+import { makeFolder, privateFile } from '../../support/folder.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
 
 afterEach(noProcessIsLeft)
@@ -132,13 +131,10 @@ describe.each(KINDS)('a client of Durable Streams, %p,', (args) => {
 
   test('reads its own stream by its token, and no other', async () => {
     await using folder = await makeFolder()
-    const secret = `${folder.path}/secret`
-    writeFileSync(secret, SECRET)
-    chmodSync(secret, 0o600)
+    const secret = privateFile(folder.path, SECRET)
     await using server = await serve(['--jwt-secret-file', secret, ...args])
     await publish(server, 'alice', 0, 3)
-    const exp = Math.floor(Date.now() / 1_000) + 60
-    const token = signToken({ alg: 'HS256' }, { sub: 'alice', exp }, SECRET)
+    const token = tokenFor('alice')
     const headers = { authorization: () => `Bearer ${token}` }
     const own = await stream<Received>({
       ...{ url: `${server.publicUrl}/stream`, live: false, headers },

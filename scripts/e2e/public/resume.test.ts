@@ -24,12 +24,6 @@ async function publish(server: CometServer, message: object): Promise<string> {
   return ((await response.json()) as { id: string }).id
 }
 
-async function follow(server: CometServer, user: number | string, subject: number | string) {
-  const request = { method: 'PUT' }
-  const { status } = await server.ask(`/users/${user}/subscriptions/${subject}`, request)
-  expect(status).toBeLessThan(300)
-}
-
 describe.each(CASES)('%s, %p', (format, args) => {
   test('a client is told its place first, and the id of each message that its publisher is', async () => {
     await using server = await serve([...args])
@@ -44,7 +38,7 @@ describe.each(CASES)('%s, %p', (format, args) => {
 
   test('a client that comes back gets what it has missed, and then what comes', async () => {
     await using server = await serve([...args])
-    await follow(server, 7, 'news')
+    await server.changeFollow('PUT', 7, 'news')
     let cursor: string
     {
       using stream = await LogStream.open(server, 7, format, 'subjects=room:1')
@@ -147,7 +141,7 @@ function headsFrom(database: string): number {
 describe.each([[[]], [['--workers', '3']]])('%p', (args) => {
   test('a client gets what it would have got by what its user followed at the time', async () => {
     await using server = await serve(args)
-    await follow(server, 'alice', 'a1')
+    await server.changeFollow('PUT', 'alice', 'a1')
     const begun = await publish(server, { to: 'bob', body: 'x' })
     const say = (body: string) =>
       Promise.all([
@@ -155,7 +149,7 @@ describe.each([[[]], [['--workers', '3']]])('%p', (args) => {
         publish(server, { subject: 'b1', body: `b1 ${body}` }),
       ])
     await say('first')
-    await follow(server, 'alice', 'b1')
+    await server.changeFollow('PUT', 'alice', 'b1')
     await say('second')
     await server.ask('/users/alice/subscriptions/a1', { method: 'DELETE' })
     await say('third')
@@ -178,7 +172,7 @@ describe.each([[[]], [['--workers', '3']]])('%p', (args) => {
           using stream = await LogStream.open(server, user, 'json')
           cursors.push(stream.cursor)
         }
-        await follow(server, 'alice', 'room:1')
+        await server.changeFollow('PUT', 'alice', 'room:1')
         for (const to of [7, 'alice']) await publish(server, { to, body: 'one' })
         await publish(server, { subject: 'room:1', body: 'two' })
         server.kill(signal)

@@ -78,21 +78,17 @@ describe.skipIf(!HAS_REDIS)('who follows whom in Redis', () => {
   test('counts as it was in its place between messages, for who comes back to another server', async () => {
     await using one = await serveShared()
     await using other = await serveShared()
-    const follow = async (server: CometServer, subject: string, method: string) => {
-      const { status } = await server.ask(`/users/alice/subscriptions/${subject}`, { method })
-      expect(status).toBe(200)
-    }
     const publish = (subject: string, body: string) => one.publish({ subject, body })
     // The same for a stream that is open all the time.
     using open = await LogStream.open(one, 'alice', 'json')
     using first = await LogStream.open(other, 'alice', 'json')
     first.client.terminate()
     await publish('news', 'before')
-    await follow(other, 'news', 'PUT')
+    await other.changeFollow('PUT', 'alice', 'news')
     await waitFor('it to be heard', async () => (await held(one)) === 1)
     await publish('news', 'while')
-    await follow(one, 'news', 'DELETE')
-    await follow(one, 'sports', 'PUT')
+    await one.changeFollow('DELETE', 'alice', 'news')
+    await one.changeFollow('PUT', 'alice', 'sports')
     await publish('news', 'after')
     await publish('sports', 'last')
     await open.has('last')

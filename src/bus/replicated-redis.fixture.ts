@@ -1,4 +1,4 @@
-// A Redis of random faults, alone or with a replica that takes over, with what it has by then.
+// A Redis of tests, alone or with a replica that can be held back and takes over.
 
 import { RedisServer } from '../../scripts/support/redis.ts'
 import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
@@ -9,13 +9,13 @@ interface Replica {
   readonly between: TcpProxy
 }
 
-export class Servers implements AsyncDisposable {
+export class ReplicatedRedis implements AsyncDisposable {
   master: RedisServer
   #replica: Replica | null = null
   readonly #proxies: readonly TcpProxy[]
   readonly #old: AsyncDisposable[] = []
 
-  /** @param proxies lead to the master, whichever it is */
+  /** @param proxies are moved to the new master by each failover */
   constructor(master: RedisServer, proxies: readonly TcpProxy[]) {
     this.master = master
     this.#proxies = proxies
@@ -25,19 +25,20 @@ export class Servers implements AsyncDisposable {
     return this.#replica !== null
   }
 
-  async addReplica(): Promise<void> {
+  async addReplica(): Promise<RedisServer> {
     const between = await TcpProxy.start(this.master.port)
     const server = await RedisServer.start({ replicaOf: between.port })
     await server.followsMaster()
     this.#replica = { server, between }
+    return server
   }
 
-  /** From now on the replica gets nothing. */
+  /** The replica receives nothing from now on. A frozen one would have it in its socket. */
   hold(): void {
     this.#replica?.between.swallow('answers')
   }
 
-  /** The master dies, its replica takes over, and another one follows that. */
+  /** Kills the master; its replica takes over and gets a new replica. */
   async failOver(): Promise<void> {
     if (this.#replica === null) return
     const { server, between } = this.#replica

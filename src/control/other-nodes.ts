@@ -1,20 +1,20 @@
-// The servers that share a log with this one, as the routes ask them. What one of them answers may
-// be of another version: it is checked as what clients send.
+// The other nodes of the cluster, as the routes ask them. An answer may come from another version
+// of comet, so it is checked like a client's request.
 
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { parseJson } from '../core/json.ts'
 import type { Subject } from '../core/user.ts'
 
-/** Servers that have not answered in time. */
-export const MissingServers = Type.Optional(
+/** Nodes that did not answer in time. */
+export const MissingNodes = Type.Optional(
   Type.Array(Type.String(), {
-    description: 'Servers that did not answer in time. Absent when there were none.',
+    description: 'Nodes that did not answer in time. Absent if all answered.',
   }),
 )
 
-/** What servers ask each other, with what each answers. */
-export const QUESTIONS = {
+/** The questions between nodes, each with the schema of its answer. */
+const QUESTIONS = {
   presence: Type.Object({
     connections: Type.Integer({ minimum: 0 }),
     sinceMs: Type.Union([Type.Number(), Type.Null()]),
@@ -28,40 +28,41 @@ export const QUESTIONS = {
 
 export type Question = keyof typeof QUESTIONS
 
-/** What is asked. */
+/** The body of each question. */
 export interface QuestionBodies {
   readonly presence: { readonly user: Subject }
   readonly end: { readonly user: Subject; readonly atMs: number; readonly note: string | null }
   readonly stats: null
 }
 
-export interface ServerAnswer<Kind extends Question> {
+export interface NodeAnswer<Kind extends Question> {
   readonly name: string
   /** Of its control port. */
   readonly address: string
   readonly answer: Static<(typeof QUESTIONS)[Kind]>
 }
 
-export interface ServerAnswers<Kind extends Question> {
-  readonly answers: readonly ServerAnswer<Kind>[]
+export interface NodeAnswers<Kind extends Question> {
+  readonly answers: readonly NodeAnswer<Kind>[]
   /** Names of those that did not answer in time. */
   readonly missing: readonly string[]
 }
 
-export interface OtherServers {
-  /** Of this server. */
+export interface OtherNodes {
+  /** Of this node. */
   readonly name: string
+  /** Of this node's control port. */
   readonly address: string
-  /** Asks all others; settles within some hundred milliseconds. */
-  ask<Kind extends Question>(kind: Kind, body: QuestionBodies[Kind]): Promise<ServerAnswers<Kind>>
+  /** Asks all other nodes; settles within `nodeLimits.answerMs`. */
+  ask<Kind extends Question>(kind: Kind, body: QuestionBodies[Kind]): Promise<NodeAnswers<Kind>>
 }
 
-/** Of a server of its own. */
-export function noOthers(name: string, address: string): OtherServers {
+/** For a server without a bus: nobody to ask. */
+export function noOthers(name: string, address: string): OtherNodes {
   return { name, address, ask: async () => ({ answers: [], missing: [] }) }
 }
 
-/** The answer of another server; null for what is none. */
+/** Reads the answer of another node; null if it is not valid. */
 export function parseAnswer<Kind extends Question>(
   kind: Kind,
   text: string,
@@ -71,7 +72,7 @@ export function parseAnswer<Kind extends Question>(
   return parsed.value as Static<(typeof QUESTIONS)[Kind]>
 }
 
-/** For the body of an answer: absent when there were none. */
+/** The field `missing` of a response; absent if all nodes answered. */
 export function missingOf(missing: readonly string[]): { missing?: string[] } {
   return missing.length === 0 ? {} : { missing: [...missing] }
 }

@@ -1,21 +1,21 @@
-// Asks the other servers that share the log, and answers what they ask.
+// Asks the other nodes of the cluster, and answers their questions.
 
 import type { RedisBus } from '../bus/redis-bus.ts'
 import {
-  type OtherServers,
+  type NodeAnswer,
+  type NodeAnswers,
+  type OtherNodes,
   parseAnswer,
   type Question,
   type QuestionBodies,
-  type ServerAnswer,
-  type ServerAnswers,
-} from '../control/other-servers.ts'
+} from '../control/other-nodes.ts'
 import { isObject, parseObject } from '../core/json.ts'
 import { messageLimits } from '../core/limits.ts'
 import { checkSubject, type Subject } from '../core/user.ts'
 import type { StreamHost } from '../hub/host.ts'
 import type { NameTable } from '../subscriptions/name-table.ts'
 
-export class AskedServers implements OtherServers {
+export class BusNodes implements OtherNodes {
   readonly name: string
   readonly address: string
   readonly #bus: Pick<RedisBus, 'requests' | 'members'>
@@ -29,10 +29,10 @@ export class AskedServers implements OtherServers {
   async ask<Kind extends Question>(
     kind: Kind,
     body: QuestionBodies[Kind],
-  ): Promise<ServerAnswers<Kind>> {
+  ): Promise<NodeAnswers<Kind>> {
     const { requests, members } = this.#bus
     const { answers, missing } = await requests.ask(kind, JSON.stringify(body))
-    const read: ServerAnswer<Kind>[] = []
+    const read: NodeAnswer<Kind>[] = []
     const unread = missing.map(({ name }) => name)
     for (const [origin, text] of answers) {
       // It may have left meanwhile.
@@ -53,7 +53,7 @@ export interface AnswerDependencies {
   readonly stats: () => Promise<unknown>
 }
 
-/** From now on this server answers what others ask. */
+/** Answers the questions of other nodes from now on. */
 export function answerOthers(dependencies: AnswerDependencies): void {
   const { requests, host, names, revocations, stats } = dependencies
   requests.handle('stats', async () => JSON.stringify(await stats()))
