@@ -227,7 +227,10 @@ export class BusLoad implements AsyncDisposable {
     for (const { id, token } of own) {
       if (had.has(token) || id <= (first?.id ?? '')) continue
       const isTold = gaps.some(({ after, resume }) => id > after && id <= resume)
-      if (!isTold) say(`${token} ${id} is missing; its gaps: ${JSON.stringify(gaps)}`)
+      if (isTold) continue
+      const at = told.findIndex((one) => (one.id ?? one.gap?.resume ?? '') > id)
+      const around = JSON.stringify(told.slice(Math.max(0, at - 3), at + 3))
+      say(`${token} ${id} is missing; around it: ${around}; its gaps: ${JSON.stringify(gaps)}`)
     }
     return wrong
   }
