@@ -48,7 +48,7 @@ export class SharedRevocations implements TokenRevocations {
     let cursor = '0'
     do {
       const page = await redis.send('HSCAN', [this.#key, cursor, 'COUNT', count])
-      if (!page.ok) return page
+      if (!page.ok) return refused({ ...page.why, text: `${page.why.text} (${this.#key})` })
       const [next, fields] = Array.isArray(page.value) ? page.value : ['0', []]
       cursor = String(next)
       this.#addAll(Array.isArray(fields) ? fields : [])

@@ -30,8 +30,8 @@ export const sharedFeedLimits = {
   /** Milliseconds between two entries of a server, unless they are full: an entry costs Redis as
    * much as fifty events, and a hundred servers add theirs. */
   gatherMs: 25,
-  /** Bytes of an event in Redis, about, by which --feed says how many are kept there: 26 to 46 in
-   * large entries, and up to 110 where each entry has one. */
+  /** Bytes of an event in Redis, about, by which --feed says how many are kept there: 27 to 46 in
+   * large entries, and 80 where each entry has one. */
   eventBytes: 64,
   /** Entries of one answer to a reader that is behind: 2,000 events, of which it takes a page. */
   entriesPerRead: 8,

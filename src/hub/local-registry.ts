@@ -31,7 +31,7 @@ export class LocalRegistry implements StreamRegistry {
     this.#store = store
     this.#outlet = outlet
     this.#router = router
-    this.#queue = new ResumeQueue(store, (slot, from) => this.#beginSettled(slot, from))
+    this.#queue = new ResumeQueue(store, (...stream) => this.#beginSettled(...stream))
   }
 
   register(slot: number, from: StreamFrom | null): void {
@@ -39,14 +39,19 @@ export class LocalRegistry implements StreamRegistry {
     else this.#queue.add(slot, from)
   }
 
-  #beginSettled(slot: number, from: StreamFrom): void {
-    const settled = this.#router.resumption.settledFor(from)
-    if (settled === null) this.#begin(slot, from)
-    else settled.then(() => this.#beginLater(slot, from))
+  #beginSettled(slot: number, from: StreamFrom, isLate: boolean): void {
+    const settled = isLate ? null : this.#router.resumption.settledFor(from)
+    if (settled === null) {
+      this.#begin(slot, from)
+      return
+    }
+    // It takes no room meanwhile: others, of which this server knows all, need not wait for it.
+    this.#queue.onBegun(from)
+    settled.then((isSettled) => this.#beginLater(slot, from, !isSettled))
   }
 
-  #beginLater(slot: number, from: StreamFrom): void {
-    if (!this.#isDrained) this.#begin(slot, from)
+  #beginLater(slot: number, from: StreamFrom, isLate: boolean): void {
+    if (!this.#isDrained) this.#queue.add(slot, from, isLate)
     else if (this.#store.isOpening(slot)) this.#store.endOpening(slot)
     else this.#store.forget(slot)
   }

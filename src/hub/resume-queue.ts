@@ -10,6 +10,7 @@ import type { StreamFrom } from './stream.ts'
 interface Waiting {
   readonly slot: number
   readonly from: StreamFrom
+  readonly isLate: boolean
   /** The look before which it came. */
   readonly look: number
 }
@@ -29,7 +30,7 @@ const LOOKS_MAX = waitMsMax / roomCheckMs
 
 export class ResumeQueue {
   readonly #store: ResumeStore
-  readonly #begin: (slot: number, from: StreamFrom) => void
+  readonly #begin: (slot: number, from: StreamFrom, isLate: boolean) => void
   /** Bounded by the streams that there is room for. */
   readonly #waiting = new Queue<Waiting>()
   /** Streams that are to begin, and have not. */
@@ -41,23 +42,31 @@ export class ResumeQueue {
   #isGoingOn = false
 
   /** @param begin is followed by one call of {@link onBegun} for each stream */
-  constructor(store: ResumeStore, begin: (slot: number, from: StreamFrom) => void) {
+  constructor(
+    store: ResumeStore,
+    begin: (slot: number, from: StreamFrom, isLate: boolean) => void,
+  ) {
     this.#store = store
     this.#begin = begin
   }
 
-  /** The stream is to begin, now or when there is room. Hot path: once a stream. */
-  add(slot: number, from: StreamFrom): void {
+  /**
+   * The stream is to begin, now or when there is room. Hot path: once a stream.
+   *
+   * @param isLate it has waited for the log, in vain
+   */
+  add(slot: number, from: StreamFrom, isLate = false): void {
     // It gets nothing at once, so it need not wait.
-    if (from === 'live') this.#begin(slot, from)
-    else if (this.#waiting.length > 0 || this.#isFull) this.#wait({ slot, from, look: this.#looks })
-    else {
+    if (from === 'live') this.#begin(slot, from, isLate)
+    else if (this.#waiting.length > 0 || this.#isFull) {
+      this.#wait({ slot, from, isLate, look: this.#looks })
+    } else {
       this.#begun++
-      this.#begin(slot, from)
+      this.#begin(slot, from, isLate)
     }
   }
 
-  /** A stream has begun, or never will. */
+  /** A stream has begun, or never will, or will be added again. */
   onBegun(from: StreamFrom): void {
     if (from !== 'live') this.#begun--
     this.#goOn()
@@ -124,7 +133,7 @@ export class ResumeQueue {
         continue
       }
       this.#begun++
-      this.#begin(next.slot, next.from)
+      this.#begin(next.slot, next.from, next.isLate)
     }
     this.#isGoingOn = false
   }

@@ -62,20 +62,24 @@ export class Resumption {
    * What is to be awaited, if anything, before a stream begins: of one that resumes while the log
    * is being mended, or that was further on another server than this one is, it is not known yet
    * what it has missed. After a while it is told so.
+   *
+   * @returns null for nothing; if not, whether it is known then
    */
-  settledFor(from: StreamFrom): Promise<unknown> | null {
+  settledFor(from: StreamFrom): Promise<boolean> | null {
     const settled = from === 'live' ? null : this.#bus.settled(placeOf(from))
     return settled === null ? null : this.#settles(settled, placeOf(from))
   }
 
-  async #settles(first: Promise<boolean>, behind: Cursor | undefined): Promise<void> {
+  async #settles(first: Promise<boolean>, behind: Cursor | undefined): Promise<boolean> {
     let isLate = false
     const look = async () => {
       let settled: Promise<boolean> | null = first
       while (settled !== null && (await settled) && !isLate) settled = this.#bus.settled(behind)
+      return true
     }
-    await settledWithin(look(), resumeLimits.settleMsMax)
+    const isSettled = (await settledWithin(look(), resumeLimits.settleMsMax)) === true
     isLate = true
+    return isSettled
   }
 
   /**

@@ -38,7 +38,7 @@ test.each([
 ] as const)('a worker asks for a stream from %j', (from) => {
   for (const subjects of [[], [1, 2 ** 32 - 1]]) {
     const ids = { slot: 5, user: 2 ** 32 - 1, sinceUs: 2 ** 51 - 1 }
-    const request: BeginRequest = { ...ids, from, subjects }
+    const request: BeginRequest = { ...ids, from, subjects, isLate: subjects.length > 0 }
     expect(readBack((out) => writeBeginRequest(out, request), readBeginRequest)).toEqual(request)
   }
 })

@@ -19,6 +19,8 @@ export interface BeginRequest {
   readonly from: StreamFrom
   /** What it follows for itself. */
   readonly subjects: readonly number[]
+  /** It has waited for the log, in vain. */
+  readonly isLate: boolean
 }
 
 /** By their number in a record. */
@@ -29,7 +31,7 @@ const NOWHERE: Cursor = { epoch: 0, number: 0 }
 
 /** Hot path: once a stream. */
 export function writeBeginRequest(out: RecordWriter, request: BeginRequest): void {
-  const { slot, user, sinceUs, from, subjects } = request
+  const { slot, user, sinceUs, from, subjects, isLate } = request
   out.begin(TO_PARENT.begin)
   out.number(slot)
   out.number(user)
@@ -37,6 +39,7 @@ export function writeBeginRequest(out: RecordWriter, request: BeginRequest): voi
   writeCursor(out, placeIn(from) ?? NOWHERE)
   out.number(typeof from === 'object' && 'last' in from ? from.last : 0)
   out.longNumber(sinceUs)
+  out.number(isLate ? 1 : 0)
   for (const subject of subjects) out.number(subject)
   out.end()
 }
@@ -52,7 +55,7 @@ function placeIn(from: StreamFrom): Cursor | null {
   return 'page' in from ? from.page : from.after
 }
 
-const REQUEST_BYTES = 40
+const REQUEST_BYTES = 44
 
 export function readBeginRequest({ view }: RecordBytes): BeginRequest {
   const subjects: number[] = []
@@ -64,6 +67,7 @@ export function readBeginRequest({ view }: RecordBytes): BeginRequest {
     sinceUs: longNumberAt(view, 32),
     from: fromOf(view),
     subjects,
+    isLate: view.getUint32(40, true) === 1,
   }
 }
 
@@ -100,23 +104,34 @@ export function writeBeginning(
 
 /**
  * The parent's side, in one turn: what the stream has missed, its place in the outlet, and then
- * what comes next.
+ * what comes next. If that is not known yet, the worker is to ask again: others, which it may let
+ * begin meanwhile, need not wait for it, too.
  *
+ * @param onBegin called just before the stream begins
  * @param isGone whether the worker has ended, should the answer take time
  */
 export function answerBegin(
   link: Pick<Link, 'out' | 'flushSoon'>,
-  { slot, user, subjects, from }: BeginRequest,
+  { slot, user, subjects, from, isLate }: BeginRequest,
   resumption: Pick<Resumption, 'begin' | 'settledFor'>,
+  onBegin: () => void,
   isGone: () => boolean,
 ): void {
-  const begin = () => {
-    writeBeginning(link.out, slot, resumption.begin(user, subjects, from))
+  const tell = (kind: number, ...numbers: readonly number[]) => {
+    link.out.begin(kind)
+    for (const number of numbers) link.out.number(number)
+    link.out.end()
     link.flushSoon()
   }
-  const settled = resumption.settledFor(from)
-  if (settled === null) begin()
-  else settled.then(() => isGone() || begin())
+  const settled = isLate ? null : resumption.settledFor(from)
+  if (settled === null) {
+    onBegin()
+    writeBeginning(link.out, slot, resumption.begin(user, subjects, from))
+    link.flushSoon()
+    return
+  }
+  tell(TO_WORKER.wait, slot)
+  settled.then((isSettled) => isGone() || tell(TO_WORKER.again, slot, isSettled ? 0 : 1))
 }
 
 const BEGINNING_BYTES = 60

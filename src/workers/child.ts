@@ -102,6 +102,10 @@ class Child implements DeliveryAck {
     else if (record.kind === TO_WORKER.begin) {
       const { slot, ...beginning } = readBeginning(record)
       this.#pendingStreams?.onBeginning(slot, beginning)
+    } else if (record.kind === TO_WORKER.wait) this.#pendingStreams?.onWait(numberOf(record))
+    else if (record.kind === TO_WORKER.again) {
+      const isLate = record.view.getUint32(4, true) === 1
+      this.#pendingStreams?.onAgain(numberOf(record), isLate)
     } else if (record.kind === TO_WORKER.skipped) this.#skipped(port, record)
     else if (record.kind === TO_WORKER.changed)
       this.#pendingStreams?.subjects.onAnswer(readSubjectsAnswer(record))

@@ -4,6 +4,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { resumeLimits } from '../core/history-limits.ts'
 import { Broadcasts } from '../hub/broadcast.ts'
 import type { StreamStore } from '../hub/store.ts'
 import {
@@ -89,6 +90,68 @@ function pendingFor() {
     },
   }
 }
+
+/** Streams that the parent was asked about, and cannot say yet where they begin. */
+function waitingStreams(count: number) {
+  const { link, store, pendingStreams } = pendingFor()
+  const streams = Array.from({ length: count }, (_, at) => connectStream(store, at + 1))
+  for (const { slot } of streams) pendingStreams.register(slot, 'oldest')
+  const asked = () => {
+    pendingStreams.report()
+    const bytes = link.out.length
+    link.out.sent(bytes)
+    return bytes > 0
+  }
+  asked()
+  for (const { slot } of streams) pendingStreams.onWait(slot)
+  return { store, pendingStreams, streams, asked }
+}
+
+describe('a stream that waits for the log', () => {
+  const beginning = {
+    ...{ start: { cursor: { epoch: 1, number: 1 }, gap: null }, missed: [] },
+    ...{ upTo: { epoch: 1, number: 1 }, isAll: true },
+  }
+
+  test('keeps none waiting that comes later, however many wait', () => {
+    const { store, pendingStreams, asked } = waitingStreams(resumeLimits.beginningsMax)
+    const { slot, ...stream } = connectStream(store, 1_000)
+    pendingStreams.register(slot, 'oldest')
+    expect(asked()).toBe(true)
+    pendingStreams.onBeginning(slot, beginning)
+    expect([store.open, stream.ending]).toEqual([1, 'open'])
+  })
+
+  test('is asked about again, and begins', () => {
+    const { store, pendingStreams, streams, asked } = waitingStreams(1)
+    const [{ slot }] = streams as [RecordingStream]
+    expect(asked()).toBe(false)
+    pendingStreams.onAgain(slot, true)
+    expect(asked()).toBe(true)
+    pendingStreams.onBeginning(slot, beginning)
+    expect(store.open).toBe(1)
+  })
+
+  test('and whose client has left is not asked about again, and its slot is free', () => {
+    const { store, pendingStreams, streams, asked } = waitingStreams(1)
+    const [stream] = streams as [RecordingStream]
+    stream.leave()
+    expect(connectStream(store, 8).slot).not.toBe(stream.slot)
+    pendingStreams.onAgain(stream.slot, false)
+    expect(asked()).toBe(false)
+    expect(connectStream(store, 9).slot).toBe(stream.slot)
+  })
+
+  test('ends properly as the server stops', () => {
+    const { pendingStreams, streams, asked } = waitingStreams(2)
+    const [stays, gone] = streams as [RecordingStream, RecordingStream]
+    gone.leave()
+    pendingStreams.drain()
+    expect(stays.ending).toBe('proper')
+    for (const { slot } of streams) pendingStreams.onAgain(slot, false)
+    expect(asked()).toBe(false)
+  })
+})
 
 describe('a stream that comes', () => {
   test('is welcomed at the end of the turn, after the parent was told', () => {

@@ -10,7 +10,7 @@ import type { StreamStore } from '../hub/store.ts'
 import type { StreamBeginning, StreamFrom, StreamRegistry } from '../hub/stream.ts'
 import type { SubjectsOwner } from '../hub/stream-subjects.ts'
 import type { SubjectsChange } from '../hub/subject-changes.ts'
-import { writeBeginRequest } from './beginnings.ts'
+import { type BeginRequest, writeBeginRequest } from './beginnings.ts'
 import type { Link } from './link.ts'
 import { TO_PARENT } from './protocol.ts'
 import { RemoteSubjects } from './remote-subjects.ts'
@@ -18,6 +18,9 @@ import { writeClosed, writeOpened } from './worker-connections.ts'
 
 type PendingLink = Pick<Link, 'out' | 'json' | 'flushSoon'>
 type PendingBroadcasts = Pick<Broadcasts, 'register' | 'inOrder'>
+
+/** What the parent was asked about a stream. */
+type Asked = Pick<BeginRequest, 'from' | 'isLate'>
 
 export class PendingStreams implements StreamRegistry, SubjectsOwner {
   readonly #store: StreamStore
@@ -27,7 +30,9 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
   readonly #queue: ResumeQueue
   /** Where streams are to begin that the parent was asked about, by slot; bounded by the streams
    * that there is room for. */
-  readonly #asked = new Map<number, StreamFrom>()
+  readonly #asked = new Map<number, Asked>()
+  /** The same of those that the parent cannot say it of yet, and does not know of. */
+  readonly #waiting = new Map<number, StreamFrom>()
   /** Slots of those that the parent is to be asked about by the next {@link report}. */
   #asking: number[] = []
   #isDraining = false
@@ -46,7 +51,7 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
     this.#store = store
     this.#link = link
     this.#broadcasts = broadcasts
-    this.#queue = new ResumeQueue(store, (slot, from) => this.#ask(slot, from))
+    this.#queue = new ResumeQueue(store, (...stream) => this.#ask(...stream))
     this.subjects = new RemoteSubjects(store, link, broadcasts, this)
   }
 
@@ -64,9 +69,9 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
     this.#link.flushSoon()
   }
 
-  #ask(slot: number, from: StreamFrom): void {
+  #ask(slot: number, from: StreamFrom, isLate: boolean): void {
     if (this.#store.isOpening(slot)) {
-      this.#asked.set(slot, from)
+      this.#asked.set(slot, { from, isLate })
       this.#asking.push(slot)
       this.#link.flushSoon()
     } else {
@@ -78,15 +83,38 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
 
   /** The parent says where a stream begins; all later messages for it come from now on. */
   onBeginning(slot: number, beginning: StreamBeginning): void {
-    const from = this.#asked.get(slot)
-    if (from === undefined) throw new Error(`the parent was not asked about slot ${slot}`)
-    this.#asked.delete(slot)
+    const from = this.#answered(slot)
     if (this.#isDraining) {
       this.onEnd(slot, 'drained')
       return
     }
     this.#broadcasts.register(slot, beginning)
     this.#queue.onBegun(from)
+  }
+
+  #answered(slot: number): StreamFrom {
+    const asked = this.#asked.get(slot)
+    if (asked === undefined) throw new Error(`the parent was not asked about slot ${slot}`)
+    this.#asked.delete(slot)
+    return asked.from
+  }
+
+  /** The parent does not know yet where a stream begins: others go on meanwhile. */
+  onWait(slot: number): void {
+    const from = this.#answered(slot)
+    if (this.#isDraining) return
+    this.#waiting.set(slot, from)
+    this.#queue.onBegun(from)
+  }
+
+  /** The parent is to be asked again. */
+  onAgain(slot: number, isLate: boolean): void {
+    const from = this.#waiting.get(slot)
+    // It was ended while it waited.
+    if (from === undefined) return
+    this.#waiting.delete(slot)
+    if (this.#store.isOpening(slot)) this.#queue.add(slot, from, isLate)
+    else this.#store.forget(slot)
   }
 
   change(change: SubjectsChange): void {
@@ -123,7 +151,9 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
       } else this.onGone(slot)
     }
     this.#isDraining = true
-    for (const slot of [...this.#asked.keys(), ...this.#queue.drain()]) {
+    const waiting = [...this.#waiting.keys()]
+    this.#waiting.clear()
+    for (const slot of [...this.#asked.keys(), ...waiting, ...this.#queue.drain()]) {
       if (this.#store.isOpening(slot)) this.#store.endOpening(slot)
       else this.#store.forget(slot)
     }
@@ -182,11 +212,11 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
     this.#followed = []
     const { out } = this.#link
     for (const slot of this.#asking) {
-      const from = this.#asked.get(slot)
-      if (from === undefined) continue
+      const asked = this.#asked.get(slot)
+      if (asked === undefined) continue
       const [user, sinceUs] = [this.#store.userOf(slot), this.#store.connected.stamp(slot)]
       const subjects = this.#store.subjectsOf(slot)
-      writeBeginRequest(out, { slot, user, sinceUs, from, subjects })
+      writeBeginRequest(out, { slot, user, sinceUs, subjects, ...asked })
     }
     this.#asking = []
     if (this.#opened.length === 0) return

@@ -41,6 +41,10 @@ export const TO_WORKER = {
   /** Users and subjects, or nothing for all: messages for their streams were left out here, since
    * the worker was too far behind. Those that can come back behind their last message end. */
   skipped: 13,
+  /** A slot: it is not known yet where its stream begins, and `again` comes. */
+  wait: 14,
+  /** A slot, and 1 if it was waited for in vain: the worker is to ask again. */
+  again: 15,
 } as const
 
 /** From the worker. */

@@ -414,10 +414,10 @@ export class Supervisor implements StreamHost, WorkerOwner {
     const request = readBeginRequest(record)
     const { link, number } = worker
     const { slot, user, sinceUs } = request
-    this.#connections.onOpened(number, slot, user, sinceUs)
+    const onBegin = () => this.#connections.onOpened(number, slot, user, sinceUs)
     // The process may be another one by the time of the answer.
     const isGone = () => worker.link !== link
-    if (link !== null) answerBegin(link, request, this.#options.resumption, isGone)
+    if (link !== null) answerBegin(link, request, this.#options.resumption, onBegin, isGone)
   }
 
   /** In one turn: from its answer on the worker gets what is published about the subjects. */

@@ -62,6 +62,7 @@ describe.skipIf(!HAS_REDIS)('the feed of servers that share Redis', () => {
     using clients = new Clients()
     using feed = await FeedClient.open(b)
     await clients.open(a, 'alice', 7)
+    await knows(feed, 'alice', 7)
     await clients.open(b, 'bob')
     await knows(feed, 'alice', 7, 'bob')
     expect(feed.events.map(({ node }) => node)).toEqual(['a', 'a', 'b'])

@@ -8,6 +8,7 @@ import { BusLoad } from '../../support/bus-load.ts'
 import { waitFor } from '../../support/child-process.ts'
 import { ClusterProxy, HAS_HAPROXY } from '../../support/cluster-proxy.ts'
 import { LogStream } from '../../support/log-stream.ts'
+import { RawClient } from '../../support/raw-client.ts'
 import { HAS_REDIS } from '../../support/redis.ts'
 import { expectExact, ResumingFlood } from '../../support/resuming-flood.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
@@ -128,8 +129,10 @@ describe.skipIf(!HAS_REDIS)('without a proxy', () => {
   })
 })
 
+const WORKERS = [[[]], [['--workers', '2']]]
+
 describe.skipIf(!HAS_REDIS)('a server that joins', () => {
-  test.each([[[]], [['--workers', '2']]])('is no gap to a user with a name, %p', async (args) => {
+  test.each(WORKERS)('is no gap to a user with a name, %p', async (args) => {
     await using cluster = await BusCluster.start({ nodes: 2, args })
     const node = cluster.at(0)
     using before = await LogStream.open(node, 'alice', 'json')
@@ -144,5 +147,28 @@ describe.skipIf(!HAS_REDIS)('a server that joins', () => {
       await stream.has('later')
       expect([stream.gap, stream.messages, stream.client.end]).toEqual([undefined, ['later'], null])
     }
+  })
+})
+
+describe.skipIf(!HAS_REDIS)('a client that is further than its server', () => {
+  test.each(WORKERS)('waits for it, and keeps no other one waiting, %p', async (args) => {
+    await using cluster = await BusCluster.start({ nodes: 1, args })
+    const node = cluster.at(0)
+    const { id } = await publish(node, { to: 'alice', body: 'early' })
+    // More than begin at a time.
+    const ahead = await Promise.all(
+      Array.from({ length: 400 }, () => {
+        const path = '/stream/bob?after=7fffffffffff-000000000001'
+        return RawClient.open(node.publicPort, `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+      }),
+    )
+    using stream = await LogStream.open(node, 'alice', 'json', `after=${id}`)
+    await publish(node, { to: 'alice', body: 'later' })
+    await stream.has('later')
+    expect(ahead.filter(({ head }) => head !== null)).toEqual([])
+    await waitFor('them to be told of a gap', () =>
+      ahead.every(({ chunks }) => Buffer.concat(chunks).includes('"unknown"')),
+    )
+    for (const client of ahead) client.terminate()
   })
 })
