@@ -7,7 +7,7 @@ import { busLimits } from '../../src/core/bus-limits.ts'
 import { markdownTable } from '../harness/table.ts'
 
 /** Microseconds of CPU time, fitted to the rows of engine-costs.ts. */
-export const ENGINE = {
+const ENGINE = {
   /** To be woken by a node that adds something, while there is nothing else to do. */
   wake: 69,
   /** To add an entry, and each of its messages. */
