@@ -31,21 +31,25 @@ import { parseId } from './stream-entry.ts'
  */
 const HELLO = `${LAST_ID}
 local most = 2 ^ 48 - 1
-for at, wanted in ipairs({ 'stream', 'hash', 'string' }) do
-  local kind = redis.call('TYPE', KEYS[at]).ok
-  if kind ~= 'none' and kind ~= wanted then
-    return redis.error_reply('WRONGTYPE ' .. KEYS[at] .. ' is not as comet writes it, but a ' .. kind)
-  end
+local function wrong(key, answer)
+  if type(answer) ~= 'table' or not answer.err then return nil end
+  if not string.find(answer.err, 'WRONGTYPE', 1, true) then return answer end
+  return redis.error_reply('WRONGTYPE ' .. key .. ' is not as comet writes it')
 end
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-local known = redis.call('HMGET', KEYS[2], 'epoch', 'run')
+local known = redis.pcall('HMGET', KEYS[2], 'epoch', 'run')
+local info
+if redis.call('EXISTS', KEYS[1]) == 1 then info = redis.pcall('XINFO', 'STREAM', KEYS[1]) end
+local why = wrong(KEYS[1], info) or wrong(KEYS[2], known)
+  or wrong(KEYS[3], redis.pcall('GET', KEYS[3]))
+if why then return why end
 local knownEpoch = tonumber(known[1] or '0')
 if not knownEpoch or not (knownEpoch >= 0 and knownEpoch < most) then
   return redis.error_reply('ERR ' .. KEYS[2] .. ' has an epoch that comet has not written')
 end
 local mineEpoch, mineNumber = tonumber(ARGV[1]), tonumber(ARGV[2])
 local epoch, number = 0, 0
-if redis.call('EXISTS', KEYS[1]) == 1 then
+if info then
   local left, right = string.match(lastId(KEYS[1]), '(%d+)-(%d+)')
   epoch, number = tonumber(left), tonumber(right)
   if epoch >= most or number >= most then

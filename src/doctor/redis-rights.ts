@@ -20,7 +20,6 @@ const TRIALS: readonly Trial[] = [
   SET,
   ['get', (key) => ['GET', key]],
   ['exists', (key) => ['EXISTS', key]],
-  ['type', (key) => ['TYPE', key]],
   ['hmget', (key) => ['HMGET', key, 'field']],
   ['hget', (key) => ['HGET', key, 'field']],
   ['hgetall', (key) => ['HGETALL', key]],

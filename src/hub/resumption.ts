@@ -63,7 +63,8 @@ export class Resumption {
    * is being mended, or that was further on another server than this one is, it is not known yet
    * what it has missed. After a while it is told so.
    *
-   * @returns null for nothing; if not, whether it is known then
+   * @returns null for nothing; if not, whether all is there by then. If it is not, the stream
+   *   begins as things are
    */
   settledFor(from: StreamFrom): Promise<boolean> | null {
     const settled = from === 'live' ? null : this.#bus.settled(placeOf(from))
@@ -73,8 +74,11 @@ export class Resumption {
   async #settles(first: Promise<boolean>, behind: Cursor | undefined): Promise<boolean> {
     let isLate = false
     const look = async () => {
-      let settled: Promise<boolean> | null = first
-      while (settled !== null && (await settled) && !isLate) settled = this.#bus.settled(behind)
+      for (let settled: Promise<boolean> | null = first; settled !== null; ) {
+        // Redis has no such place: there is nothing to wait for.
+        if (!(await settled) || isLate) return false
+        settled = this.#bus.settled(behind)
+      }
       return true
     }
     const isSettled = (await settledWithin(look(), resumeLimits.settleMsMax)) === true
