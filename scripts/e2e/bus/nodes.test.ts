@@ -150,8 +150,8 @@ describe.skipIf(!HAS_REDIS)('a server that joins', () => {
   })
 })
 
-describe.skipIf(!HAS_REDIS)('a client that is further than its server', () => {
-  test.each(WORKERS)('waits for it, and keeps no other one waiting, %p', async (args) => {
+describe.skipIf(!HAS_REDIS)('a client from a place that is none', () => {
+  test.each(WORKERS)('is told so, and keeps no other one waiting, %p', async (args) => {
     await using cluster = await BusCluster.start({ nodes: 1, args })
     const node = cluster.at(0)
     const { id } = await publish(node, { to: 'alice', body: 'early' })
@@ -165,7 +165,6 @@ describe.skipIf(!HAS_REDIS)('a client that is further than its server', () => {
     using stream = await LogStream.open(node, 'alice', 'json', `after=${id}`)
     await publish(node, { to: 'alice', body: 'later' })
     await stream.has('later')
-    expect(ahead.filter(({ head }) => head !== null)).toEqual([])
     await waitFor('them to be told of a gap', () =>
       ahead.every(({ chunks }) => Buffer.concat(chunks).includes('"unknown"')),
     )
