@@ -138,22 +138,24 @@ test('streams that have missed the same message share its frame', () => {
 })
 
 describe('in a log that several servers share', () => {
-  const asked: (Cursor | undefined)[] = []
-  const waits = [1, 2, 3, 4].map(() => Promise.withResolvers<boolean>())
   const log = new LocalBus(logOf(7, 7, 7), { onItem: () => undefined, onGap: () => undefined })
-  const resumption = new Resumption({
-    // It has gone on under another epoch behind its first entry.
-    bus: {
+
+  /** Of a log that has gone on under another epoch behind its first entry. */
+  function sharedResumption(settled: (behind?: Cursor) => Promise<boolean> | null) {
+    const bus = {
       window: log.window,
       cursor: { epoch: EPOCH + 1, number: 3 },
-      numberOf: ({ number }) => number,
-      cursorOf: (number) => ({ epoch: EPOCH + Number(number > 1), number }),
-      settled: (behind) => waits[asked.push(behind) - 1]?.promise ?? null,
-    },
-    subscriptions: { subjectsOf: () => new Uint32Array(0) },
-  })
+      numberOf: ({ number }: Cursor) => number,
+      cursorOf: (number: number) => ({ epoch: EPOCH + Number(number > 1), number }),
+      settled,
+    }
+    return new Resumption({ bus, subscriptions: { subjectsOf: () => new Uint32Array(0) } })
+  }
 
   test('a stream that was further than this server waits, however often that is to be asked', async () => {
+    const asked: (Cursor | undefined)[] = []
+    const waits = [1, 2, 3, 4].map(() => Promise.withResolvers<boolean>())
+    const resumption = sharedResumption((behind) => waits[asked.push(behind) - 1]?.promise ?? null)
     expect(resumption.settledFor('live')).toBeNull()
     let isSettled = false
     const waiting = resumption.settledFor(after(2))?.then(() => {
@@ -173,9 +175,19 @@ describe('in a log that several servers share', () => {
 
   test('one that resumes under an older epoch has everything up to a place of the newest', () => {
     const last = { epoch: EPOCH + 1, number: 3 }
+    const resumption = sharedResumption(() => null)
     for (const from of [after(1), { page: after(1).after }]) {
       expect(resumption.begin(7, [], from)).toMatchObject({ start: { gap: null }, upTo: last })
     }
     expect(resumption.begin(7, [], { page: last }).upTo).toEqual(last)
+  })
+
+  test('one that waits no longer for what the log has lost is told a gap, wherever it was', () => {
+    const resumption = sharedResumption(() => Promise.resolve(true))
+    for (const from of [after(1), { page: after(1).after }, 'oldest', { last: 2 }] as const) {
+      const { start, missed } = resumption.begin(7, [], from)
+      expect([start.gap?.reason, start.cursor.number, missed]).toEqual(['unknown', 3, []])
+    }
+    expect(resumption.begin(7, [], 'live').start.gap).toBeNull()
   })
 })

@@ -94,6 +94,10 @@ export class Resumption {
   begin(user: number, subjects: readonly number[], from: StreamFrom): StreamBeginning {
     if (from === 'live') return this.#beginning(this.cursor, null, NOTHING)
     const { window } = this.#bus
+    if (this.#bus.settled() !== null) {
+      // Part of what open streams have had is not in the window: it would be missing without a word.
+      return this.#gap(placeOf(from) ?? this.#oldest(window), 'unknown')
+    }
     const reader = { user, subjects, follows: this.#subscriptions.subjectsOf(user) }
     if (from === 'oldest') return this.#after(reader, this.#oldest(window), window)
     if ('after' in from) return this.#after(reader, from.after, window)
