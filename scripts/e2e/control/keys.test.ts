@@ -156,7 +156,7 @@ test('comet publish sends its key, and says what is no key and no event', async 
   const conflict = await publish('other', '--key', 'a "key"')
   expect([conflict.exitCode, conflict.stderr]).toEqual([
     1,
-    expect.stringContaining('This key was another message'),
+    expect.stringContaining('This key was used less than five minutes ago'),
   ])
   const refused: (readonly [option: string, value: string, why: string])[] = [
     ['--key', 'ä', '1 to 128 printable characters of ASCII'],
