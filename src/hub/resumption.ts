@@ -95,7 +95,7 @@ export class Resumption {
     if (from === 'live') return this.#beginning(this.cursor, null, NOTHING)
     const { window } = this.#bus
     if (this.#bus.settled() !== null) {
-      // Part of what open streams have had is not in the window: it would be missing without a word.
+      // Part of what open streams have had is not in the window, and would be missing silently.
       return this.#gap(placeOf(from) ?? this.#oldest(window), 'unknown')
     }
     const reader = { user, subjects, follows: this.#subscriptions.subjectsOf(user) }
