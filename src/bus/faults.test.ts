@@ -5,11 +5,16 @@
 import { describe, expect, test } from 'bun:test'
 import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
 import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
+import type { Cursor } from '../core/cursor.ts'
 import { until } from '../core/time.fixture.ts'
 import { RedisNode } from './bus.fixture.ts'
 import { Nodes, settled, Traffic } from './cluster.fixture.ts'
+import { compareCursors } from './stream-entry.ts'
 
 const NO_GAPS = [0, 0, 0]
+
+/** So little is kept that a node which is away misses some of it. */
+const TRIMMED = { historyBytes: 64 * 1024, limits: { readBlockMs: 100 } }
 
 describe.skipIf(!HAS_REDIS)('the bus while Redis fails', () => {
   test('loses nothing and tells of no gap when one with a file is killed', async () => {
@@ -152,9 +157,8 @@ describe.skipIf(!HAS_REDIS)('the bus while the network fails', () => {
   test('tells one gap to a node past which the log was trimmed, and to no other', async () => {
     await using redis = await RedisServer.start()
     await using proxy = await TcpProxy.start(redis.port)
-    const options = { historyBytes: 64 * 1024, limits: { readBlockMs: 100 } }
-    await using left = await RedisNode.start(redis.url, options)
-    await using right = await RedisNode.start(proxy.url, options)
+    await using left = await RedisNode.start(redis.url, TRIMMED)
+    await using right = await RedisNode.start(proxy.url, TRIMMED)
     left.publish('0 0')
     await right.heard('0 0')
     proxy.isRefusing = true
@@ -179,5 +183,34 @@ describe.skipIf(!HAS_REDIS)('the bus while the network fails', () => {
     const cursor = first !== undefined && 'cursor' in first ? first.cursor : right.bus.cursor
     expect(right.bus.numberOf(cursor)).toBeNull()
     expect(left.bus.numberOf(cursor)).toBe(cursor.number)
+  })
+
+  test('tells a publisher no later place than that of its message, if it is behind a gap', async () => {
+    await using redis = await RedisServer.start()
+    await using proxy = await TcpProxy.start(redis.port)
+    await using nodes = await Nodes.start(proxy.url, redis.url)
+    const [left, right] = [nodes.at(0), nodes.at(1)]
+    left.publish('0 0')
+    await right.heard('0 0')
+    await settled(nodes.all)
+    proxy.swallow('answers')
+    left.publish('0 1')
+    await right.heard('0 1')
+    proxy.isRefusing = true
+    proxy.cut()
+    await left.isAway()
+    const place = right.bus.cursor
+    await redis.command('FLUSHALL')
+    await until('a new epoch', () => right.bus.cursor.epoch > place.epoch)
+    // Behind the gap, and read before it is known what became of the other one.
+    right.publish('1 0', '1 1')
+    await right.accepted('1 1')
+    proxy.isRefusing = false
+    await left.accepted('0 1')
+    await settled(nodes.all)
+    expect(left.listener.texts).toEqual(['0 0', 'gap', '1 0', '1 1'])
+    const told = left.listener.outcomes.get('0 1') as Cursor
+    expect(compareCursors(told, place)).toBeLessThanOrEqual(0)
+    nodes.check()
   })
 })
