@@ -213,4 +213,40 @@ describe.skipIf(!HAS_REDIS)('the bus while the network fails', () => {
     expect(compareCursors(told, place)).toBeLessThanOrEqual(0)
     nodes.check()
   })
+
+  test('adds batches after one past which the log was trimmed has begun it anew', async () => {
+    await using redis = await RedisServer.start()
+    const proxies = await Promise.all([1, 2, 3].map(() => TcpProxy.start(redis.port)))
+    await using left = await RedisNode.start(String(proxies[0]?.url), TRIMMED)
+    await using middle = await RedisNode.start(String(proxies[1]?.url), TRIMMED)
+    await using right = await RedisNode.start(String(proxies[2]?.url), TRIMMED)
+    const cutOff = async (at: number, node: RedisNode) => {
+      const proxy = proxies[at] as TcpProxy
+      proxy.isRefusing = true
+      proxy.cut()
+      await node.isAway()
+    }
+    left.publish('0 0')
+    await right.heard('0 0')
+    await cutOff(2, right)
+    left.publish('0 1')
+    await left.accepted('0 1')
+    for (let count = 0; count < 200; count++) {
+      middle.publish(`1 ${count} ${'x'.repeat(1_000)}`)
+      if (count % 10 === 0) await settled([middle])
+    }
+    await settled([left, middle])
+    ;(proxies[2] as TcpProxy).isRefusing = false
+    await until('right is told', () => right.listener.gaps === 1)
+    await settled([left, middle, right])
+    await Promise.all([cutOff(0, left), cutOff(1, middle)])
+    const { epoch } = right.bus.cursor
+    await redis.command('FLUSHALL')
+    await until('a new epoch', () => right.bus.cursor.epoch > epoch)
+    for (const proxy of proxies) proxy.isRefusing = false
+    left.publish('0 2')
+    await left.accepted('0 2')
+    await right.heard('0 2')
+    for (const proxy of proxies) await proxy[Symbol.asyncDispose]()
+  })
 })

@@ -115,6 +115,9 @@ describe('what a node makes of the log', () => {
     expect(node.back(at(5, 2))).toBe('unknown')
     expect(node.back(at(5, 8))).toEqual(['nine'])
     expect(node.window.orphans).toEqual([])
+    // There may have been more of the other origin.
+    node.apply(batch(at(5, 20), B, 3, 'twenty'))
+    expect([...node.window.batches]).toEqual([[B, 3]])
   })
 
   test('a tail that comes again in its places is nothing to streams that had it', () => {
@@ -197,6 +200,7 @@ describe('what a node makes of the log', () => {
   test('a tail of which it has only a part is lost, and so it says', () => {
     const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2))], 64 * 1024, 8)
     expect(node.window.isTailLost).toBe(true)
+    expect(node.window.keys.since).toBe('none')
     node.apply({ kind: 'lost', at: at(9, 3) })
     expect(node.texts.at(-1)).toBe('gap')
     expect(node.window.isWhole).toBe(true)
