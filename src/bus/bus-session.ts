@@ -327,6 +327,8 @@ export class BusSession {
     })
     const resolution = answer?.resolution ?? null
     const { window } = this.#options
+    // The log may have lost since what the answer tells: it is sent again.
+    if (this.#phase === 'reading' && isIn(resolution)) return
     if (resolution === 'nothing') window.forgo(entry)
     const isWithout = resolution === 'order' || (isOrphan && resolution === 'gone')
     // One before it is missing, and nobody here has it.
