@@ -16,6 +16,12 @@ const NO_GAPS = [0, 0, 0]
 /** So little is kept that a node which is away misses some of it. */
 const TRIMMED = { historyBytes: 64 * 1024, limits: { readBlockMs: 100 } }
 
+async function cutOff(proxy: TcpProxy, node: RedisNode): Promise<void> {
+  proxy.isRefusing = true
+  proxy.cut()
+  await node.isAway()
+}
+
 describe.skipIf(!HAS_REDIS)('the bus while Redis fails', () => {
   test('loses nothing and tells of no gap when one with a file is killed', async () => {
     await using redis = await RedisServer.start({ isDurable: true })
@@ -76,6 +82,32 @@ describe.skipIf(!HAS_REDIS)('the bus while Redis fails', () => {
     await traffic.more(20)
     await traffic.end()
     nodes.check()
+  })
+
+  test('tells those of a gap who miss what nobody has any more, though they are first', async () => {
+    await using redis = await RedisServer.start()
+    await using near = await TcpProxy.start(redis.port)
+    await using far = await TcpProxy.start(redis.port)
+    await using nodes = await Nodes.start(redis.url, near.url, far.url)
+    const [publisher, left, right] = [nodes.at(0), nodes.at(1), nodes.at(2)]
+    publisher.publish('0 0')
+    await right.heard('0 0')
+    await cutOff(far, right)
+    publisher.publish('0 1')
+    await left.heard('0 1')
+    await publisher.bus.close()
+    // Behind a gap, a node does not keep what was before.
+    await redis.command('XADD', 'comet:log', `${left.bus.cursor.epoch}-*`, 'lost', '1')
+    await until('left is told', () => left.listener.gaps === 1)
+    await cutOff(near, left)
+    await redis.command('FLUSHALL')
+    const { epoch } = right.bus.cursor
+    far.isRefusing = false
+    await until('a new epoch', () => right.bus.cursor.epoch > epoch)
+    near.isRefusing = false
+    await until('right is told', () => right.listener.gaps > 0)
+    await settled([left, right])
+    expect(right.listener.texts.slice(0, 2)).toEqual(['0 0', 'gap'])
   })
 
   test('goes on after Redis stood still, with everything and without a gap', async () => {
@@ -196,9 +228,7 @@ describe.skipIf(!HAS_REDIS)('the bus while the network fails', () => {
     proxy.swallow('answers')
     left.publish('0 1')
     await right.heard('0 1')
-    proxy.isRefusing = true
-    proxy.cut()
-    await left.isAway()
+    await cutOff(proxy, left)
     const place = right.bus.cursor
     await redis.command('FLUSHALL')
     await until('a new epoch', () => right.bus.cursor.epoch > place.epoch)
@@ -216,19 +246,15 @@ describe.skipIf(!HAS_REDIS)('the bus while the network fails', () => {
 
   test('adds batches after one past which the log was trimmed has begun it anew', async () => {
     await using redis = await RedisServer.start()
-    const proxies = await Promise.all([1, 2, 3].map(() => TcpProxy.start(redis.port)))
-    await using left = await RedisNode.start(String(proxies[0]?.url), TRIMMED)
-    await using middle = await RedisNode.start(String(proxies[1]?.url), TRIMMED)
-    await using right = await RedisNode.start(String(proxies[2]?.url), TRIMMED)
-    const cutOff = async (at: number, node: RedisNode) => {
-      const proxy = proxies[at] as TcpProxy
-      proxy.isRefusing = true
-      proxy.cut()
-      await node.isAway()
-    }
+    await using first = await TcpProxy.start(redis.port)
+    await using second = await TcpProxy.start(redis.port)
+    await using third = await TcpProxy.start(redis.port)
+    await using left = await RedisNode.start(first.url, TRIMMED)
+    await using middle = await RedisNode.start(second.url, TRIMMED)
+    await using right = await RedisNode.start(third.url, TRIMMED)
     left.publish('0 0')
     await right.heard('0 0')
-    await cutOff(2, right)
+    await cutOff(third, right)
     left.publish('0 1')
     await left.accepted('0 1')
     for (let count = 0; count < 200; count++) {
@@ -236,17 +262,16 @@ describe.skipIf(!HAS_REDIS)('the bus while the network fails', () => {
       if (count % 10 === 0) await settled([middle])
     }
     await settled([left, middle])
-    ;(proxies[2] as TcpProxy).isRefusing = false
+    third.isRefusing = false
     await until('right is told', () => right.listener.gaps === 1)
     await settled([left, middle, right])
-    await Promise.all([cutOff(0, left), cutOff(1, middle)])
+    await Promise.all([cutOff(first, left), cutOff(second, middle)])
     const { epoch } = right.bus.cursor
     await redis.command('FLUSHALL')
     await until('a new epoch', () => right.bus.cursor.epoch > epoch)
-    for (const proxy of proxies) proxy.isRefusing = false
+    for (const proxy of [first, second, third]) proxy.isRefusing = false
     left.publish('0 2')
     await left.accepted('0 2')
     await right.heard('0 2')
-    for (const proxy of proxies) await proxy[Symbol.asyncDispose]()
   })
 })

@@ -218,6 +218,18 @@ describe('what a node makes of the log', () => {
     expect(node.window.isWhole).toBe(true)
   })
 
+  test('a fork below a gap that it was told of has lost what it cannot add again', () => {
+    const lost = { kind: 'lost', at: at(5, 5) } as const
+    const node = new Node([...START, T1, lost, batch(at(5, 6), B, 1, 'six')])
+    node.apply(fork(at(9, 2), at(5, 2), [[A, 1]]))
+    expect(node.window.isTailLost).toBe(true)
+    // There it knows what is missing.
+    const other = new Node([...START, T1, lost, batch(at(5, 6), B, 1, 'six')])
+    other.apply(fork(at(9, 5), at(5, 5), [[A, 2]]))
+    expect(other.window.isTailLost).toBe(false)
+    expect(other.window.tail).toHaveLength(1)
+  })
+
   test('a fork by a node that knew nothing is a gap, and no more', () => {
     const node = new Node([...START, fork(at(9, 0), at(0, 0))])
     expect(node.texts).toEqual(['one', 'two', 'gap'])

@@ -301,6 +301,9 @@ export class SharedWindow {
     if (!isOfThisLog || !this.#ring.truncate(base.number)) {
       // Of a node that knew nothing of any log, all others know that they may miss something.
       if (base.epoch === 0) this.#recent.clear()
+      // It has been behind that, and does not have all of it: perhaps nobody has, and those who
+      // were there only then know of no gap.
+      else if (compareCursors(base, this.cursor) < 0) this.giveUp()
       this.#leave(batches)
       if (base.epoch === 0) this.keys.onNewStart()
       this.#restart(at)
