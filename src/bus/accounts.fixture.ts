@@ -24,25 +24,13 @@ interface Client {
  * @param nodes that were there from the first message on, and have heard all by now
  */
 export function wrongAccounts(nodes: readonly TestNode[]): string[] {
-  const accepted = new Map<string, Cursor>()
-  for (const { listener } of nodes) {
-    for (const [name, cursor] of listener.outcomes) {
-      if (typeof cursor !== 'string') accepted.set(textOf(name), cursor)
-    }
-  }
-  // A publisher may be told a later place than that of its message, when that cannot be read.
-  for (const { listener } of nodes) {
-    for (const one of listener.heard) {
-      if ('gap' in one) continue
-      const told = accepted.get(one.text)
-      if (told !== undefined && compareCursors(one.cursor, told) < 0)
-        accepted.set(one.text, one.cursor)
-    }
-  }
+  const accepted = placesOf(nodes)
+  const published = firstTimes(nodes)
   const found: string[] = accepted.size > 0 ? [] : ['nothing was accepted']
   for (const [at, { listener }] of nodes.entries()) {
     const name = `node ${at}`
     found.push(...wrongOutcomes(name, listener))
+    found.push(...notHeard(name, listener, accepted, published))
     const client = clientAt(listener.heard, listener.heard.length)
     found.push(...wrongOf(name, client, accepted))
     // Of so many places that a test takes no longer than a moment.
@@ -57,6 +45,54 @@ export function wrongAccounts(nodes: readonly TestNode[]): string[] {
   return found.slice(0, 20)
 }
 
+/** Of each text that was accepted the first place that it had. */
+function placesOf(nodes: readonly TestNode[]): Map<string, Cursor> {
+  const told = new Map<string, Cursor>()
+  const accepted = new Map<string, Cursor>()
+  for (const { listener } of nodes) {
+    for (const [name, cursor] of listener.outcomes) {
+      if (typeof cursor === 'string') continue
+      told.set(textOf(name), cursor)
+      if (listener.handed.has(name)) accepted.set(textOf(name), cursor)
+    }
+  }
+  for (const { listener } of nodes) {
+    for (const one of listener.heard) {
+      if ('gap' in one || !told.has(one.text)) continue
+      const first = accepted.get(one.text)
+      if (first === undefined || compareCursors(one.cursor, first) < 0)
+        accepted.set(one.text, one.cursor)
+    }
+  }
+  // What no node has heard: a publisher that cannot know the place is told an earlier one.
+  return new Map([...told, ...accepted])
+}
+
+/** When each text was published first, by whichever node. */
+function firstTimes(nodes: readonly TestNode[]): Map<string, number> {
+  const times = new Map<string, number>()
+  for (const { listener } of nodes) {
+    for (const [name, time] of listener.published) {
+      const text = textOf(name)
+      times.set(text, Math.min(time, times.get(text) ?? time))
+    }
+  }
+  return times
+}
+
+/** Whatever their places are: what was accepted was heard, or a gap was told after it was sent. */
+function notHeard(
+  name: string,
+  listener: Listener,
+  accepted: ReadonlyMap<string, Cursor>,
+  published: ReadonlyMap<string, number>,
+): string[] {
+  const heard = new Set(listener.texts)
+  return [...accepted.keys()]
+    .filter((text) => !heard.has(text) && listener.lastGap < (published.get(text) ?? 0))
+    .map((text) => `${name}: "${text}" was lost, without a gap since it was published`)
+}
+
 function textOf(name: string): string {
   return name.replace(/#.*/, '')
 }
@@ -65,7 +101,7 @@ function textOf(name: string): string {
 function wrongOutcomes(name: string, listener: Listener): string[] {
   const found: string[] = []
   let last: Cursor = { epoch: 0, number: 0 }
-  for (const published of listener.published) {
+  for (const published of listener.published.keys()) {
     if (!listener.outcomes.has(published)) found.push(`${name}: "${published}" has no outcome`)
     const cursor = listener.handed.get(published)
     if (cursor === undefined) continue

@@ -122,9 +122,9 @@ export class BusSession {
   /** Adds the batches that wait, if the phase allows it. */
   flush(): void {
     if (this.#phase !== 'ready') return
-    const { queue, limits } = this.#options
+    const { queue, limits, window } = this.#options
     while (this.#underWay < limits.batchesUnderWayMax) {
-      const batch = queue.nextBatch()
+      const batch = queue.nextBatch(window.cursor)
       if (batch === null) return
       // Behind the first one, all before it were sent on this connection.
       void this.#addOwn(batch, this.#isFirst ? queue.lastLogged : batch.batch - 1)
@@ -267,7 +267,7 @@ export class BusSession {
     const known = this.#knownBatch
     queue.forgetRepeated()
     // Resolved, though this node could not read it: cut off before, or behind a gap.
-    queue.settleUpTo(known, window.cursor, this.#knownLogged)
+    queue.settleUpTo(known, window.cursor.epoch, this.#knownLogged)
     const orphans = [...window.orphans]
     const lost = [...orphans, ...window.tail]
     // What Redis knew a moment ago, or what was read since: an old connection may bring more.
@@ -327,6 +327,8 @@ export class BusSession {
     })
     const resolution = answer?.resolution ?? null
     const { window } = this.#options
+    // The log may have lost since what the answer tells: it is sent again.
+    if (this.#phase === 'reading' && isIn(resolution)) return
     if (resolution === 'nothing') window.forgo(entry)
     const isWithout = resolution === 'order' || (isOrphan && resolution === 'gone')
     // A batch before it is missing, and this node does not have it.

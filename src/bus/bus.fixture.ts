@@ -34,10 +34,15 @@ export type Heard = { readonly text: string; readonly cursor: Cursor } | { reado
 /** What became of a message, by its text. */
 export type Outcome = Cursor | PublishRefusal
 
+/** Counts what happens to all listeners of this process, for which of two things came first. */
+let moments = 0
+
 export class Listener implements BusListener {
   readonly heard: Heard[] = []
-  /** By the name of what was published, in the order in which it was. */
-  readonly published: string[] = []
+  /** By the name of what was published, in the order in which it was, and when. */
+  readonly published = new Map<string, number>()
+  /** When it was told of a gap last; 0 if it was not. */
+  lastGap = 0
   readonly outcomes = new Map<string, Outcome>()
   /** Where that is which was handed to the streams here first. */
   readonly handed = new Map<string, Cursor>()
@@ -62,6 +67,7 @@ export class Listener implements BusListener {
 
   onGap(gap: BusGap): void {
     this.heard.push({ gap })
+    this.lastGap = ++moments
   }
 
   /** The texts since the start, and `gap` for each gap. */
@@ -78,7 +84,7 @@ export class Listener implements BusListener {
       if (this.outcomes.has(text)) throw new Error(`${text} has two outcomes`)
       this.outcomes.set(text, outcome)
     }
-    this.published.push(text)
+    this.published.set(text, ++moments)
     return {
       ...NOT_DELIVERED,
       onAccepted: (cursor, isHanded) => {

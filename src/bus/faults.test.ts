@@ -5,11 +5,22 @@
 import { describe, expect, test } from 'bun:test'
 import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
 import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
+import type { Cursor } from '../core/cursor.ts'
 import { until } from '../core/time.fixture.ts'
 import { RedisNode } from './bus.fixture.ts'
 import { Nodes, settled, Traffic } from './cluster.fixture.ts'
+import { compareCursors } from './stream-entry.ts'
 
 const NO_GAPS = [0, 0, 0]
+
+/** So little is kept that a node which is away misses some of it. */
+const TRIMMED = { historyBytes: 64 * 1024, limits: { readBlockMs: 100 } }
+
+async function cutOff(proxy: TcpProxy, node: RedisNode): Promise<void> {
+  proxy.isRefusing = true
+  proxy.cut()
+  await node.isAway()
+}
 
 describe.skipIf(!HAS_REDIS)('the bus while Redis fails', () => {
   test('loses nothing and tells of no gap when one with a file is killed', async () => {
@@ -71,6 +82,32 @@ describe.skipIf(!HAS_REDIS)('the bus while Redis fails', () => {
     await traffic.more(20)
     await traffic.end()
     nodes.check()
+  })
+
+  test('tells those of a gap who miss what nobody has any more, though they are first', async () => {
+    await using redis = await RedisServer.start()
+    await using near = await TcpProxy.start(redis.port)
+    await using far = await TcpProxy.start(redis.port)
+    await using nodes = await Nodes.start(redis.url, near.url, far.url)
+    const [publisher, left, right] = [nodes.at(0), nodes.at(1), nodes.at(2)]
+    publisher.publish('0 0')
+    await right.heard('0 0')
+    await cutOff(far, right)
+    publisher.publish('0 1')
+    await left.heard('0 1')
+    await publisher.bus.close()
+    // Behind a gap, a node does not keep what was before.
+    await redis.command('XADD', 'comet:log', `${left.bus.cursor.epoch}-*`, 'lost', '1')
+    await until('left is told', () => left.listener.gaps === 1)
+    await cutOff(near, left)
+    await redis.command('FLUSHALL')
+    const { epoch } = right.bus.cursor
+    far.isRefusing = false
+    await until('a new epoch', () => right.bus.cursor.epoch > epoch)
+    near.isRefusing = false
+    await until('right is told', () => right.listener.gaps > 0)
+    await settled([left, right])
+    expect(right.listener.texts.slice(0, 2)).toEqual(['0 0', 'gap'])
   })
 
   test('goes on after Redis stood still, with everything and without a gap', async () => {
@@ -152,9 +189,8 @@ describe.skipIf(!HAS_REDIS)('the bus while the network fails', () => {
   test('tells one gap to a node past which the log was trimmed, and to no other', async () => {
     await using redis = await RedisServer.start()
     await using proxy = await TcpProxy.start(redis.port)
-    const options = { historyBytes: 64 * 1024, limits: { readBlockMs: 100 } }
-    await using left = await RedisNode.start(redis.url, options)
-    await using right = await RedisNode.start(proxy.url, options)
+    await using left = await RedisNode.start(redis.url, TRIMMED)
+    await using right = await RedisNode.start(proxy.url, TRIMMED)
     left.publish('0 0')
     await right.heard('0 0')
     proxy.cutOff()
@@ -178,5 +214,63 @@ describe.skipIf(!HAS_REDIS)('the bus while the network fails', () => {
     const cursor = first !== undefined && 'cursor' in first ? first.cursor : right.bus.cursor
     expect(right.bus.numberOf(cursor)).toBeNull()
     expect(left.bus.numberOf(cursor)).toBe(cursor.number)
+  })
+
+  test('tells a publisher no later place than that of its message, if it is behind a gap', async () => {
+    await using redis = await RedisServer.start()
+    await using proxy = await TcpProxy.start(redis.port)
+    await using nodes = await Nodes.start(proxy.url, redis.url)
+    const [left, right] = [nodes.at(0), nodes.at(1)]
+    left.publish('0 0')
+    await right.heard('0 0')
+    await settled(nodes.all)
+    proxy.swallow('answers')
+    left.publish('0 1')
+    await right.heard('0 1')
+    await cutOff(proxy, left)
+    const place = right.bus.cursor
+    await redis.command('FLUSHALL')
+    await until('a new epoch', () => right.bus.cursor.epoch > place.epoch)
+    // Behind the gap, and read before it is known what became of the other one.
+    right.publish('1 0', '1 1')
+    await right.accepted('1 1')
+    proxy.isRefusing = false
+    await left.accepted('0 1')
+    await settled(nodes.all)
+    expect(left.listener.texts).toEqual(['0 0', 'gap', '1 0', '1 1'])
+    const told = left.listener.outcomes.get('0 1') as Cursor
+    expect(compareCursors(told, place)).toBeLessThanOrEqual(0)
+    nodes.check()
+  })
+
+  test('adds batches after one past which the log was trimmed has begun it anew', async () => {
+    await using redis = await RedisServer.start()
+    await using first = await TcpProxy.start(redis.port)
+    await using second = await TcpProxy.start(redis.port)
+    await using third = await TcpProxy.start(redis.port)
+    await using left = await RedisNode.start(first.url, TRIMMED)
+    await using middle = await RedisNode.start(second.url, TRIMMED)
+    await using right = await RedisNode.start(third.url, TRIMMED)
+    left.publish('0 0')
+    await right.heard('0 0')
+    await cutOff(third, right)
+    left.publish('0 1')
+    await left.accepted('0 1')
+    for (let count = 0; count < 200; count++) {
+      middle.publish(`1 ${count} ${'x'.repeat(1_000)}`)
+      if (count % 10 === 0) await settled([middle])
+    }
+    await settled([left, middle])
+    third.isRefusing = false
+    await until('right is told', () => right.listener.gaps === 1)
+    await settled([left, middle, right])
+    await Promise.all([cutOff(first, left), cutOff(second, middle)])
+    const { epoch } = right.bus.cursor
+    await redis.command('FLUSHALL')
+    await until('a new epoch', () => right.bus.cursor.epoch > epoch)
+    for (const proxy of [first, second, third]) proxy.isRefusing = false
+    left.publish('0 2')
+    await left.accepted('0 2')
+    await right.heard('0 2')
   })
 })

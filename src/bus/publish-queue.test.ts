@@ -18,6 +18,9 @@ function at(number: number, epoch = 5): Cursor {
   return { epoch, number }
 }
 
+/** What was read when batches were sent. */
+const SENT_AFTER = at(0)
+
 class Publisher {
   readonly clock = new FakeClock()
   readonly listener = new Listener()
@@ -31,7 +34,7 @@ class Publisher {
     return texts.map((text) => {
       const key = text.startsWith('k') ? text : null
       this.queue.push(about(1, text, { key }), this.listener.publicationOf(text))
-      const own = this.queue.nextBatch()
+      const own = this.queue.nextBatch(SENT_AFTER)
       if (own === null) throw new Error('nothing waits')
       own.askedIn = 5
       return own
@@ -79,7 +82,8 @@ describe('what was published', () => {
     queue.push(about(1, 'x'), null)
     expect(queue.messages).toBe(9)
     const counts: string[] = []
-    for (let own = queue.nextBatch(); own !== null; own = queue.nextBatch()) {
+    const next = () => queue.nextBatch(SENT_AFTER)
+    for (let own = next(); own !== null; own = next()) {
       counts.push(`${own.items.length} ${own.condition?.kind}`)
     }
     expect(counts.join(', ')).toBe(
@@ -138,12 +142,12 @@ describe('what was published', () => {
     const [first, second, , fourth] = publisher.send('k1', 'k2', '3', 'k4')
     // The second one is in the log, and could not be read; of the first nobody knows.
     publisher.read(fourth, at(9), 3)
-    expect(publisher.outcomes).toEqual({ 3: at(9), k4: at(9) })
+    expect(publisher.outcomes).toEqual({ 3: SENT_AFTER, k4: at(9) })
     expect(publisher.queue.sent).toEqual([first, second] as OwnBatch[])
     publisher.answer(first, 'repeated', at(3))
     publisher.answer(second, 'seen', at(4))
     publisher.queue.onRead(at(9))
-    expect(publisher.outcomes).toEqual({ 3: at(9), k4: at(9), k1: at(3), k2: at(4) })
+    expect(publisher.outcomes).toEqual({ 3: SENT_AFTER, k4: at(9), k1: at(3), k2: at(4) })
     const { queue } = publisher
     expect([queue.messages, queue.bytes, queue.lastLogged]).toEqual([0, 0, 4])
   })
@@ -151,13 +155,13 @@ describe('what was published', () => {
   test('is accepted if it is the last one in the log, though it could not be read', () => {
     const publisher = new Publisher()
     publisher.send('k1', 'k2', '3')
-    publisher.queue.settleUpTo(2, at(9), 2)
-    expect(publisher.outcomes).toEqual({ k2: at(9) })
-    publisher.queue.settleUpTo(3, at(12), 2)
-    expect(publisher.outcomes).toEqual({ k2: at(9), 3: at(12) })
+    publisher.queue.settleUpTo(2, 5, 2)
+    expect(publisher.outcomes).toEqual({ k2: SENT_AFTER })
+    publisher.queue.settleUpTo(3, 5, 2)
+    expect(publisher.outcomes).toEqual({ k2: SENT_AFTER, 3: SENT_AFTER })
     expect(publisher.queue.lastLogged).toBe(3)
     publisher.answer(publisher.queue.sent[0], 'unclear')
-    expect(publisher.outcomes).toEqual({ k2: at(9), 3: at(12), k1: 'unknown' })
+    expect(publisher.outcomes).toEqual({ k2: SENT_AFTER, 3: SENT_AFTER, k1: 'unknown' })
   })
 
   test('waits until it is read, if it is in the log and is still to be read', () => {

@@ -41,6 +41,8 @@ export interface OwnBatch {
   readonly sinceMs: number
   /** When it was sent first. */
   readonly sentMs: number
+  /** Up to where this node had read the log then: its place is behind. */
+  readonly sentAfter: Cursor
   /** Null once the publishers were told that nobody knows. */
   publications: readonly (Publication | null)[] | null
   /** The epoch in which Redis was asked what becomes of it, if it has a condition. */
@@ -145,12 +147,16 @@ export class PublishQueue {
     return OK
   }
 
-  /** Makes a batch of what has waited longest, and counts it as sent; null if nothing waits. */
-  nextBatch(): OwnBatch | null {
+  /**
+   * Makes a batch of what has waited longest, and counts it as sent; null if nothing waits.
+   *
+   * @param after up to where this node has read the log
+   */
+  nextBatch(after: Cursor): OwnBatch | null {
     const { batchMessagesMax, batchBytesMax } = this.#options.limits
     const first = this.#waiting.at(0)
     if (first === undefined) return null
-    if (first.isAlone) return this.#nextAlone(first)
+    if (first.isAlone) return this.#nextAlone(first, after)
     const items: LogItem[] = []
     const publications: (Publication | null)[] = []
     let byteCount = 0
@@ -165,26 +171,28 @@ export class PublishQueue {
       publications.push(next.publication)
       byteCount += bytes
     }
-    return this.#send({ items, publications, condition: null, byteCount, sinceMs: first.sinceMs })
+    const { sinceMs } = first
+    return this.#send({ items, publications, condition: null, byteCount, sinceMs }, after)
   }
 
-  #nextAlone({ item, publication, sinceMs }: WaitingItem): OwnBatch {
+  #nextAlone({ item, publication, sinceMs }: WaitingItem, after: Cursor): OwnBatch {
     this.#waiting.shift()
     const isFollows = item !== BARRIER && 'changes' in item
     const items = isFollows ? item.changes : [item]
     const condition = isFollows ? followCondition(item) : conditionOf(items)
     const byteCount = byteCountOfWaiting(item)
-    return this.#send({ items, publications: [publication], condition, byteCount, sinceMs })
+    return this.#send({ items, publications: [publication], condition, byteCount, sinceMs }, after)
   }
 
   #send(
     own: Pick<OwnBatch, 'items' | 'publications' | 'condition' | 'byteCount' | 'sinceMs'>,
+    sentAfter: Cursor,
   ): OwnBatch {
     const content = encodeBatch(own.items, own.publications ?? [])
     const batch = this.#nextBatch++
     const sentMs = this.#options.clock.elapsedMs()
     const state = { askedIn: 0, repeated: null, isSettled: false }
-    const sent: OwnBatch = { ...own, batch, content, sentMs, ...state }
+    const sent: OwnBatch = { ...own, batch, content, sentMs, sentAfter, ...state }
     this.#sent.push(sent)
     return sent
   }
@@ -194,7 +202,7 @@ export class PublishQueue {
     if (entry.origin !== this.#options.origin) return null
     // Written by somebody else: this node has not sent it.
     if (entry.batch >= this.#nextBatch) return null
-    this.settleUpTo(entry.batch - 1, entry.at, entry.previous)
+    this.settleUpTo(entry.batch - 1, entry.at.epoch, entry.previous)
     this.#lastLogged = Math.max(this.#lastLogged, entry.batch)
     const own =
       this.#sent.at(0)?.batch === entry.batch
@@ -218,20 +226,22 @@ export class PublishQueue {
   }
 
   /**
-   * Redis has resolved the batches up to this one, before this place, and they cannot be read back
-   * any more. Those without a condition are in the log.
+   * Redis has resolved the batches up to this one, before what was read of this epoch, and they
+   * cannot be read back any more: streams are told of a gap instead. Those without a condition are
+   * in the log. Nobody here knows where, so publishers are told a place before theirs: with a later
+   * one, a stream that has begun behind the gap would count as one that has had them.
    *
    * @param logged the last one of them that is in the log, if that is known
    */
-  settleUpTo(batch: number, place: Cursor, logged: number): void {
+  settleUpTo(batch: number, epoch: number, logged: number): void {
     for (let own = this.#sent.at(0); own !== undefined && own.batch <= batch; ) {
       this.#sent.shift()
       const { condition, repeated } = own
       if (condition === null || (condition.kind === 'key' && own.batch === logged)) {
         this.#lastLogged = Math.max(this.#lastLogged, own.batch)
-        for (const publication of this.#settle(own)) publication?.onAccepted(place, false)
-      } else if (repeated !== null && own.askedIn === place.epoch) {
-        // It stands before the place in this epoch, too.
+        for (const one of this.#settle(own)) one?.onAccepted(own.sentAfter, false)
+      } else if (repeated !== null && own.askedIn === epoch) {
+        // It stands before that in this epoch, too.
         this.#tellRepeated(own, repeated)
       } else if (!own.isSettled) {
         own.repeated = null

@@ -115,6 +115,9 @@ describe('what a node makes of the log', () => {
     expect(node.back(at(5, 2))).toBe('unknown')
     expect(node.back(at(5, 8))).toEqual(['nine'])
     expect(node.window.orphans).toEqual([])
+    // There may have been more of the other origin.
+    node.apply(batch(at(5, 20), B, 3, 'twenty'))
+    expect([...node.window.batches]).toEqual([[B, 3]])
   })
 
   test('a tail that comes again in its places is nothing to streams that had it', () => {
@@ -197,6 +200,7 @@ describe('what a node makes of the log', () => {
   test('a tail of which it has only a part is lost, and so it says', () => {
     const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2))], 64 * 1024, 8)
     expect(node.window.isTailLost).toBe(true)
+    expect(node.window.keys.since).toBe('none')
     node.apply({ kind: 'lost', at: at(9, 3) })
     expect(node.texts.at(-1)).toBe('gap')
     expect(node.window.isWhole).toBe(true)
@@ -212,6 +216,18 @@ describe('what a node makes of the log', () => {
     expect([...node.window.batches]).toEqual([[A, 4]])
     node.window.clearOrphans()
     expect(node.window.isWhole).toBe(true)
+  })
+
+  test('a fork below a gap that it was told of has lost what it cannot add again', () => {
+    const lost = { kind: 'lost', at: at(5, 5) } as const
+    const node = new Node([...START, T1, lost, batch(at(5, 6), B, 1, 'six')])
+    node.apply(fork(at(9, 2), at(5, 2), [[A, 1]]))
+    expect(node.window.isTailLost).toBe(true)
+    // There it knows what is missing.
+    const other = new Node([...START, T1, lost, batch(at(5, 6), B, 1, 'six')])
+    other.apply(fork(at(9, 5), at(5, 5), [[A, 2]]))
+    expect(other.window.isTailLost).toBe(false)
+    expect(other.window.tail).toHaveLength(1)
   })
 
   test('a fork by a node that knew nothing is a gap, and no more', () => {

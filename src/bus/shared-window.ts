@@ -218,7 +218,7 @@ export class SharedWindow {
     if (!isNext) {
       // What lies between was cut off before it was read here; perhaps a new epoch, too.
       if (at.epoch !== epoch) this.#leave(NOTHING)
-      else this.keys.onGap()
+      else this.#forget()
       this.#restart({ epoch: at.epoch, number: at.number - 1 })
     }
     const last = at.number + count - 1
@@ -301,6 +301,9 @@ export class SharedWindow {
     if (!isOfThisLog || !this.#ring.truncate(base.number)) {
       // Of a node that knew nothing of any log, all others know that they may miss something.
       if (base.epoch === 0) this.#recent.clear()
+      // It has been behind that, and does not have all of it: perhaps nobody has, and those who
+      // were there only then know of no gap.
+      else if (compareCursors(base, this.cursor) < 0) this.giveUp()
       this.#leave(batches)
       if (base.epoch === 0) this.keys.onNewStart()
       this.#restart(at)
@@ -318,6 +321,8 @@ export class SharedWindow {
     const { recentBytesMax } = this.#options.limits
     if (taken === null || bytesOfAll(earlier?.pending ?? []) > recentBytesMax) {
       this.#isTailLost = true
+      // If it is to begin the log anew, it counts batches that may be lost: all are told of a gap.
+      this.keys.onGap()
       return
     }
     this.#tail = {
@@ -365,6 +370,15 @@ export class SharedWindow {
   /** What is missing in the log cannot be added again. */
   giveUp(): void {
     this.#isTailLost = true
+  }
+
+  /**
+   * Of the same log, entries were not read: some that it knows are not the last of their origin.
+   * Redis takes the next one of an origin of which it knows none, and none behind a hole.
+   */
+  #forget(): void {
+    this.keys.onGap()
+    this.#batches = new Map()
   }
 
   /** The log has gone another way than this node: it has these batches, and perhaps others. */

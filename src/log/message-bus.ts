@@ -44,8 +44,9 @@ export interface Publication {
   /**
    * It is in the log, and every node will have it.
    *
+   * @param cursor where it is; if it could not be read here, a place before it
    * @param isHanded whether it is handed to the streams of this node right after this call; if not,
-   *   they are told of a gap
+   *   they are told of a gap, or were since it was published
    */
   onAccepted(cursor: Cursor, isHanded: boolean): void
   /** It was published before with its key, as this entry, and was not added again. */
