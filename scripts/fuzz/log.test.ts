@@ -44,7 +44,7 @@ test.each<[string, () => { mockRestore(): void }]>([
   ],
   [
     'an entry without room has no number',
-    () => spyOn(EntryRing.prototype, 'skip').mockReturnValue(),
+    () => spyOn(EntryRing.prototype, 'advance').mockReturnValue(),
   ],
   [
     'the file is not told of the oldest entry',

@@ -25,7 +25,7 @@ for await (const { body } of stream) {
 console.log(stream.state, typeof CometError)
 `
 
-const TYPED = `import { type CometMessage, connect } from 'comet-client'
+const TYPED = `import { type CometMessage, type ConnectOptions, connect } from 'comet-client'
 const stream = connect('http://localhost/stream/7', { token: async () => 'x', gaps: true, last: 1 })
 export const ids: string[] = []
 stream.addEventListener('gap', ({ detail }) => ids.push(detail.resume))
@@ -33,8 +33,9 @@ stream.addEventListener('typing', ({ detail }) => ids.push(detail.id))
 stream.addEventListener('error', ({ detail }) => ids.push(detail.code))
 for await (const item of stream) ids.push('gap' in item ? item.gap.after : item.id)
 const plain: AsyncIterable<CometMessage> = connect('/stream/8', { format: ['sse', 'poll'] })
-// @ts-expect-error: the package's types must refuse a format that the server does not have
-connect('/stream/9', { format: 'xml' })
+type Format = NonNullable<ConnectOptions['format']>
+export const takesOthers: 'xml' extends Format ? true : false = false
+export const takesOwn: 'sse' extends Format ? true : false = true
 for await (const { data } of plain) ids.push(String(data))
 `
 

@@ -115,8 +115,8 @@ export class EntryRing implements EntryMemory {
     this.next = number
   }
 
-  /** The entry for which there was no room has a number all the same. */
-  skip(): void {
+  /** An entry for which there is no room has a number all the same, and nothing is kept. */
+  advance(): void {
     this.next++
     this.oldest = this.next
     this.#header?.setOldest(0, this.oldest)

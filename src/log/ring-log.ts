@@ -266,7 +266,7 @@ export class RingLog implements MessageLog {
     const distance = this.#chains.add(kind, target, ring.next, ring.oldest)
     if (at < 0) {
       // Longer than the whole ring: it has its number, and is not kept.
-      ring.skip()
+      ring.advance()
       return at
     }
     const { words } = ring

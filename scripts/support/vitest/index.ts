@@ -32,9 +32,9 @@ export const describe = Object.assign(
 
 function declare(name: string, body: () => unknown, ms?: number): void {
   const reason = whyNot([...groups, name].join(' > '))
-  if (reason === null) testOfBun(name, body as () => void, ms)
-  // Not left out: the report lists each with the reason why it does not apply.
-  else testOfBun.skip(`${name} (${reason})`, () => undefined)
+  // What does not apply is in the report, too, with the reason behind its name.
+  const title = reason === null ? name : `${name} (${reason})`
+  testOfBun.skipIf(reason !== null)(title, body as () => void, ms)
 }
 
 export const test = Object.assign(declare, { concurrent: declare })
