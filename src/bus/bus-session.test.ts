@@ -80,7 +80,7 @@ function sessionOf(reader: RedisConnection, writer: RedisConnection, window: Sha
   return { session, connections }
 }
 
-/** One that has read a batch of another node in epoch 5. */
+/** One that has read a batch of another node in epoch 5, which epoch 9 has lost. */
 function windowOf(entry: BatchEntry): SharedWindow {
   const window = new SharedWindow({
     ...{ bytes: 64 * 1024, limits: LIMITS, listener: new Listener() },
@@ -97,6 +97,8 @@ function windowOf(entry: BatchEntry): SharedWindow {
   ]
   window.apply({ kind: 'fork', at: begun, base, batches, isAnew: false })
   window.apply(entry)
+  const [at, isAnew] = [{ epoch: 9, number: 0 }, false]
+  window.apply({ kind: 'fork', at, base: begun, batches, isAnew })
   return window
 }
 
@@ -122,14 +124,14 @@ describe.skipIf(!HAS_REDIS)('a session', () => {
       await cluster.command('HSET', 'comet:log:state', 'epoch', `${parseInt(id, 10)}`, 'run', run)
     }
     // The log has gone another way, without the batch.
-    await forkedAt('9-7', '5-7')
-    const reader = new Held(await connected(redis.url), 'before', (text) => text.includes(' 9-7 '))
+    await forkedAt('11-7', '9-7')
+    const reader = new Held(await connected(redis.url), 'before', (text) => text.includes(' 11-7 '))
     const writer = new Held(await connected(redis.url), 'after', (text) => text.includes(' 5-1 '))
     const { session, connections } = sessionOf(reader.connection, writer.connection, window)
     const running = session.run()
     await isAdded(cluster, head)
     await cluster.command('FLUSHALL')
-    await forkedAt('12-7', '9-7')
+    await forkedAt('12-7', '11-7')
     reader.release()
     await until('the fork is read', () => window.cursor.epoch === 12)
     expect(window.orphans).toHaveLength(1)

@@ -15,7 +15,7 @@ import type { Membership } from './membership.ts'
 import type { OwnBatch, PublishQueue } from './publish-queue.ts'
 import type { Argument, RedisFailure } from './redis-connection.ts'
 import type { RedisSession } from './redis-link.ts'
-import { BusScripts } from './scripts.ts'
+import { type Appended, BusScripts, type Hello } from './scripts.ts'
 import type { SharedWindow } from './shared-window.ts'
 import { type BatchEntry, compareCursors, idText, parseEntries } from './stream-entry.ts'
 
@@ -48,9 +48,8 @@ export class BusSession {
   #phase: Phase = 'reading'
   /** Where the log was when Redis was asked; null before it has answered. */
   #target: Cursor | null = null
-  /** The last batch of this node that Redis had resolved then, and the last one in the log. */
-  #knownBatch = 0
-  #knownLogged = 0
+  /** What Redis knew then. */
+  #known: Pick<Hello, 'batch' | 'logged' | 'forks'> = { batch: 0, logged: 0, forks: [] }
   /** Batches without an answer. */
   #underWay = 0
   /** Is the next batch the first one since then? Redis need not know any before it. */
@@ -239,10 +238,8 @@ export class BusSession {
       connections.end(hello.why.text)
       return
     }
-    const { top, batch, logged } = hello.value
-    this.#target = top
-    this.#knownBatch = batch
-    this.#knownLogged = logged
+    this.#known = hello.value
+    this.#target = hello.value.top
     this.#checkTarget()
   }
 
@@ -264,10 +261,11 @@ export class BusSession {
   async #resend(): Promise<void> {
     const { window, queue, origin } = this.#options
     const resending = ++this.#resending
-    const known = this.#knownBatch
+    const { batch: known, logged, forks } = this.#known
+    window.checkLeft(forks)
     queue.forgetRepeated()
     // Resolved, though this node could not read it: cut off before, or behind a gap.
-    queue.settleUpTo(known, window.cursor.epoch, this.#knownLogged)
+    queue.settleUpTo(known, window.cursor.epoch, logged)
     const orphans = [...window.orphans]
     const lost = [...orphans, ...window.tail]
     // What Redis knew a moment ago, or what was read since: an old connection may bring more.
@@ -342,23 +340,28 @@ export class BusSession {
     const { origin } = this.#options
     const mayBeFirst = this.#isFirst
     this.#isFirst = false
+    let resolution: BatchResolution | null
     if (condition === null && previous === batch - 1) {
-      await this.#append({ origin, batch, content, mayBeFirst })
-      return
+      resolution = await this.#append({ origin, batch, content, mayBeFirst })
+    } else {
+      const request = { origin, batch, previous, content, mayBeFirst, condition, again: null }
+      const answer = await this.#resolve(request, own)
+      resolution = answer?.resolution ?? null
+      if (answer !== null && this.#phase === 'ready') this.#tellRepeated()
     }
-    const request = { origin, batch, previous, content, mayBeFirst, condition, again: null }
-    const answer = await this.#resolve(request, own)
-    if (answer !== null && this.#phase === 'ready') this.#tellRepeated()
+    // Redis knows of fewer batches than this node has had in the log, and it does not have those.
+    if (mayBeFirst && resolution === 'order') this.#options.window.giveUp()
   }
 
   /** Hot path: once a batch. */
-  async #append(request: Omit<AppendRequest, 'epoch' | 'minId'>): Promise<void> {
+  async #append(request: Omit<AppendRequest, 'epoch' | 'minId'>): Promise<Appended | null> {
     const { window } = this.#options
     const { epoch } = window.cursor
     this.#underWay++
     const answer = await this.#scripts?.append({ ...request, epoch, minId: window.minId })
     this.#underWay--
     if (answer !== undefined) this.#onAnswer(answer)
+    return answer?.ok === true ? answer.value : null
   }
 
   /** @param own is told what became of it */

@@ -45,13 +45,6 @@ export class RecentBatches {
     return next === last + 1 ? taken : null
   }
 
-  /** Removes all of them. */
-  takeAll(): BatchEntry[] {
-    const taken = Array.from({ length: this.#batches.length }, (_, at) => this.#batches.at(at))
-    this.clear()
-    return taken.filter((entry) => entry !== undefined)
-  }
-
   clear(): void {
     this.#batches = new Queue()
     this.#bytes = 0

@@ -27,7 +27,8 @@ describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
     expect(top.number).toBe(0)
     expect(top.epoch).toBeGreaterThanOrEqual(before - 1)
     expect(batch).toBe(0)
-    expect(await cluster.hello(top)).toEqual({ top, batch: 0, logged: 0 })
+    const forks = [{ epoch: top.epoch, base: NOWHERE }]
+    expect(await cluster.hello(top)).toEqual({ top, batch: 0, logged: 0, forks })
     expect(await cluster.entries()).toEqual([`${top.epoch}-0 behind 0-0`])
   })
 
@@ -99,7 +100,8 @@ describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
       `${epoch}-7 batch 3`,
       `${epoch}-8 batch 4`,
     ])
-    expect(await cluster.hello()).toEqual({ top: { epoch, number: 10 }, batch: 4, logged: 4 })
+    const top = { epoch, number: 10 }
+    expect(await cluster.hello()).toMatchObject({ top, batch: 4, logged: 4 })
   })
 
   test('each origin has its batches once, in their order, whoever adds them', async () => {
@@ -122,9 +124,36 @@ describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
     const { epoch } = (await cluster.hello()).top
     expect(await cluster.append(epoch - 1, 1, { mayBeFirst: true })).toBe('fenced')
     expect(await cluster.append(epoch, 1, { mayBeFirst: true })).toBe('added')
+    // Those before it may have been lost with that epoch.
+    expect(await cluster.append(epoch - 1, 3)).toBe('fenced')
+    expect(await cluster.append(epoch, 3)).toBe('order')
     await cluster.command('DEL', `${cluster.prefix}log`)
     expect(await cluster.append(epoch, 2)).toBe('gone')
+    expect(await cluster.append(epoch, 3)).toBe('gone')
     expect(await cluster.command('EXISTS', `${cluster.prefix}log`)).toBe(0)
+  })
+
+  test('forks are remembered, the newest first, until the log is lost', async () => {
+    const cluster = await newCluster()
+    const { epoch } = (await cluster.hello()).top
+    await cluster.append(epoch, 1, { mayBeFirst: true })
+    // As if another server had it.
+    await cluster.command('HSET', `${cluster.prefix}log:state`, 'run', 'x')
+    const { top, forks } = await cluster.hello()
+    expect(forks).toEqual([
+      { epoch: top.epoch, base: { epoch, number: 3 } },
+      { epoch, base: NOWHERE },
+    ])
+    for (let count = 0; count < 40; count++) {
+      await cluster.command('HSET', `${cluster.prefix}log:state`, 'run', 'x')
+      await cluster.hello()
+    }
+    const more = (await cluster.hello()).forks
+    expect(more.length).toBeLessThan(40)
+    expect(more.map(({ base }) => base.number)).toEqual(more.map(() => 3))
+    await cluster.command('DEL', `${cluster.prefix}log`)
+    const anew = await cluster.hello({ epoch, number: 2 })
+    expect(anew.forks).toEqual([{ epoch: anew.top.epoch, base: { epoch, number: 2 } }])
   })
 
   test('a log that is gone goes on behind the node that finds out, with what it has read', async () => {

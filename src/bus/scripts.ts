@@ -1,11 +1,13 @@
 // What Redis itself does in one step, so that nothing comes in between, and how it is asked to.
 
+import { busLimits } from '../core/bus-limits.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { keyLimits } from '../core/history-limits.ts'
 import { type Result, success } from '../core/result.ts'
 import type { AppendRequest, ConditionalRequest } from './append-request.ts'
 import type { BusKeys } from './bus-keys.ts'
 import { CONDITIONAL, conditionalArgs, parseResolved, type Resolved } from './conditional-script.ts'
+import { type Fork, parseForks } from './forks.ts'
 import { LAST_ID, loadScripts, UNEXPECTED_ANSWER, WHY_NOT_ADDED } from './lua.ts'
 import type { Argument, RedisConnection, RedisFailure } from './redis-connection.ts'
 import { parseId } from './stream-entry.ts'
@@ -21,13 +23,16 @@ import { parseId } from './stream-entry.ts'
  * that it knows: one that is forgotten early would let its message go out twice. If it may not know
  * all that count, all nodes are told of a gap. Who follows whom is gone.
  *
+ * The forks are remembered, the newest first, each as "<epoch> <base>;": a node that has missed
+ * some of them finds out whether the log has all that it has read.
+ *
  * KEYS log, state, origin · ARGV epoch and number of the asking node's last entry; the last batches
  * that it has read as "<origin> <batch> …", or nothing, and then it is asked for them if need be;
  * what the keys of origins begin with; seconds that they are kept; the keys of messages as lines of
  * "<hash> <seconds since 1970> <value>"; what they begin with; milliseconds that they are kept;
- * from which second on it knows all, or `all`, or `none`
- * Answers the last id, and the last batch of this origin or nil. What others have written in the
- * place of the log is left as it is, and said.
+ * from which second on it knows all, or `all`, or `none`; how many bytes of forks are kept
+ * Answers the last id, the last batch of this origin or nil, and the forks. What others have
+ * written in the place of the log is left as it is, and said.
  */
 const HELLO = `${LAST_ID}
 local most = 2 ^ 48 - 1
@@ -37,7 +42,7 @@ local function wrong(key, answer)
   return redis.error_reply('WRONGTYPE ' .. key .. ' is not as comet writes it')
 end
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-local known = redis.pcall('HMGET', KEYS[2], 'epoch', 'run')
+local known = redis.pcall('HMGET', KEYS[2], 'epoch', 'run', 'forks')
 local info
 if redis.call('EXISTS', KEYS[1]) == 1 then info = redis.pcall('XINFO', 'STREAM', KEYS[1]) end
 local why = wrong(KEYS[1], info) or wrong(KEYS[2], known)
@@ -48,6 +53,7 @@ if not knownEpoch or not (knownEpoch >= 0 and knownEpoch < most) then
   return redis.error_reply('ERR ' .. KEYS[2] .. ' has an epoch that comet has not written')
 end
 local mineEpoch, mineNumber = tonumber(ARGV[1]), tonumber(ARGV[2])
+local forks = known[3] or ''
 local epoch, number = 0, 0
 if info then
   local left, right = string.match(lastId(KEYS[1]), '(%d+)-(%d+)')
@@ -79,7 +85,9 @@ if isForeign or epoch ~= knownEpoch or known[2] ~= run or isBehind then
   redis.call('XADD', KEYS[1], string.format('%.0f-%.0f', next, number),
     'fork', string.format('%.0f-%.0f', epoch, number), 'run', run,
     'batches', isForeign and ARGV[3] or '')
-  redis.call('HSET', KEYS[2], 'epoch', string.format('%.0f', next), 'run', run)
+  local fork = string.format('%.0f %.0f-%.0f;', next, epoch, number)
+  forks = isForeign and fork or string.sub(fork .. forks, 1, tonumber(ARGV[10]))
+  redis.call('HSET', KEYS[2], 'epoch', string.format('%.0f', next), 'run', run, 'forks', forks)
   epoch = next
   if isForeign and mineEpoch > 0 and ARGV[9] ~= 'all' then
     local since = tonumber(ARGV[9])
@@ -89,7 +97,7 @@ if isForeign or epoch ~= knownEpoch or known[2] ~= run or isBehind then
     end
   end
 end
-return { string.format('%.0f-%.0f', epoch, number), redis.call('GET', KEYS[3]) }`
+return { string.format('%.0f-%.0f', epoch, number), redis.call('GET', KEYS[3]), forks }`
 
 /*
  * Adds a batch once, and each origin's in their order, whatever became of the answers: it has to be
@@ -101,7 +109,7 @@ return { string.format('%.0f-%.0f', epoch, number), redis.call('GET', KEYS[3]) }
  * KEYS log, origin · ARGV epoch, batch, may it be the first, origin, count, head, name and bytes of
  * the body, id before which entries go, seconds that the batch's number is kept
  */
-const APPEND = `${WHY_NOT_ADDED}
+const APPEND = `${LAST_ID}${WHY_NOT_ADDED}
 local value = redis.call('GET', KEYS[2])
 local batch = tonumber(ARGV[2])
 local logged
@@ -112,7 +120,10 @@ if value then
     last = tonumber(last)
   end
   if batch <= last then return 'seen' end
-  if batch > last + 1 then return 'order' end
+  if batch > last + 1 then
+    if redis.call('EXISTS', KEYS[1]) == 0 then return 'gone' end
+    return string.match(lastId(KEYS[1]), '^%d+') == ARGV[1] and 'order' or 'fenced'
+  end
 elseif ARGV[3] ~= '1' then
   return 'gone'
 end
@@ -162,6 +173,8 @@ export interface Hello {
   readonly batch: number
   /** The last one of them that is in the log. */
   readonly logged: number
+  /** The forks of the log, the newest first; not all, if there were many. */
+  readonly forks: readonly Fork[]
 }
 
 /** How far a node has read, for a log that has lost everything. */
@@ -222,7 +235,8 @@ export class BusScripts {
     const own = [String(epoch), String(number), batches]
     const origins = [this.#keys.originOf(''), this.#originSeconds]
     const { lines, since } = messageKeys
-    const more = [lines, this.#keys.keyOf(''), String(keyLimits.keptMs), since]
+    const kept = [String(keyLimits.keptMs), since, String(busLimits.forksLengthMax)]
+    const more = [lines, this.#keys.keyOf(''), ...kept]
     const args = [this.#hashes.hello, ...keys, ...own, ...origins, ...more]
     return this.#connection.send('EVALSHA', args)
   }
@@ -273,13 +287,13 @@ const NO_KEYS = { lines: '', since: 'none' }
 
 function helloOf(answer: Result<unknown, RedisFailure>): Result<Hello, RedisFailure> {
   if (!answer.ok) return answer
-  const [id, value] = Array.isArray(answer.value) ? answer.value : []
+  const [id, value, forks] = Array.isArray(answer.value) ? answer.value : []
   const top = parseId(id)
   if (top === null) return UNEXPECTED_ANSWER
   const [batch = 0, logged = batch] = String(value ?? 0)
     .split(' ')
     .map(Number)
-  return success({ top, batch, logged })
+  return success({ top, batch, logged, forks: parseForks(String(forks ?? '')) })
 }
 
 function appendedOf(answer: Result<unknown, RedisFailure>): Result<Appended, RedisFailure> {

@@ -2,95 +2,16 @@
 // entries by hand, as Redis would have them, and what a node's streams and cursors are after them.
 
 import { describe, expect, test } from 'bun:test'
-import { busLimits } from '../core/bus-limits.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { about, missed, reader, user } from '../log/log.fixture.ts'
-import type { FollowChange } from '../log/message-log.ts'
 import { encodeBatch } from './batch.ts'
-import { Listener } from './bus.fixture.ts'
-import { descriptionText, MEMBERS_ORIGIN, type MemberChange } from './member-entry.ts'
-import { RecentKeys } from './recent-keys.ts'
-import { SharedWindow } from './shared-window.ts'
-import type { BatchEntry, ForkEntry, StreamEntry } from './stream-entry.ts'
-
-/** The handle of a name. */
-const ALICE = 2 ** 31 + 1
-const A = 'a'.repeat(16)
-const B = 'b'.repeat(16)
-
-function at(epoch: number, number: number): Cursor {
-  return { epoch, number }
-}
-
-/** One message for each text. */
-function batch(where: Cursor, origin: string, count: number, ...texts: string[]): BatchEntry {
-  const { head, body } = encodeBatch(texts.map((text) => about(1, text)))
-  const entry = { origin, batch: count, count: texts.length, seconds: 5, head, isText: true }
-  return {
-    kind: 'batch',
-    at: where,
-    body: Buffer.from(body).toString(),
-    again: null,
-    previous: count - 1,
-    ...entry,
-  }
-}
-
-function again(where: Cursor, { origin, batch: count, head, body, ...entry }: BatchEntry) {
-  return { ...entry, origin, batch: count, head, body, at: where, again: entry.at }
-}
-
-function fork(where: Cursor, base: Cursor, batches: readonly [string, number][] = []): ForkEntry {
-  return { kind: 'fork', at: where, base, batches: new Map(batches), isAnew: batches.length > 0 }
-}
-
-class Node {
-  readonly listener: Listener
-  lost = 0
-  readonly changed: FollowChange[] = []
-  readonly changes: MemberChange[] = []
-  readonly window: SharedWindow
-
-  constructor(entries: readonly StreamEntry[] = [], bytes = 64 * 1024, recentBytesMax = 10_000) {
-    this.listener = new Listener((change) => this.changed.push(change))
-    this.window = new SharedWindow({
-      bytes,
-      limits: { ...busLimits, recentBytesMax },
-      listener: this.listener,
-      intern: (name) => (name === 'alice' ? ALICE : null),
-      nameOf: String,
-      takeOwn: () => null,
-      onMemberChange: (change) => this.changes.push(change),
-      publicationOf: () => {
-        throw new Error('nobody asks')
-      },
-      onFollowsLost: () => this.lost++,
-    })
-    this.window.goLive()
-    this.apply(...entries)
-  }
-
-  apply(...entries: readonly StreamEntry[]): void {
-    for (const entry of entries) this.window.apply(entry)
-  }
-
-  get texts(): string[] {
-    return this.listener.texts
-  }
-
-  /** What a client gets that comes back with a cursor. */
-  back(cursor: Cursor): string[] | string {
-    const number = this.window.numberOf(cursor)
-    return number === null ? 'unknown' : missed(this.window.log, reader(1), number)
-  }
-}
-
-const [T1, T2] = [batch(at(5, 3), A, 2, 'three', 'four'), batch(at(5, 5), B, 1, 'five')]
-const START = [fork(at(5, 0), at(0, 0)), batch(at(5, 1), A, 1, 'one', 'two')] as const
+import { descriptionText, MEMBERS_ORIGIN } from './member-entry.ts'
+import type { BatchEntry } from './stream-entry.ts'
+import { A, ALICE, again, at, B, batch, fork, START, T1, T2, WindowNode } from './window.fixture.ts'
 
 describe('what a node makes of the log', () => {
   test('numbers and cursors are those of the entries', () => {
-    const { window, listener } = new Node([...START, T1])
+    const { window, listener } = new WindowNode([...START, T1])
     expect(window.cursor).toEqual(at(5, 4))
     expect(listener.heard).toEqual([
       { text: 'one', cursor: at(5, 1) },
@@ -101,7 +22,11 @@ describe('what a node makes of the log', () => {
   })
 
   test('a fork behind its last entry is nothing to streams, and old cursors count', () => {
-    const node = new Node([...START, fork(at(9, 2), at(5, 2)), batch(at(9, 3), B, 1, 'three')])
+    const node = new WindowNode([
+      ...START,
+      fork(at(9, 2), at(5, 2)),
+      batch(at(9, 3), B, 1, 'three'),
+    ])
     expect(node.texts).toEqual(['one', 'two', 'three'])
     expect(node.back(at(5, 1))).toEqual(['two', 'three'])
     expect(node.back(at(9, 2))).toEqual(['three'])
@@ -109,7 +34,7 @@ describe('what a node makes of the log', () => {
   })
 
   test('entries that were cut off are one gap, from the last one to the next', () => {
-    const node = new Node([...START, batch(at(5, 9), A, 5, 'nine')])
+    const node = new WindowNode([...START, batch(at(5, 9), A, 5, 'nine')])
     expect(node.texts).toEqual(['one', 'two', 'gap', 'nine'])
     expect(node.listener.heard[2]).toEqual({ gap: { after: at(5, 2), resume: at(5, 8) } })
     expect(node.back(at(5, 2))).toBe('unknown')
@@ -121,7 +46,7 @@ describe('what a node makes of the log', () => {
   })
 
   test('a tail that comes again in its places is nothing to streams that had it', () => {
-    const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2))])
+    const node = new WindowNode([...START, T1, T2, fork(at(9, 2), at(5, 2))])
     expect(node.window.tail).toEqual([T1, T2])
     expect(node.back(at(5, 4))).toBe('unknown')
     node.apply(again(at(9, 3), T1), again(at(9, 5), T2), batch(at(9, 6), B, 2, 'six'))
@@ -131,14 +56,14 @@ describe('what a node makes of the log', () => {
   })
 
   test('and a node that never had it hears it, and knows its old cursors', () => {
-    const node = new Node([...START, fork(at(9, 2), at(5, 2))])
+    const node = new WindowNode([...START, fork(at(9, 2), at(5, 2))])
     node.apply(again(at(9, 3), T1), again(at(9, 5), T2))
     expect(node.texts).toEqual(['one', 'two', 'three', 'four', 'five'])
     expect(node.back(at(5, 4))).toEqual(['five'])
   })
 
   test('a tail behind something else is held back, and then a gap, without a doubled message', () => {
-    const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2))])
+    const node = new WindowNode([...START, T1, T2, fork(at(9, 2), at(5, 2))])
     node.apply(batch(at(9, 3), B, 7, 'new'), again(at(9, 4), T1))
     expect(node.texts).toEqual(['one', 'two', 'three', 'four', 'five'])
     node.apply(again(at(9, 6), T2), batch(at(9, 7), A, 3, 'seven'))
@@ -150,7 +75,7 @@ describe('what a node makes of the log', () => {
 
   test('what comes again behind a gap is for streams, which may have had it held back', () => {
     const held = batch(at(9, 3), B, 7, 'held')
-    const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2)), held])
+    const node = new WindowNode([...START, T1, T2, fork(at(9, 2), at(5, 2)), held])
     expect(node.texts.slice(5)).toEqual([])
     node.apply(fork(at(12, 4), at(11, 4), [[A, 1]]))
     node.apply(again(at(12, 5), held), again(at(12, 6), T1))
@@ -163,7 +88,7 @@ describe('what a node makes of the log', () => {
   test('streams wait until a tail is there again, or will not be', async () => {
     const lost = [...START, T1, T2, fork(at(9, 2), at(5, 2))]
     for (const rest of [[again(at(9, 3), T1), again(at(9, 5), T2)], [batch(at(9, 8), A, 9, 'x')]]) {
-      const node = new Node(START)
+      const node = new WindowNode(START)
       expect(node.window.settled()).toBeNull()
       node.apply(...lost.slice(2))
       const settled = node.window.settled()
@@ -174,7 +99,7 @@ describe('what a node makes of the log', () => {
   })
 
   test('who waits for the next entry is told of any kind', async () => {
-    const node = new Node(START)
+    const node = new WindowNode(START)
     for (const entry of [batch(at(5, 3), A, 2, 'three'), fork(at(9, 3), at(5, 3))]) {
       const more = node.window.more()
       node.apply(entry)
@@ -184,7 +109,7 @@ describe('what a node makes of the log', () => {
   })
 
   test('a second fork while a tail comes again keeps what has not come', () => {
-    const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2)), again(at(9, 3), T1)])
+    const node = new WindowNode([...START, T1, T2, fork(at(9, 2), at(5, 2)), again(at(9, 3), T1)])
     node.apply(fork(at(11, 2), at(9, 2)))
     expect(node.window.tail.map(({ origin, batch: count }) => [origin, count])).toEqual([
       [A, 2],
@@ -198,9 +123,11 @@ describe('what a node makes of the log', () => {
   })
 
   test('a tail of which it has only a part is lost, and so it says', () => {
-    const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2))], 64 * 1024, 8)
+    const node = new WindowNode([...START, T1, T2, fork(at(9, 2), at(5, 2))], 64 * 1024, 8)
     expect(node.window.isTailLost).toBe(true)
     expect(node.window.keys.since).toBe('none')
+    // Of which batches the log has, it does not know.
+    expect([...node.window.batches]).toEqual([])
     node.apply({ kind: 'lost', at: at(9, 3) })
     expect(node.texts.at(-1)).toBe('gap')
     expect(node.window.isWhole).toBe(true)
@@ -209,41 +136,76 @@ describe('what a node makes of the log', () => {
     expect(node.back(at(9, 3))).toEqual(['four'])
   })
 
-  test('a fork above its last entry is a gap, and what it has read may be missing there', () => {
-    const node = new Node([...START, fork(at(9, 7), at(5, 7), [[A, 4]])])
+  test('a fork above its last entry is a gap, and the log has what it has read', () => {
+    const node = new WindowNode([...START, fork(at(9, 7), at(5, 7), [[A, 4]])])
     expect(node.texts).toEqual(['one', 'two', 'gap'])
-    expect(node.window.orphans).toHaveLength(1)
     expect([...node.window.batches]).toEqual([[A, 4]])
+    expect(node.window.isWhole).toBe(true)
+  })
+
+  test('a fork above its last entry may have lost the tail that it was about to add again', () => {
+    const node = new WindowNode([...START, T1, fork(at(9, 2), at(5, 2)), fork(at(11, 7), at(9, 7))])
+    expect(node.texts).toEqual(['one', 'two', 'three', 'four', 'gap'])
+    expect(node.window.orphans).toEqual([T1])
     node.window.clearOrphans()
+    expect(node.window.isWhole).toBe(true)
+  })
+
+  test.each([
+    ['a fork of a branch that it has not read', fork(at(12, 9), at(11, 9), [[A, 4]])],
+    ['a message behind a fork that was cut off', batch(at(12, 10), A, 7, 'ten')],
+  ])('%s is whole only if the log has all that it has read', (_what, entry) => {
+    const base = (number: number) => ({ epoch: 12, base: at(5, number) })
+    for (const [forks, isLost] of [
+      [[{ epoch: 12, base: at(11, 9) }], true],
+      [[{ epoch: 12, base: at(11, 9) }, base(1)], true],
+      [[{ epoch: 12, base: at(11, 9) }, base(2)], false],
+      [[{ epoch: 12, base: at(11, 9) }, base(8)], false],
+    ] as const) {
+      // It has read nothing of epoch 9 but the fork.
+      const node = new WindowNode([...START, fork(at(9, 2), at(5, 2)), entry])
+      expect(node.texts.slice(0, 3)).toEqual(['one', 'two', 'gap'])
+      expect(node.window.isWhole).toBe(false)
+      node.window.checkLeft(forks)
+      expect(node.window.isTailLost).toBe(isLost)
+      expect(node.window.isWhole).toBe(!isLost)
+    }
+  })
+
+  test('behind a fork that was cut off, what is told to be lost is all that it has read', () => {
+    const node = new WindowNode([...START, { kind: 'lost', at: at(12, 9) }])
+    expect(node.texts).toEqual(['one', 'two', 'gap'])
+    // It counts none of then as being in the log.
+    expect([...node.window.batches]).toEqual([])
     expect(node.window.isWhole).toBe(true)
   })
 
   test('a fork below a gap that it was told of has lost what it cannot add again', () => {
     const lost = { kind: 'lost', at: at(5, 5) } as const
-    const node = new Node([...START, T1, lost, batch(at(5, 6), B, 1, 'six')])
+    const node = new WindowNode([...START, T1, lost, batch(at(5, 6), B, 1, 'six')])
     node.apply(fork(at(9, 2), at(5, 2), [[A, 1]]))
     expect(node.window.isTailLost).toBe(true)
     // There it knows what is missing.
-    const other = new Node([...START, T1, lost, batch(at(5, 6), B, 1, 'six')])
+    const other = new WindowNode([...START, T1, lost, batch(at(5, 6), B, 1, 'six')])
     other.apply(fork(at(9, 5), at(5, 5), [[A, 2]]))
     expect(other.window.isTailLost).toBe(false)
     expect(other.window.tail).toHaveLength(1)
   })
 
   test('a fork by a node that knew nothing is a gap, and no more', () => {
-    const node = new Node([...START, fork(at(9, 0), at(0, 0))])
+    const node = new WindowNode([...START, fork(at(9, 0), at(0, 0))])
     expect(node.texts).toEqual(['one', 'two', 'gap'])
     expect(node.window.orphans).toEqual([])
     expect(node.window.isWhole).toBe(true)
   })
 
   test('a node without a history is told of no gap', () => {
-    expect(new Node([batch(at(5, 9), A, 5, 'nine')]).texts).toEqual(['nine'])
-    expect(new Node([fork(at(9, 7), at(5, 7))]).texts).toEqual([])
+    expect(new WindowNode([batch(at(5, 9), A, 5, 'nine')]).texts).toEqual(['nine'])
+    expect(new WindowNode([fork(at(9, 7), at(5, 7))]).texts).toEqual([])
   })
 
   test('entries of others are passed over, and those of a place that was read', () => {
-    const node = new Node([...START, { kind: 'foreign', at: at(5, 3) }, START[1]])
+    const node = new WindowNode([...START, { kind: 'foreign', at: at(5, 3) }, START[1]])
     expect(node.window.counts.foreign).toBe(2)
     expect(node.window.readAfter).toEqual(at(5, 3))
     expect(node.window.cursor).toEqual(at(5, 2))
@@ -253,7 +215,7 @@ describe('what a node makes of the log', () => {
     const joined = { ...batch(at(5, 3), MEMBERS_ORIGIN, 1), count: 1, head: `j${A},1` }
     const body = descriptionText({ name: 'a', address: 'a:1', version: '1', startedMs: 1 })
     const next = batch(at(5, 4), A, 2, 'four')
-    const node = new Node([...START, { ...joined, body }, next])
+    const node = new WindowNode([...START, { ...joined, body }, next])
     expect(node.texts).toEqual(['one', 'two', 'four'])
     expect(node.back(at(5, 2))).toEqual(['four'])
     expect(node.back(at(5, 3))).toEqual(['four'])
@@ -274,7 +236,11 @@ describe('what a node makes of the log', () => {
   test('a node that joins is no gap to a user with a name who has had no message yet', () => {
     const joined = { ...batch(at(5, 3), MEMBERS_ORIGIN, 1), count: 1, head: `j${A},1` }
     const body = descriptionText({ name: 'a', address: 'a:1', version: '1', startedMs: 1 })
-    const { window } = new Node([...START, { ...joined, body }, batch(at(5, 4), A, 2, 'four')])
+    const { window } = new WindowNode([
+      ...START,
+      { ...joined, body },
+      batch(at(5, 4), A, 2, 'four'),
+    ])
     expect(missed(window.log, reader(ALICE), 2)).toEqual([])
     expect(missed(window.log, reader(ALICE, [1]), 2)).toEqual(['four'])
   })
@@ -282,7 +248,7 @@ describe('what a node makes of the log', () => {
   test('a name that is freed is told of what it missed when it comes back with another handle', () => {
     const { head, body } = encodeBatch([{ ...about(ALICE, 'to alice'), name: 'alice' }])
     const text = Buffer.from(body).toString()
-    const node = new Node([START[0], { ...batch(at(5, 1), A, 1, 'one'), head, body: text }])
+    const node = new WindowNode([START[0], { ...batch(at(5, 1), A, 1, 'one'), head, body: text }])
     for (let number = 2; node.window.log.refersTo(ALICE); number++) {
       node.apply(batch(at(5, number), A, number, 'x'.repeat(10_000)))
     }
@@ -293,25 +259,27 @@ describe('what a node makes of the log', () => {
 
   test('a node that joined in a part that is lost for good is not added again', () => {
     const left = { ...batch(at(5, 3), MEMBERS_ORIGIN, 1), count: 1, head: `l${A},1`, body: 'dead' }
-    const node = new Node([...START, left, fork(at(9, 7), at(5, 7))])
-    expect(node.window.orphans.map(({ origin }) => origin)).toEqual([A])
+    const behind = batch(at(5, 4), B, 1, 'four')
+    const node = new WindowNode([...START, left, behind, fork(at(9, 2), at(5, 2))])
+    node.apply(fork(at(11, 7), at(9, 7)))
+    expect(node.window.orphans).toEqual([behind])
   })
 
   test('a batch that comes a second time is in the window, and not with streams', () => {
-    const node = new Node([...START, batch(at(5, 3), A, 1, 'one', 'two')])
+    const node = new WindowNode([...START, batch(at(5, 3), A, 1, 'one', 'two')])
     expect(node.texts).toEqual(['one', 'two'])
     expect(node.window.counts.doubled).toBe(1)
   })
 
   test('a tail without a message whose key another batch has by now is a gap', () => {
-    const node = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2))])
+    const node = new WindowNode([...START, T1, T2, fork(at(9, 2), at(5, 2))])
     node.window.forgo(T2)
     expect(node.window.tail).toEqual([T1])
     node.apply(again(at(9, 3), T1))
     expect(node.texts.slice(5)).toEqual(['gap'])
     expect(node.listener.heard[5]).toEqual({ gap: { after: at(5, 5), resume: at(9, 4) } })
     expect(node.window.isWhole).toBe(true)
-    const other = new Node([...START, T1, T2, fork(at(9, 2), at(5, 2)), again(at(9, 3), T1)])
+    const other = new WindowNode([...START, T1, T2, fork(at(9, 2), at(5, 2)), again(at(9, 3), T1)])
     other.window.forgo(T2)
     expect(other.texts.slice(5)).toEqual(['gap'])
     expect(other.window.settled()).toBeNull()
@@ -322,7 +290,7 @@ describe('what a node makes of the log', () => {
 
   test('the first batch of an origin in a lost tail tells which one is in the log', () => {
     const later = { ...batch(at(5, 3), A, 7, 'three'), previous: 1 }
-    const node = new Node([...START, later, fork(at(9, 2), at(5, 2))])
+    const node = new WindowNode([...START, later, fork(at(9, 2), at(5, 2))])
     expect([...node.window.batches]).toEqual([[A, 1]])
   })
 })
@@ -337,7 +305,7 @@ describe('who follows whom', () => {
   }
 
   test('is handed over in order, also what streams are not to hear yet, and what comes again', () => {
-    const node = new Node()
+    const node = new WindowNode()
     node.apply(...START, changes(at(5, 3), B, 1), fork(at(9, 2), at(5, 2)))
     expect(node.changed).toEqual([change])
     // Held back from streams, as all of it is until the tail is there again.
@@ -349,7 +317,7 @@ describe('who follows whom', () => {
   })
 
   test('is not known after a gap, nor when Redis has lost everything', () => {
-    const node = new Node()
+    const node = new WindowNode()
     node.apply(...START, fork(at(9, 2), at(5, 2)))
     expect(node.lost).toBe(0)
     node.apply(fork(at(11, 2), at(9, 2), [[A, 1]]))
@@ -360,7 +328,7 @@ describe('who follows whom', () => {
   })
 
   test('is not known when a replica takes over that has what Redis had lost', () => {
-    const node = new Node([...START, fork(at(9, 2), at(5, 2), [[A, 1]])])
+    const node = new WindowNode([...START, fork(at(9, 2), at(5, 2), [[A, 1]])])
     node.apply(batch(at(9, 3), A, 2, 'three'))
     expect(node.lost).toBe(1)
     node.apply(fork(at(11, 2), at(5, 2)))
@@ -368,68 +336,5 @@ describe('who follows whom', () => {
     node.apply(again(at(11, 3), batch(at(9, 3), A, 2, 'three')), fork(at(13, 3), at(11, 3)))
     expect(node.lost).toBe(2)
     expect(node.texts).toEqual(['one', 'two', 'three'])
-  })
-})
-
-describe('the keys of messages that a node knows', () => {
-  function keyed(where: Cursor, count: number, key: string, seconds = 1_000): BatchEntry {
-    const { head, body } = encodeBatch([about(1, key, { key })])
-    const more = { head, body: Buffer.from(body).toString(), seconds }
-    return { ...batch(where, A, count, key), ...more }
-  }
-
-  /** Of each one when, and where its message is. */
-  function keysOf({ window }: Node): string[] {
-    return window.keys.lines
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => {
-        const [, seconds, , , place] = line.split(' ')
-        return `${seconds} ${place}`
-      })
-  }
-
-  const BEGUN = fork(at(5, 0), at(0, 0))
-
-  test('are those of its log, since it began', () => {
-    const node = new Node([BEGUN, keyed(at(5, 1), 1, 'a'), batch(at(5, 2), B, 1, 'x')])
-    expect(keysOf(node)).toEqual(['1000 5-1'])
-    expect(node.window.keys.since).toBe('all')
-    node.apply(keyed(at(5, 3), 2, 'b'), fork(at(9, 2), at(5, 2)), keyed(at(9, 3), 3, 'c'))
-    expect(keysOf(node)).toEqual(['1000 5-1', '1000 9-3'])
-    expect(node.window.keys.since).toBe('all')
-  })
-
-  test('end after five minutes', () => {
-    const node = new Node([BEGUN, keyed(at(5, 1), 1, 'a'), keyed(at(5, 2), 2, 'b', 1_300)])
-    expect(keysOf(node)).toEqual(['1000 5-1', '1300 5-2'])
-    node.apply(keyed(at(5, 3), 3, 'c', 1_301))
-    expect(keysOf(node)).toEqual(['1300 5-2', '1301 5-3'])
-  })
-
-  test('are not all behind a gap, or in a log that has gone another way', () => {
-    const node = new Node([keyed(at(5, 8), 1, 'a')])
-    expect(node.window.keys.since).toBe('1000')
-    node.apply(keyed(at(5, 20), 5, 'b', 1_100))
-    expect(node.window.keys.since).toBe('1100')
-    expect(keysOf(node)).toEqual(['1000 5-8', '1100 5-20'])
-    node.apply(fork(at(9, 40), at(5, 40)))
-    expect(node.window.keys.since).toBe('none')
-    expect(keysOf(node)).toEqual([])
-    node.apply(keyed(at(9, 41), 6, 'c', 1_200))
-    expect(node.window.keys.since).toBe('1200')
-    // All are told of a gap.
-    node.apply({ kind: 'lost', at: at(9, 42) })
-    expect(node.window.keys.since).toBe('all')
-  })
-
-  test('are no more than may be, and then it does not know all', () => {
-    const keys = new RecentKeys(2)
-    keys.onNewStart()
-    for (const [number, seconds] of [10, 11, 12].entries()) {
-      keys.push(about(1, 'x', { key: 'x' }), 'x', at(5, number), seconds)
-    }
-    expect(keys.since).toBe('11')
-    expect(keys.lines.split('\n')).toHaveLength(3)
   })
 })

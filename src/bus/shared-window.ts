@@ -2,7 +2,6 @@
 // cursors are of it, and what its streams get. The same entries make the same of every node.
 
 import type { BusLimits } from '../core/bus-limits.ts'
-import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { Epochs } from '../log/epochs.ts'
 import {
@@ -15,7 +14,10 @@ import {
 import { memoryLog, type RingLog } from '../log/ring-log.ts'
 import { decodeBatch, type InternName, reportedItems } from './batch.ts'
 import { CutPlaces } from './cut-places.ts'
-import { MEMBERS_ORIGIN, type MemberChange, memberChangeOf } from './member-entry.ts'
+import { EntryClock } from './entry-clock.ts'
+import { type Fork, LeftBranches } from './forks.ts'
+import { type MemberChange, memberChangeOf } from './member-entry.ts'
+import { Orphans } from './orphans.ts'
 import { bytesOfAll, RecentBatches } from './recent-batches.ts'
 import { RecentKeys } from './recent-keys.ts'
 import {
@@ -81,10 +83,13 @@ export class SharedWindow {
   readonly #epochs = new Epochs(NOWHERE)
   readonly #recent: RecentBatches
   readonly #cuts: CutPlaces
+  readonly #orphans: Orphans
+  /** The log may not have all of them. */
+  readonly #left: LeftBranches
   #batches = new Map<string, number>()
   /** The last batch of each origin that was read, since the last gap. */
   readonly #heard = new Map<string, number>()
-  readonly #clock: EntryClock = { seconds: 0, nowMs: entryMs, elapsedMs: entryMs }
+  readonly #clock = new EntryClock()
   #ring: RingLog
   #readAfter = NOWHERE
   /** Where Redis had lost everything the last time. */
@@ -95,7 +100,6 @@ export class SharedWindow {
   /** Settled with the next entry; null while nobody waits for it. */
   #more: PromiseWithResolvers<void> | null = null
   #isTailLost = false
-  #orphans: BatchEntry[] = []
 
   constructor(options: SharedWindowOptions) {
     const { bytes, limits } = options
@@ -103,6 +107,8 @@ export class SharedWindow {
     this.keys = new RecentKeys(limits.keysAgainMax)
     this.#recent = new RecentBatches(limits.recentBytesMax)
     this.#cuts = new CutPlaces(bytes, limits.cutEveryBytes)
+    this.#left = new LeftBranches(limits.looksMax)
+    this.#orphans = new Orphans(limits.recentBytesMax)
     this.#ring = this.#newRing(0)
   }
 
@@ -158,20 +164,18 @@ export class SharedWindow {
 
   /** Is all that this node has read in the log, or told to be lost? */
   get isWhole(): boolean {
-    return this.#tail === null && this.#orphans.length === 0 && !this.#isTailLost
+    if (this.#tail !== null || this.#isTailLost) return false
+    return this.#orphans.entries.length === 0 && this.#left.isEmpty
   }
 
-  /**
-   * Batches that this node read of a log that has gone another way since: the log may have them,
-   * or has lost them. Its streams were told of a gap.
-   */
+  /** Behind a gap that its streams were told of. */
   get orphans(): readonly BatchEntry[] {
-    return this.#orphans
+    return this.#orphans.entries
   }
 
   /** The log has all of them. */
   clearOrphans(): void {
-    this.#orphans = []
+    this.#orphans.clear()
   }
 
   /** Has the log lost more than this node can add again? */
@@ -217,7 +221,7 @@ export class SharedWindow {
     const isNext = at.epoch === epoch && at.number === number + 1
     if (!isNext) {
       // What lies between was cut off before it was read here; perhaps a new epoch, too.
-      if (at.epoch !== epoch) this.#leave(NOTHING)
+      if (at.epoch !== epoch) this.#leave(this.cursor, NOTHING)
       else this.#forget()
       this.#restart({ epoch: at.epoch, number: at.number - 1 })
     }
@@ -299,12 +303,11 @@ export class SharedWindow {
     const { epoch, number } = this.cursor
     const isOfThisLog = epoch !== 0 && this.#epochs.has(base)
     if (!isOfThisLog || !this.#ring.truncate(base.number)) {
-      // Of a node that knew nothing of any log, all others know that they may miss something.
-      if (base.epoch === 0) this.#recent.clear()
       // It has been behind that, and does not have all of it: perhaps nobody has, and those who
       // were there only then know of no gap.
-      else if (compareCursors(base, this.cursor) < 0) this.giveUp()
-      this.#leave(batches)
+      if (base.epoch !== 0 && compareCursors(base, this.cursor) < 0) this.giveUp()
+      // Of a node that knew nothing of any log, all others know that they may miss something.
+      this.#leave(base.epoch > epoch ? this.cursor : null, batches)
       if (base.epoch === 0) this.keys.onNewStart()
       this.#restart(at)
       return
@@ -321,8 +324,8 @@ export class SharedWindow {
     const { recentBytesMax } = this.#options.limits
     if (taken === null || bytesOfAll(earlier?.pending ?? []) > recentBytesMax) {
       this.#isTailLost = true
-      // If it is to begin the log anew, it counts batches that may be lost: all are told of a gap.
-      this.keys.onGap()
+      // If it is to begin the log anew, it may not know all that count: all are told of a gap.
+      this.#forget()
       return
     }
     this.#tail = {
@@ -361,10 +364,20 @@ export class SharedWindow {
   }
 
   #applyLost(at: Cursor): void {
+    // Forks before it were cut off, and what this node has read may be in no log.
+    if (at.epoch !== this.cursor.epoch) this.#leave(null, NOTHING)
     this.keys.onNewStart()
     this.#restart(at)
     this.#isTailLost = false
-    this.#orphans = []
+    this.#orphans.clear()
+    this.#left.clear()
+  }
+
+  /** @param forks of the log, up to where it was read */
+  checkLeft(forks: readonly Fork[]): void {
+    // Nobody else may have it, and nodes that were behind know of no gap.
+    if (!this.#left.isAllIn(forks)) this.giveUp()
+    this.#left.clear()
   }
 
   /** What is missing in the log cannot be added again. */
@@ -381,26 +394,23 @@ export class SharedWindow {
     this.#batches = new Map()
   }
 
-  /** The log has gone another way than this node: it has these batches, and perhaps others. */
-  #leave(batches: ReadonlyMap<string, number>): void {
+  /**
+   * The log has gone another way than this node: it has these batches, and perhaps others.
+   *
+   * @param place up to where it is unknown whether the log has all; null if that is known
+   */
+  #leave(place: Cursor | null, batches: ReadonlyMap<string, number>): void {
     this.keys.clear()
-    this.#keepOrphans(this.#recent.takeAll())
     this.#batches = new Map(batches)
-  }
-
-  /** Of one branch after the other, without a look at the log in between: no more than is kept. */
-  #keepOrphans(entries: readonly BatchEntry[]): void {
-    // Of the members, Redis and the nodes themselves know more than an entry of then.
-    this.#orphans.push(...entries.filter(({ origin }) => origin !== MEMBERS_ORIGIN))
-    if (bytesOfAll(this.#orphans) <= this.#options.limits.recentBytesMax) return
-    this.#orphans = []
-    this.#isTailLost = true
+    if (place === null || place.epoch === 0) return
+    // The epoch of the last entry, which may be older than that of a fork behind it.
+    this.#left.push(this.#epochs.cursorOf(place.number))
   }
 
   /** Nothing is known of what was up to this place. */
   #restart(at: Cursor): void {
     const after = this.reached
-    this.#keepOrphans(this.#tail?.pending ?? [])
+    if (!this.#orphans.keep(this.#tail?.pending ?? [])) this.giveUp()
     this.#tail?.ended.resolve()
     this.#tail = null
     this.#recent.clear()
@@ -429,12 +439,3 @@ const NOTHING: ReadonlyMap<string, number> = new Map()
 const NO_ITEMS: readonly number[] = []
 
 const NOWHERE: Cursor = { epoch: 0, number: 0 }
-
-/** Entries have the time of Redis, so that keys end on all nodes together. */
-interface EntryClock extends Clock {
-  seconds: number
-}
-
-function entryMs(this: EntryClock): number {
-  return this.seconds * 1_000
-}

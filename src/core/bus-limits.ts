@@ -79,6 +79,9 @@ export const busLimits = {
   recentBytesMax: 8 * MIB,
   /** Epochs whose cursors are known: one for each restart of Redis within the window. */
   epochsMax: 256,
+  /** Bytes of the list of forks in Redis, each of about 35: longer than any node is away. It is in
+   * the answer to each node that asks how far the log goes, once a second while nothing comes. */
+  forksLengthMax: 1_024,
   /** Origins whose last batch is kept, to detect repeated batches. A Redis that has lost everything
    * gets all of them in one command of about 30 KiB. */
   originsMax: 1_000,
