@@ -27,18 +27,19 @@ export function wrongAccounts(nodes: readonly TestNode[]): string[] {
   const accepted = placesOf(nodes)
   const published = firstTimes(nodes)
   const found: string[] = accepted.size > 0 ? [] : ['nothing was accepted']
-  for (const [at, { listener }] of nodes.entries()) {
+  for (const [at, node] of nodes.entries()) {
+    const { listener } = node
     const name = `node ${at}`
     found.push(...wrongOutcomes(name, listener))
     found.push(...notHeard(name, listener, accepted, published))
     const client = clientAt(listener.heard, listener.heard.length)
-    found.push(...wrongOf(name, client, accepted))
+    found.push(...wrongOf(name, client, accepted, node))
     // Of so many places that a test takes no longer than a moment.
     const step = Math.max(1, Math.floor(listener.heard.length / 40))
     for (let place = 0; place < listener.heard.length; place += step) {
-      for (const [other, node] of nodes.entries()) {
-        const back = resumed(listener.heard, place, node)
-        found.push(...wrongOf(`${name}, at ${place} to ${other}`, back, accepted))
+      for (const [other, there] of nodes.entries()) {
+        const back = resumed(listener.heard, place, there)
+        found.push(...wrongOf(`${name}, at ${place} to ${other}`, back, accepted, there))
       }
     }
   }
@@ -143,6 +144,7 @@ function wrongOf(
   name: string,
   { texts, since }: Client,
   accepted: ReadonlyMap<string, Cursor>,
+  node: TestNode,
 ): string[] {
   const found: string[] = []
   const had = new Set<string>()
@@ -157,10 +159,15 @@ function wrongOf(
   }
   if (since === null) return found
   for (const [text, cursor] of accepted) {
-    if (compareCursors(cursor, since) > 0 && !had.has(text))
-      found.push(`${name}: "${text}" was lost`)
+    if (!had.has(text) && isBehind(cursor, since, node)) found.push(`${name}: "${text}" was lost`)
   }
   return found
+}
+
+/** What was added again in its places has cursors of two epochs there, and the same numbers. */
+function isBehind(place: Cursor, since: Cursor, { bus }: TestNode): boolean {
+  const [number, begun] = [bus.numberOf(place), bus.numberOf(since)]
+  return number === null || begun === null ? compareCursors(place, since) > 0 : number > begun
 }
 
 /** What is wrong with who follows whom, after all nodes have heard all. */
