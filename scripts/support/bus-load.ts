@@ -4,7 +4,7 @@
 
 import type { BusCluster } from './bus-cluster.ts'
 import { randomOf } from './chaos/chaos.ts'
-import { CHAOS_FORMATS, ChaosClient } from './chaos/client.ts'
+import { CHAOS_FORMATS, ChaosClient, type ChaosFormat } from './chaos/client.ts'
 import { waitFor } from './child-process.ts'
 import { ask } from './comet.ts'
 import type { Told } from './log-stream.ts'
@@ -35,6 +35,8 @@ export interface BusLoadOptions {
   /** Clients that stay, unless they are cut; and those that come and go. */
   readonly staying: number
   readonly restless?: number
+  /** Of the clients, in turns; all, unless said otherwise. */
+  readonly formats?: readonly ChaosFormat[]
   /** Milliseconds of one publisher between two messages, on average. There is one for each node. */
   readonly pauseMs: number
   /** Are there messages about a subject? A Redis that loses everything loses who follows it. */
@@ -103,14 +105,14 @@ export class BusLoad implements AsyncDisposable {
   }
 
   #addClients(): void {
-    const { staying, restless = 0, cluster, seed } = this.#options
+    const { staying, restless = 0, formats = CHAOS_FORMATS, cluster, seed } = this.#options
     const anyPort = () => this.#pick(cluster.ports).public
     for (let at = 0; at < staying + restless; at++) {
       const client = new ChaosClient({
         port: this.#options.port ?? anyPort,
         user: USERS[at % USERS.length] as User,
         subjects: [],
-        format: CHAOS_FORMATS[at % CHAOS_FORMATS.length] ?? 'json',
+        format: formats[at % formats.length] ?? 'json',
         random: randomOf(seed + at + 1),
       })
       client.isSteady = at < staying

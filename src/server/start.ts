@@ -194,7 +194,6 @@ async function openPorts(plan: Plan): Promise<Result<Server>> {
   const held = await openStreams(plan)
   if (!held.ok) return held
   const host = held.value
-  plan.messages.dispatcher.open(host.outlet)
   const openFiles = { openFilesLimit: plan.filesLimit }
   const opened = await openInputs({ ...plan, ...openFiles, host, startedMs })
   if (!opened.ok) {
@@ -234,9 +233,13 @@ async function resolveAddresses(config: ServerConfig): Promise<Result<void>> {
   return resolved.ok ? OK : refused(`the control port ${resolved.why}`)
 }
 
-/** Opens the public port, in this process or in workers. */
+/**
+ * Opens the public port, in this process or in workers. Messages go there before a stream can
+ * begin: other machines publish meanwhile.
+ */
 async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
   const { settings, capacity, filesLimit, workers, feed, log, clock, onBug } = plan
+  const { dispatcher, tickets } = plan.messages
   const { names, revocations: revoked } = plan.messages.stores
   const refreshKeys = () => plan.remote.refresh()
   if (workers > 1) {
@@ -247,8 +250,9 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
         refreshKeys,
         revoked,
         names,
-        tickets: plan.messages.tickets,
+        tickets,
         resumption: plan.resumption,
+        onOutlet: (outlet) => dispatcher.open(outlet),
       },
     })
   }
@@ -260,8 +264,10 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
     router: { resumption: plan.resumption, names },
     subjectOf: (user) => names.subjectOf(user),
     refreshKeys,
-    redeem: (ticket) => plan.messages.tickets.redeem(ticket),
+    redeem: (ticket) => tickets.redeem(ticket),
     ...(await openStreamWire(settings.current, log, clock)),
   })
-  return opened.ok ? opened : refused(`the public port ${opened.why}`)
+  if (!opened.ok) return refused(`the public port ${opened.why}`)
+  dispatcher.open(opened.value.outlet)
+  return opened
 }

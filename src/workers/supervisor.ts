@@ -29,6 +29,7 @@ import {
   type StreamLimiterOptions,
   type StreamRequest,
 } from '../hub/limiter.ts'
+import type { Outlet } from '../hub/outlet.ts'
 import type { Resumption } from '../hub/resumption.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
 import type { StreamEnd } from '../hub/stream.ts'
@@ -72,6 +73,8 @@ export interface SupervisorOptions {
   readonly feed: ConnectionOwner | null
   readonly log: Log
   readonly clock: Clock
+  /** Called before a stream can begin, with where messages go from then on. */
+  readonly onOutlet: (outlet: Outlet) => void
 }
 
 /** Starts the workers, or says why the public port cannot be opened. */
@@ -79,6 +82,7 @@ export async function startWorkers(options: SupervisorOptions): Promise<Result<S
   const port = await reservePort(options.settings.current.publicAddresses)
   if (!port.ok) return port
   const supervisor = new Supervisor(options, port.value)
+  options.onOutlet(supervisor.outlet)
   const started = await supervisor.start()
   return started.ok ? success(supervisor) : started
 }
@@ -116,16 +120,16 @@ export class Supervisor implements StreamHost, WorkerOwner {
   constructor(options: SupervisorOptions, addresses: readonly Address[]) {
     const { count, settings, capacity, command, feed, log, clock, revoked, names } = options
     const sharesCores = count > availableParallelism()
+    const presence = new Presence(count)
     this.#options = options
     this.addresses = addresses
-    this.#presence = new Presence(count)
-    const ofUsers = { workers: count, presence: this.#presence }
-    this.#connections = new WorkerConnections({ ...ofUsers, feed, clock })
+    this.#presence = presence
+    this.#connections = new WorkerConnections({ workers: count, presence, feed, clock })
     this.#followed = new Presence(count)
     this.#limiter = new StreamLimiter({ settings, clock, revoked, names })
     this.#budget = new DescriptorBudget({ capacity, streams: () => 0, openFiles, log, clock })
-    const presence = { users: this.#presence, subjects: this.#followed }
-    this.outlet = new WorkerOutlet(presence, count, new Gathering(clock, sharesCores))
+    const presences = { users: presence, subjects: this.#followed }
+    this.outlet = new WorkerOutlet(presences, count, new Gathering(clock, sharesCores))
     const start = (number: number): WorkerStart => ({
       ...{ number, sharesCores, isOfCrowd: isCrowd(count), addresses },
       config: this.#workerConfig(),
@@ -354,9 +358,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
     const { number, restarts, pid } = worker
     this.outlet.connect(number, link)
     if (!this.#isReady) link.json(TO_WORKER.ready, false)
-    if (this.#outdated.delete(worker)) {
-      link.json(TO_WORKER.settings, this.#workerConfig())
-    }
+    if (this.#outdated.delete(worker)) link.json(TO_WORKER.settings, this.#workerConfig())
     if (restarts > 0) {
       const fields = { worker: number, pid: pid ?? 0 }
       this.#options.log.info('worker_restarted', `Worker ${number} takes streams again.`, fields)
