@@ -27,19 +27,18 @@ export function wrongAccounts(nodes: readonly TestNode[]): string[] {
   const accepted = placesOf(nodes)
   const published = firstTimes(nodes)
   const found: string[] = accepted.size > 0 ? [] : ['nothing was accepted']
-  for (const [at, node] of nodes.entries()) {
-    const { listener } = node
+  for (const [at, { listener }] of nodes.entries()) {
     const name = `node ${at}`
     found.push(...wrongOutcomes(name, listener))
     found.push(...notHeard(name, listener, accepted, published))
     const client = clientAt(listener.heard, listener.heard.length)
-    found.push(...wrongOf(name, client, accepted, node))
+    found.push(...wrongOf(name, client, accepted, nodes))
     // Of so many places that a test takes no longer than a moment.
     const step = Math.max(1, Math.floor(listener.heard.length / 40))
     for (let place = 0; place < listener.heard.length; place += step) {
-      for (const [other, there] of nodes.entries()) {
-        const back = resumed(listener.heard, place, there)
-        found.push(...wrongOf(`${name}, at ${place} to ${other}`, back, accepted, there))
+      for (const [other, node] of nodes.entries()) {
+        const back = resumed(listener.heard, place, node)
+        found.push(...wrongOf(`${name}, at ${place} to ${other}`, back, accepted, nodes))
       }
     }
   }
@@ -144,7 +143,7 @@ function wrongOf(
   name: string,
   { texts, since }: Client,
   accepted: ReadonlyMap<string, Cursor>,
-  node: TestNode,
+  nodes: readonly TestNode[],
 ): string[] {
   const found: string[] = []
   const had = new Set<string>()
@@ -159,15 +158,21 @@ function wrongOf(
   }
   if (since === null) return found
   for (const [text, cursor] of accepted) {
-    if (!had.has(text) && isBehind(cursor, since, node)) found.push(`${name}: "${text}" was lost`)
+    if (!had.has(text) && isBehind(cursor, since, nodes)) found.push(`${name}: "${text}" was lost`)
   }
   return found
 }
 
-/** What was added again in its places has cursors of two epochs there, and the same numbers. */
-function isBehind(place: Cursor, since: Cursor, { bus }: TestNode): boolean {
-  const [number, begun] = [bus.numberOf(place), bus.numberOf(since)]
+/** What was added again in its places has cursors of two epochs, and the same numbers. */
+function isBehind(place: Cursor, since: Cursor, nodes: readonly TestNode[]): boolean {
+  const [number, begun] = [numberOf(place, nodes), numberOf(since, nodes)]
   return number === null || begun === null ? compareCursors(place, since) > 0 : number > begun
+}
+
+/** Of the one log that all have; those that were away do not know all epochs. */
+function numberOf(cursor: Cursor, nodes: readonly TestNode[]): number | null {
+  const knows = nodes.find(({ bus }) => bus.numberOf(cursor) !== null)
+  return knows?.bus.numberOf(cursor) ?? null
 }
 
 /** What is wrong with who follows whom, after all nodes have heard all. */
