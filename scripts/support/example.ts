@@ -11,8 +11,18 @@ export const EXAMPLES = `${import.meta.dir}/../examples`
 /** Milliseconds for a backend to listen. */
 const LISTEN_MS_MAX = 20_000
 
-/** What the READMEs have the backends run by; Bun is the other one that they name. */
+/** What the READMEs have the backends run by. */
 const NODE = Bun.which('node') ?? process.execPath
+
+/** Both that they name. */
+export const RUNTIMES = [NODE, process.execPath]
+
+export interface ExampleOptions {
+  /** What runs the backend. */
+  readonly runtime?: string
+  /** More of comet. */
+  readonly args?: readonly string[]
+}
 
 interface Parts {
   readonly url: string
@@ -30,7 +40,10 @@ export class Example implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack
 
   /** Starts comet with a key and a database, and the backend `server.mjs` of that example. */
-  static async start(name: string, runtime = NODE): Promise<Example> {
+  static async start(
+    name: string,
+    { runtime = NODE, args: more = [] }: ExampleOptions = {},
+  ): Promise<Example> {
     await using stack = new AsyncDisposableStack()
     const folder = stack.use(await makeFolder())
     const secret = `${folder.path}/secret`
@@ -41,6 +54,7 @@ export class Example implements AsyncDisposable {
       ...['--listen', `127.0.0.1:${freePort()}`, '--control', `127.0.0.1:${freePort()}`],
       ...['--db', `${folder.path}/comet.db`],
       ...['--jwt-secret-file', secret, '--cors-origin', url],
+      ...more,
     ]
     const server = stack.use(await serve(args))
     const env = {

@@ -4,7 +4,7 @@
 
 import { expect } from 'bun:test'
 import { BrowserPage, withChromium } from '../../support/browser.ts'
-import { Example } from '../../support/example.ts'
+import { Example, RUNTIMES } from '../../support/example.ts'
 
 /** Joins, and waits until the page is connected. */
 async function join(page: BrowserPage, url: string, name: string): Promise<void> {
@@ -44,8 +44,8 @@ async function isWith(page: BrowserPage, ...names: string[]): Promise<void> {
   await page.until(`${shown} === '${names.join()}'`)
 }
 
-withChromium.each(['node', 'bun'])('people talk, and see who is there: by %s', async (runtime) => {
-  await using chat = await Example.start('chat', runtime === 'bun' ? process.execPath : undefined)
+withChromium.each(RUNTIMES)('people talk, and see who is there: by %s', async (runtime) => {
+  await using chat = await Example.start('chat', { runtime })
   await using anna = await BrowserPage.open()
   await using ben = await BrowserPage.open()
   await join(anna, chat.url, 'Anna')
