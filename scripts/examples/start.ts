@@ -17,7 +17,7 @@ const EXAMPLES = [
 ]
 
 /** Commands that run until they are ended; the others, which come first, prepare something. */
-const STAYS = /^(comet|node|python3|escript) /
+const STAYS = /^(\w+=\w+ )*(?=(comet|node|python3|escript) )/
 
 /** Milliseconds to build comet, and for a server to answer. */
 const BUILD_MS_MAX = 120_000
@@ -55,7 +55,7 @@ async function answers(url: string): Promise<boolean> {
 function localCommand(line: string, folder: string): string {
   const run = Bun.which('node') === null ? process.execPath : 'node'
   return line
-    .replace(/^comet /, `${COMET} `)
+    .replace(/(?<=^| )comet /, `${COMET} `)
     .replace(/^node /, `${run} `)
     .replace(/(?<= )(?=\w+\.(mjs|py|escript)\b)/, `${folder}/`)
     .replaceAll('127.0.0.1:8080', `127.0.0.1:${port}`)
@@ -75,18 +75,17 @@ async function start(name: string): Promise<never> {
   const programs: ChildProcess[] = []
   for (const { line } of commands) {
     console.log(`$ ${line}`)
-    const command = ['sh', '-c', localCommand(line, folder)]
+    // The shell is replaced by the program, which is to be ended.
+    const command = ['sh', '-c', localCommand(line, folder).replace(STAYS, '$&exec ')]
     if (!STAYS.test(line)) {
       await succeed(command, { cwd: data.path })
       continue
     }
-    // The shell is replaced, so that a signal gets to the program.
-    const exec = ['sh', '-c', `exec ${command.at(-1)}`]
     const onLine = (text: string) => console.log(text)
     const options = { name: line, cwd: data.path, env: ENV, onLine }
-    const program = stack.use(new ChildProcess(exec, options))
+    const program = stack.use(new ChildProcess(command, options))
     programs.push(program)
-    if (!line.startsWith('comet serve')) continue
+    if (!line.includes('comet serve')) continue
     const isReady = () => answers(`${STREAMS_URL}/health`)
     await waitFor('comet', isReady, READY_MS_MAX, { needs: programs })
   }

@@ -18,8 +18,11 @@ const NODE = Bun.which('node') ?? process.execPath
 export const RUNTIMES = [NODE, process.execPath]
 
 export interface ExampleOptions {
-  /** What runs the backend. */
+  /** What runs the backend, and its file. */
   readonly runtime?: string
+  readonly file?: string
+  /** Has comet a key, without which anyone on the machine reads any stream? It has by default. */
+  readonly hasKey?: boolean
   /** More of comet. */
   readonly args?: readonly string[]
 }
@@ -29,20 +32,22 @@ interface Parts {
   readonly args: readonly string[]
   readonly backend: ChildProcess
   readonly server: CometServer
+  readonly startBackend: () => Promise<ChildProcess>
 }
 
 /** Its ports stay the same, so that comet can come back where it was. */
 export class Example implements AsyncDisposable {
   readonly url: string
-  readonly backend: ChildProcess
   server: CometServer
+  #backend: ChildProcess
+  readonly #startBackend: () => Promise<ChildProcess>
   readonly #args: readonly string[]
   readonly #stack: AsyncDisposableStack
 
-  /** Starts comet with a key and a database, and the backend `server.mjs` of that example. */
+  /** Starts comet with a database, and the backend of that example. */
   static async start(
     name: string,
-    { runtime = NODE, args: more = [] }: ExampleOptions = {},
+    { runtime = NODE, file = 'server.mjs', hasKey = true, args: more = [] }: ExampleOptions = {},
   ): Promise<Example> {
     await using stack = new AsyncDisposableStack()
     const folder = stack.use(await makeFolder())
@@ -53,7 +58,7 @@ export class Example implements AsyncDisposable {
     const args = [
       ...['--listen', `127.0.0.1:${freePort()}`, '--control', `127.0.0.1:${freePort()}`],
       ...['--db', `${folder.path}/comet.db`],
-      ...['--jwt-secret-file', secret, '--cors-origin', url],
+      ...(hasKey ? ['--jwt-secret-file', secret, '--cors-origin', url] : []),
       ...more,
     ]
     const server = stack.use(await serve(args))
@@ -61,17 +66,22 @@ export class Example implements AsyncDisposable {
       ...{ PORT: String(port), COMET_JWT_SECRET_FILE: secret },
       ...{ STREAMS_URL: server.publicUrl, CONTROL_URL: server.controlUrl },
     }
-    const command = [runtime, `${EXAMPLES}/${name}/server.mjs`]
-    const backend = stack.use(new ChildProcess(command, { name, env }))
-    await backend.line('an address', (line) => line.includes(url) || undefined, LISTEN_MS_MAX)
-    return new Example({ url, args, backend, server }, stack.move())
+    const command = [runtime, `${EXAMPLES}/${name}/${file}`]
+    const startBackend = async () => {
+      const backend = new ChildProcess(command, { name, env })
+      await backend.line('an address', (line) => line.includes(url) || undefined, LISTEN_MS_MAX)
+      return backend
+    }
+    const backend = stack.use(await startBackend())
+    return new Example({ url, args, backend, server, startBackend }, stack.move())
   }
 
-  private constructor({ url, args, backend, server }: Parts, stack: AsyncDisposableStack) {
-    this.url = url
-    this.backend = backend
-    this.server = server
-    this.#args = args
+  private constructor(parts: Parts, stack: AsyncDisposableStack) {
+    this.url = parts.url
+    this.server = parts.server
+    this.#backend = parts.backend
+    this.#startBackend = parts.startBackend
+    this.#args = parts.args
     this.#stack = stack
   }
 
@@ -83,6 +93,11 @@ export class Example implements AsyncDisposable {
   /** Starts it again, with its database and at its ports. */
   async restart(): Promise<void> {
     this.server = this.#stack.use(await serve(this.#args))
+  }
+
+  async restartBackend(): Promise<void> {
+    await this.#backend[Symbol.asyncDispose]()
+    this.#backend = this.#stack.use(await this.#startBackend())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
