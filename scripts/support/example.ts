@@ -23,6 +23,8 @@ export interface ExampleOptions {
   readonly file?: string
   /** Has comet a key, without which anyone on the machine reads any stream? It has by default. */
   readonly hasKey?: boolean
+  /** Added to the environment of the backend. */
+  readonly env?: Readonly<Record<string, string>>
   /** More of comet. */
   readonly args?: readonly string[]
 }
@@ -45,10 +47,8 @@ export class Example implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack
 
   /** Starts comet with a database, and the backend of that example. */
-  static async start(
-    name: string,
-    { runtime = NODE, file = 'server.mjs', hasKey = true, args: more = [] }: ExampleOptions = {},
-  ): Promise<Example> {
+  static async start(name: string, options: ExampleOptions = {}): Promise<Example> {
+    const { runtime = NODE, file = 'server.mjs', hasKey = true, args: more = [] } = options
     await using stack = new AsyncDisposableStack()
     const folder = stack.use(await makeFolder())
     const secret = `${folder.path}/secret`
@@ -65,6 +65,7 @@ export class Example implements AsyncDisposable {
     const env = {
       ...{ PORT: String(port), COMET_JWT_SECRET_FILE: secret },
       ...{ STREAMS_URL: server.publicUrl, CONTROL_URL: server.controlUrl },
+      ...options.env,
     }
     const command = [runtime, `${EXAMPLES}/${name}/${file}`]
     const startBackend = async () => {

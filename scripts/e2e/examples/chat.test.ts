@@ -2,8 +2,9 @@
 // nothing lost or doubled over a crash of comet. Method: the executable, the example's backend, and
 // Chromium driven as people would.
 
-import { expect } from 'bun:test'
-import { BrowserPage, withChromium } from '../../support/browser.ts'
+import { expect, test } from 'bun:test'
+import { BrowserPage, withBrowser, withChromium } from '../../support/browser.ts'
+import { waitFor } from '../../support/child-process.ts'
 import { Example, RUNTIMES } from '../../support/example.ts'
 
 /** Joins, and waits until the page is connected. */
@@ -73,6 +74,16 @@ withChromium.each(RUNTIMES)('people talk, and see who is there: by %s', async (r
   expect(anna.complaints).toEqual([])
 })
 
+withBrowser('firefox')('it works in Firefox', async () => {
+  await using chat = await Example.start('chat')
+  await using page = await BrowserPage.open({ browser: 'firefox' })
+  await join(page, chat.url, 'Anna')
+  await isWith(page, 'Anna')
+  await send(page, 'Hello')
+  await shows(page, 'Hello')
+  expect(page.complaints).toEqual([])
+})
+
 withChromium('a crash of comet loses and doubles nothing', async () => {
   await using chat = await Example.start('chat')
   await using anna = await BrowserPage.open()
@@ -96,6 +107,22 @@ withChromium('a crash of comet loses and doubles nothing', async () => {
     expect(await texts(page)).toEqual(['before', 'meanwhile', 'after'])
     expect(await page.ask<number>(`document.querySelectorAll('.note').length`)).toBe(0)
   }
+})
+
+withChromium('a token that expires is renewed, and nothing is lost meanwhile', async () => {
+  await using chat = await Example.start('chat', { env: { TOKEN_SECONDS: '1' } })
+  await using page = await BrowserPage.open()
+  await join(page, chat.url, 'Anna')
+  const opened = async () => (await chat.server.stats()).streams.opened
+  const wanted: string[] = []
+  await waitFor('three connections', async () => {
+    wanted.push(`text ${wanted.length}`)
+    await send(page, String(wanted.at(-1)))
+    await shows(page, String(wanted.at(-1)))
+    return (await opened()) >= 3
+  })
+  // It shows the last 500.
+  expect(await texts(page)).toEqual(wanted.slice(-500))
 })
 
 withChromium('a text that is sent twice with its key is said once', async () => {
@@ -126,6 +153,28 @@ withChromium('without a session nobody gets a token or says a word', async () =>
   expect(await post('token', forged)).toEqual([200, { user: null, token: null }])
   expect((await post('join'))[0]).toBe(400)
   expect((await fetch(`${chat.server.publicUrl}/stream/Anna`)).status).toBe(401)
+})
+
+test.each(RUNTIMES)('bad requests are refused, and the backend goes on: by %s', async (runtime) => {
+  await using chat = await Example.start('chat', { runtime })
+  const post = async (path: string, body: string) => {
+    return (await fetch(chat.url + path, { method: 'POST', body })).status
+  }
+  expect(await post('/join', '{')).toBe(400)
+  expect(await post('/join', 'null')).toBe(400)
+  expect(await post('/join', JSON.stringify({ name: ['Anna'] }))).toBe(400)
+  expect(await post('/join', JSON.stringify({ name: 'x'.repeat(100_000) }))).toBe(400)
+  expect(await post('/nothing', '')).toBe(404)
+  // One that is cut before its end.
+  const socket = await Bun.connect({
+    hostname: '127.0.0.1',
+    port: Number(new URL(chat.url).port),
+    socket: { data: () => undefined },
+  })
+  socket.write('POST /join HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{')
+  socket.flush()
+  socket.terminate()
+  expect(await post('/join', JSON.stringify({ name: 'Anna' }))).toBe(200)
 })
 
 withChromium('it is readable in light and dark, wide and narrow', async () => {

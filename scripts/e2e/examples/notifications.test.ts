@@ -1,5 +1,5 @@
-// Goal: the backends in Node and Python notify a user exactly once, also if they are asked twice, if
-// the user comes later and if comet crashes. Method: the executable, the examples' backends, `comet
+// Goal: the backends in Node and Python notify a user exactly once, also if they are asked twice or
+// the user comes later, and if comet crashes. Method: the executable, the backends, `comet
 // listen`, and Chromium.
 
 import { expect, test } from 'bun:test'

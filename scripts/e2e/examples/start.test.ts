@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { readdirSync } from 'node:fs'
+import packageJson from '../../../package.json'
 import { ChildProcess, childrenOf, runProgram, waitFor } from '../../support/child-process.ts'
 import { freePort } from '../../support/comet.ts'
 import { Erlang, withErlang } from '../../support/erlang.ts'
@@ -53,6 +54,16 @@ test('all examples are known, and each has a README', () => {
     each.isDirectory(),
   )
   expect(folders.map(({ name }) => name).sort()).toEqual(Object.keys(SIGNS).sort())
+})
+
+test('the documents name the command', async () => {
+  expect(packageJson.scripts.example).toEndWith('bun scripts/examples/start.ts')
+  const index = await Bun.file(`${EXAMPLES}/README.md`).text()
+  for (const name of Object.keys(SIGNS)) {
+    expect(index).toContain(`\`bun run example ${name}\``)
+    const readme = await Bun.file(`${EXAMPLES}/${name}/README.md`).text()
+    expect(readme).toContain(`\n\`\`\`sh\nbun run example ${name}\n\`\`\`\n`)
+  }
 })
 
 describe('one command starts', () => {

@@ -5,11 +5,10 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 
-const { PORT = '8080', COMET_JWT_SECRET_FILE = 'secret' } = process.env
+const { PORT = '8080', COMET_JWT_SECRET_FILE = 'secret', TOKEN_SECONDS = '300' } = process.env
 const { STREAMS_URL = 'http://127.0.0.1:8000', CONTROL_URL = 'http://127.0.0.1:8001' } = process.env
 
 const ROOM = 'room:lobby'
-const TOKEN_SECONDS = 300
 const SESSION_SECONDS = 86_400
 const BODY_BYTES_MAX = 8_192
 const TEXT_LENGTH_MAX = 1_000
@@ -25,7 +24,6 @@ const page = readFileSync(new URL('index.html', import.meta.url), 'utf8').replac
   STREAMS_URL,
 )
 
-/** @param {string} text */
 function sign(text) {
   return createHmac('sha256', secret).update(text).digest('base64url')
 }
@@ -36,7 +34,7 @@ function sign(text) {
  */
 function tokenFor(user) {
   const now = Math.floor(Date.now() / 1_000)
-  const claims = { sub: user, iat: now, exp: now + TOKEN_SECONDS, comet: { read: [ROOM] } }
+  const claims = { sub: user, iat: now, exp: now + Number(TOKEN_SECONDS), comet: { read: [ROOM] } }
   const encoded = [{ alg: 'HS256', typ: 'JWT' }, claims].map((part) =>
     Buffer.from(JSON.stringify(part)).toString('base64url'),
   )
@@ -83,7 +81,7 @@ const routes = {
   'GET /': () => ({ html: page }),
 
   'POST /join': (_request, { name }) => {
-    if (!/^[A-Za-z0-9_-]{1,20}$/.test(name)) {
+    if (typeof name !== 'string' || !/^[A-Za-z0-9_-]{1,20}$/.test(name)) {
       return { status: 400, json: { error: 'A name is 1 to 20 of a–z, A–Z, 0–9, _ and -.' } }
     }
     const user = newUser(name)
@@ -102,7 +100,7 @@ const routes = {
     const user = userOf(request)
     if (user === null) return { status: 401, json: { error: 'Join first.' } }
     const isText = typeof text === 'string' && text.trim() !== '' && text.length <= TEXT_LENGTH_MAX
-    if (!isText || !/^[\w-]{1,64}$/.test(key)) {
+    if (!isText || typeof key !== 'string' || !/^[\w-]{1,64}$/.test(key)) {
       return { status: 400, json: { error: `A message has 1 to ${TEXT_LENGTH_MAX} characters.` } }
     }
     // Who said it is written here, never by a page. A key belongs to the user: no other can use it up.
@@ -115,32 +113,41 @@ const routes = {
   },
 }
 
-async function answer(request) {
-  const route = routes[`${request.method} ${request.url}`]
-  if (route === undefined) return { status: 404, json: { error: 'There is no such page.' } }
+/** The JSON of a request; undefined if it is too long or none. What is too long is not kept. */
+async function bodyOf(request) {
   const parts = []
   let bytes = 0
   for await (const part of request) {
     bytes += part.length
-    if (bytes > BODY_BYTES_MAX) return { status: 413, json: { error: 'That is too long.' } }
-    parts.push(part)
+    if (bytes <= BODY_BYTES_MAX) parts.push(part)
   }
-  let body = {}
+  if (bytes > BODY_BYTES_MAX) return undefined
   try {
-    if (bytes > 0) body = JSON.parse(Buffer.concat(parts).toString())
+    return JSON.parse(Buffer.concat(parts).toString() || '{}') ?? undefined
   } catch {
-    return { status: 400, json: { error: 'This is not JSON.' } }
-  }
-  try {
-    return await route(request, body ?? {})
-  } catch (error) {
-    console.error(`chat: ${request.url}: ${error.message}`)
-    return { status: 503, json: { error: 'Not sent yet: the server is not there.' } }
+    return undefined
   }
 }
 
+async function answer(request) {
+  const { pathname } = new URL(request.url, 'http://localhost')
+  const route = routes[`${request.method} ${pathname}`]
+  if (route === undefined) return { status: 404, json: { error: 'There is no such page.' } }
+  const body = await bodyOf(request)
+  if (body === undefined) return { status: 400, json: { error: 'This is too long, or not JSON.' } }
+  return await route(request, body)
+}
+
 const server = createServer(async (request, response) => {
-  const { status = 200, cookie, html, json } = await answer(request)
+  const {
+    status = 200,
+    cookie,
+    html,
+    json,
+  } = await answer(request).catch((error) => {
+    console.error(`chat: ${request.url}: ${error.message}`)
+    return { status: 503, json: { error: 'Not sent yet: the server is not there.' } }
+  })
   const type = html === undefined ? 'application/json' : 'text/html; charset=utf-8'
   response.writeHead(status, {
     'content-type': type,

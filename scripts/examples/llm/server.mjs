@@ -120,22 +120,28 @@ const routes = [
   ],
 ]
 
-async function answerRequest(request) {
+/** The JSON of a request; undefined if it is too long or none. What is too long is not kept. */
+async function bodyOf(request) {
   const parts = []
   let bytes = 0
   for await (const part of request) {
     bytes += part.length
-    if (bytes > BODY_BYTES_MAX) return { status: 413, json: { error: 'That is too long.' } }
-    parts.push(part)
+    if (bytes <= BODY_BYTES_MAX) parts.push(part)
   }
-  let body
+  if (bytes > BODY_BYTES_MAX) return undefined
   try {
-    body = bytes === 0 ? {} : (JSON.parse(Buffer.concat(parts).toString()) ?? {})
+    return JSON.parse(Buffer.concat(parts).toString() || '{}') ?? undefined
   } catch {
-    return { status: 400, json: { error: 'This is not JSON.' } }
+    return undefined
   }
+}
+
+async function answerRequest(request) {
+  const { pathname } = new URL(request.url, 'http://localhost')
+  const body = await bodyOf(request)
+  if (body === undefined) return { status: 400, json: { error: 'This is too long, or not JSON.' } }
   for (const [method, path, route] of routes) {
-    const [found, id] = path.exec(request.url) ?? []
+    const [found, id] = path.exec(pathname) ?? []
     if (found === undefined || method !== request.method) continue
     const answer = await route(id, body)
     if (answer.html !== undefined || answer.json !== undefined) return answer
