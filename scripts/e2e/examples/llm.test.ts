@@ -26,6 +26,11 @@ function isDone(page: BrowserPage): Promise<void> {
   return page.until(`document.getElementById('state').textContent === 'Done.'`)
 }
 
+/** How often the page took the text from the backend: once when it is opened, not for each gap. */
+function loads(page: BrowserPage): number {
+  return page.requests.filter((url) => /\/answers\/[\w-]+$/.test(url)).length
+}
+
 /** What the backend has of the answer. */
 async function stored(url: string) {
   const { origin, hash } = new URL(url)
@@ -51,6 +56,7 @@ withChromium.each(RUNTIMES)('an answer is the same after a reload: by %s', async
   expect(text).toStartWith('You asked about comets. This text is made up')
   expect(text).toEndWith('with another address.')
   expect([await page.text('answer'), await phone.text('answer')]).toEqual([text, text])
+  expect([loads(page), loads(phone)]).toEqual([2, 1])
   // Later it comes from the backend, and no stream is opened for it.
   await page.goTo('about:blank')
   await llm.server.open(0)
@@ -70,6 +76,7 @@ withChromium('a crash of comet while it is written loses no word', async () => {
   await llm.restart()
   await isDone(page)
   expect(await page.text('answer')).toBe((await stored(url)).text)
+  expect(loads(page)).toBe(1)
 })
 
 withChromium('words that comet no longer has come from the backend', async () => {

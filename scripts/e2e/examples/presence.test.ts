@@ -1,7 +1,8 @@
 // Goal: the page shows who is online as people come, reload and go, as comet itself says it, also
 // over a crash of comet. Method: the executable, the example's backend, and Chromium.
 
-import { expect } from 'bun:test'
+import { expect, test } from 'bun:test'
+import { connect } from '../../../src/browser/comet.ts'
 import { BrowserPage, withChromium } from '../../support/browser.ts'
 import { ChildProcess, waitFor } from '../../support/child-process.ts'
 import { documentedCommands } from '../../support/documented-commands.ts'
@@ -98,6 +99,38 @@ withChromium('a page comes back to the list when the backend has begun anew', as
   await using ben = await BrowserPage.open()
   await comeIn(ben, presence.url, 'Ben')
   await shows(anna, ['Anna', 'Ben'])
+})
+
+interface PeopleList {
+  readonly people: readonly { readonly user: string }[]
+  readonly after: string
+}
+
+test('a list and its cursor belong together', async () => {
+  await using presence = await Example.start('presence')
+  const ask = async (path: string, method = 'GET') =>
+    (await fetch(`${presence.url}/${path}`, { method })).json()
+  const people = async () => (await ask('people')) as PeopleList
+  const open = (user: string, after?: string) =>
+    connect(`${presence.server.publicUrl}/stream`, {
+      subjects: ['presence'],
+      ...(after !== undefined && { after }),
+      ticket: async () => ((await ask(`ticket?user=${user}`, 'POST')) as { ticket: string }).ticket,
+    })
+  /** Who is in the first message behind a cursor. */
+  const firstBehind = async (after: string) => {
+    for await (const { data } of open('Reader', after)) return (data as { user: string }).user
+    return null
+  }
+  const before = await people()
+  expect(before.people).toEqual([])
+  const stream = open('Ben')
+  await waitFor('Ben', async () => (await people()).people.length === 1)
+  const withBen = await people()
+  expect(await firstBehind(before.after)).toBe('Ben')
+  // The readers themselves come behind it.
+  expect(await firstBehind(withBen.after)).toBe('Reader')
+  stream.close()
 })
 
 withChromium('it is readable in light and dark, wide and narrow', async () => {

@@ -1,7 +1,7 @@
 // The backend of a chat room: who a visitor is, the token for comet, messages from the page to
 // comet, and who is there. For Node 20 and later, or Bun; no packages.
 
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 
@@ -23,6 +23,18 @@ const page = readFileSync(new URL('index.html', import.meta.url), 'utf8').replac
   'http://127.0.0.1:8000',
   STREAMS_URL,
 )
+const [, script] = /<script type="module">([\s\S]*?)<\/script>/.exec(page)
+/** The page runs its own script and comet's library, and nothing that somebody might smuggle in. */
+const POLICY = [
+  "default-src 'none'",
+  `script-src 'sha256-${createHash('sha256').update(script).digest('base64')}' ${STREAMS_URL}`,
+  "style-src 'unsafe-inline'",
+  'img-src data:',
+  `connect-src 'self' ${STREAMS_URL}`,
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
 
 function sign(text) {
   return createHmac('sha256', secret).update(text).digest('base64url')
@@ -152,6 +164,7 @@ const server = createServer(async (request, response) => {
   response.writeHead(status, {
     'content-type': type,
     'cache-control': 'no-store',
+    'content-security-policy': POLICY,
     ...(cookie && { 'set-cookie': cookie }),
   })
   response.end(html ?? JSON.stringify(json))
