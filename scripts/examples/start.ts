@@ -7,7 +7,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
-import { ChildProcess, succeed, waitFor } from '../support/child-process.ts'
+import { withTimeout } from '../../src/core/deadline.ts'
+import { ChildProcess, succeed } from '../support/child-process.ts'
 import { COMET } from '../support/comet.ts'
 import { documentedCommands } from '../support/documented-commands.ts'
 import { makeFolder } from '../support/folder.ts'
@@ -19,7 +20,7 @@ const EXAMPLES = [
 /** Commands that run until they are ended; the others, which come first, prepare something. */
 const STAYS = /^(\w+=\w+ )*(?=(comet|node|python3|escript) )/
 
-/** Milliseconds to build comet, and for a server to answer. */
+/** Milliseconds to build comet, and for a server to listen. */
 const BUILD_MS_MAX = 120_000
 const READY_MS_MAX = 20_000
 
@@ -34,6 +35,7 @@ const { values, positionals } = parseArgs({
 
 /** What tells the programs their addresses; by default they have those of the README. */
 const { port, streams, control } = values
+const PAGE_URL = `http://127.0.0.1:${port}`
 const STREAMS_URL = `http://127.0.0.1:${streams}`
 const CONTROL_URL = `http://127.0.0.1:${control}`
 const ENV = {
@@ -43,14 +45,6 @@ const ENV = {
   COMET_LISTEN_URL: STREAMS_URL,
 }
 
-async function answers(url: string): Promise<boolean> {
-  return await fetch(url, { keepalive: false }).then(
-    (response) => response.ok,
-    // It does not listen yet.
-    () => false,
-  )
-}
-
 /** The command as this machine and these ports have it; the files are in the example's folder. */
 function localCommand(line: string, folder: string): string {
   const run = Bun.which('node') === null ? process.execPath : 'node'
@@ -58,46 +52,55 @@ function localCommand(line: string, folder: string): string {
     .replace(/(?<=^| )comet /, `${COMET} `)
     .replace(/^node /, `${run} `)
     .replace(/(?<= )(?=\w+\.(mjs|py|escript)\b)/, `${folder}/`)
-    .replaceAll('127.0.0.1:8080', `127.0.0.1:${port}`)
+    .replaceAll('http://127.0.0.1:8080', PAGE_URL)
 }
 
-/** Settles when one of them ends, which none should by itself. */
-async function firstEnd(programs: readonly ChildProcess[]): Promise<string> {
-  const ends = programs.map(async ({ name, exited }) => `${name} ended with ${await exited}`)
-  return await Promise.race(ends)
+/** Settles with an error when a program ends, which none should by itself. */
+async function ended({ name, exited }: ChildProcess): Promise<never> {
+  const code = await exited
+  throw new Error(`${name} ended with ${code}. Other ports: --port, --streams, --control.`)
+}
+
+/** The address that a program prints when it listens; null for one that does not listen. */
+function addressOf(line: string): string | null {
+  if (line.includes('comet serve')) return STREAMS_URL
+  return /\.(mjs|py)\b/.test(line) ? PAGE_URL : null
+}
+
+/** Starts a program that stays, and waits until it listens. */
+async function startProgram(line: string, folder: string, cwd: string): Promise<ChildProcess> {
+  const address = addressOf(line)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const onLine = (text: string) => {
+    console.log(text)
+    if (address === null || text.includes(address)) resolve()
+  }
+  // The shell is replaced by the program, which is to be ended.
+  const command = localCommand(line.replace(STAYS, '$&exec '), folder)
+  const program = new ChildProcess(['sh', '-c', command], { name: line, cwd, env: ENV, onLine })
+  if (address === null) return program
+  await withTimeout(line, Promise.race([promise, ended(program)]), READY_MS_MAX)
+  return program
 }
 
 async function start(name: string): Promise<never> {
   const folder = `${import.meta.dir}/${name}`
   const commands = documentedCommands(readFileSync(`${folder}/README.md`, 'utf8'), 'start')
   await using data = await makeFolder()
-  await using stack = new AsyncDisposableStack()
   const programs: ChildProcess[] = []
   for (const { line } of commands) {
     console.log(`$ ${line}`)
-    // The shell is replaced by the program, which is to be ended.
-    const command = ['sh', '-c', localCommand(line, folder).replace(STAYS, '$&exec ')]
-    if (!STAYS.test(line)) {
-      await succeed(command, { cwd: data.path })
-      continue
-    }
-    const onLine = (text: string) => console.log(text)
-    const options = { name: line, cwd: data.path, env: ENV, onLine }
-    const program = stack.use(new ChildProcess(command, options))
-    programs.push(program)
-    if (!line.includes('comet serve')) continue
-    const isReady = () => answers(`${STREAMS_URL}/health`)
-    await waitFor('comet', isReady, READY_MS_MAX, { needs: programs })
+    if (STAYS.test(line)) programs.push(await startProgram(line, folder, data.path))
+    else await succeed(['sh', '-c', line], { cwd: data.path })
   }
-  if (existsSync(`${folder}/index.html`)) {
-    const url = `http://127.0.0.1:${port}`
-    await waitFor('the page', () => answers(url), READY_MS_MAX, { needs: programs })
-    console.log(`\nOpen ${url}`)
-  }
+  if (existsSync(`${folder}/index.html`)) console.log(`\nOpen ${PAGE_URL}`)
   console.log('Ctrl-C ends it.\n')
   // The child processes end with this one, and the folder is removed.
-  throw new Error(await firstEnd(programs))
+  return await Promise.race(programs.map(ended))
 }
+
+// Who ends it has what was wanted; the handler of all child processes would call that a failure.
+process.prependListener('SIGINT', () => process.exit(0))
 
 const [name = ''] = positionals
 if (!EXAMPLES.includes(name)) {

@@ -2,7 +2,7 @@
 // end of all it has started. Method: the starter, at free ports; a signal; and a look at the ports.
 
 import { describe, expect, test } from 'bun:test'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import packageJson from '../../../package.json'
 import { ChildProcess, childrenOf, runProgram, waitFor } from '../../support/child-process.ts'
 import { freePort } from '../../support/comet.ts'
@@ -19,6 +19,15 @@ const SIGNS: Readonly<Record<string, RegExp>> = {
   erlang: /\{ok,1\}$/m,
 }
 
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    // It has ended.
+    return false
+  }
+}
+
 /** Starts an example, waits until it runs, and ends it as Ctrl-C does. */
 async function startAndEnd(name: string, sign: RegExp, env: Record<string, string> = {}) {
   const [port, streams, control] = [freePort(), freePort(), freePort()]
@@ -26,26 +35,28 @@ async function startAndEnd(name: string, sign: RegExp, env: Record<string, strin
   const command = [process.execPath, `${EXAMPLES}/start.ts`, name, ...ports]
   await using starter = new ChildProcess(command, { env })
   await waitFor(`${sign}`, () => sign.test(starter.stdout), 30_000, { needs: [starter] })
-  const stats = await (await fetch(`http://127.0.0.1:${control}/stats`)).json()
-  expect(stats).toHaveProperty('streams')
+  const isOpen = async () => {
+    const asked = fetch(`http://127.0.0.1:${control}/stats`, { keepalive: false })
+    return await asked.then(
+      (response) => response.ok,
+      // It has ended.
+      () => false,
+    )
+  }
+  expect(await isOpen()).toBe(true)
   if (SIGNS[name]?.source.includes('Open')) {
     const page = await (await fetch(`http://127.0.0.1:${port}`)).text()
     // The page has the address of this comet, and no other.
     expect(page).toContain(`from 'http://127.0.0.1:${streams}/comet.js'`)
     expect(page).not.toContain('127.0.0.1:8000')
   }
+  // None has a shell between, which would leave it behind.
   const children = childrenOf(starter.pid)
-  expect(children.length).toBeGreaterThanOrEqual(2)
-  expect(await starter.end('SIGINT')).toBe(130)
-  const isThere = (pid: number) => {
-    try {
-      return process.kill(pid, 0)
-    } catch {
-      // It has ended.
-      return false
-    }
-  }
-  await waitFor('all to end', () => !children.some(isThere))
+  const programs = children.map((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim())
+  expect(programs).toContain('comet')
+  expect(programs).not.toContain('sh')
+  expect(await starter.end('SIGINT')).toBe(0)
+  await waitFor('all to end', async () => !children.some(isThere) && !(await isOpen()))
   return starter
 }
 
