@@ -96,8 +96,10 @@ export class Example implements AsyncDisposable {
     this.server = this.#stack.use(await serve(this.#args))
   }
 
-  async restartBackend(): Promise<void> {
+  /** Ends the backend as a crash does, and starts it again; something may happen meanwhile. */
+  async restartBackend(meanwhile: () => Promise<void>): Promise<void> {
     await this.#backend[Symbol.asyncDispose]()
+    await meanwhile()
     this.#backend = this.#stack.use(await this.#startBackend())
   }
 

@@ -90,15 +90,17 @@ withChromium('neither a reload nor a crash of comet makes anybody leave', async 
   expect(await anna.ask<string[]>('seen')).toEqual(['online,online,online', 'online,online,'])
 })
 
-withChromium('a page comes back to the list when the backend has begun anew', async () => {
+withChromium('a page asks for the list again when the backend has begun anew', async () => {
   await using presence = await Example.start('presence')
   await using anna = await BrowserPage.open()
-  await comeIn(anna, presence.url, 'Anna')
-  await shows(anna, ['Anna'])
-  await presence.restartBackend()
-  await using ben = await BrowserPage.open()
+  const ben = await anna.tab()
   await comeIn(ben, presence.url, 'Ben')
+  await anna.toFront()
+  await comeIn(anna, presence.url, 'Anna')
   await shows(anna, ['Anna', 'Ben'])
+  // Nobody tells the page that Ben leaves, and the new backend has never heard of Ben.
+  await presence.restartBackend(() => ben[Symbol.asyncDispose]())
+  await shows(anna, ['Anna'])
 })
 
 interface PeopleList {

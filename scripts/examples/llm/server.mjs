@@ -11,7 +11,7 @@ const { STREAMS_URL = 'http://127.0.0.1:8000', CONTROL_URL = 'http://127.0.0.1:8
 
 const QUESTION_LENGTH_MAX = 200
 const BODY_BYTES_MAX = 4_096
-/** Answers that are kept at most, and that are written at the same time: models are dear. */
+/** Answers that are kept at most, and that are written at the same time: models are expensive. */
 const ANSWERS_MAX = 1_000
 const WRITING_MAX = 10
 /** Milliseconds for comet to answer, and until it is asked again. */
