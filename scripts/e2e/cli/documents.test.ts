@@ -124,6 +124,11 @@ test('the README is what fits two screens', () => {
   expect(Buffer.byteLength(textOf('README'))).toBeGreaterThan(6_000)
 })
 
+test('the executable is as large as the README says', () => {
+  const [, megabytes = ''] = /more than (\d+) MB/.exec(textOf('README')) ?? []
+  expect(Math.floor(Bun.file(COMET).size / 1e8)).toBe(Number(megabytes) / 100)
+})
+
 test('the README leads to every page', () => {
   const missing = names.filter((name) => !textOf('README').includes(`(src/manual/${name}.md)`))
   // Those of figures are reached from the page of figures.
