@@ -5,7 +5,7 @@
 import { expect, test } from 'bun:test'
 import { checkDocument } from './documents.ts'
 import { FIGURES } from './list.ts'
-import { textOf } from './results.ts'
+import { numberOf, textOf } from './results.ts'
 
 const RESULTS: Readonly<Record<string, unknown>> = {
   'bench.json': {
@@ -108,4 +108,25 @@ test('the documents of the repository have no other figures', async () => {
   const script = `${import.meta.dir}/../figures.ts`
   const { exitCode, stderr } = await Bun.$`${process.execPath} ${script}`.quiet().nothrow()
   expect([exitCode, stderr.toString()]).toEqual([0, ''])
+})
+
+test('what the page of figures says of who is ahead is so', async () => {
+  const page = await Bun.file(`${import.meta.dir}/../../src/manual/measured.md`).text()
+  const text = page.replaceAll(/\s+/g, ' ')
+  const files = `${import.meta.dir}/../../bench/results`
+  const read = new Map<string, unknown>()
+  for (const file of ['peers.json', 'soak.json']) {
+    read.set(file, await Bun.file(`${files}/${file}`).json())
+  }
+  const value = (key: string, file = 'peers.json') => numberOf({ file, key }, (of) => read.get(of))
+  expect(text).toContain('mosquitto delivers more a second than comet at one message a request')
+  expect(value('mosquitto.deliveredPerSecond')).toBeGreaterThan(value('comet.deliveredPerSecond'))
+  expect(text).toContain('and has a lower p99; nchan delivers about as much')
+  expect(value('mosquitto.p99Ms')).toBeLessThan(value('comet.p99Ms'))
+  const toNchan = value('nchan.deliveredPerSecond') / value('comet.deliveredPerSecond')
+  expect(Math.abs(toNchan - 1)).toBeLessThan(0.1)
+  expect(text).toContain("The server's last quarter is not above the highest before.")
+  expect(value('/server/lastToHighest', 'soak.json')).toBeLessThanOrEqual(1)
+  expect(text).toContain("The client's is, by a twentieth")
+  expect(value('/flood/lastToHighest', 'soak.json')).toBeCloseTo(1.05, 1)
 })

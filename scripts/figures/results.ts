@@ -33,7 +33,8 @@ interface Entry {
   readonly max?: number
 }
 
-function numberOf(source: Source, read: ReadResults): number {
+/** The value that a source names; throws if there is none. */
+export function numberOf(source: Source, read: ReadResults): number {
   return entryOf(source, read).value
 }
 
