@@ -26,6 +26,7 @@ const RESULTS: Readonly<Record<string, unknown>> = {
       { name: 'nchan', figures: [{ figure: 'p99Ms', value: { median: 5.715, min: 5, max: 6 } }] },
     ],
   },
+  'log.json': { date: '2026-11-30T16:48:24.318Z', versions: { comet: 'comet 0.1.0 (8e8270e, x)' } },
   'soak.json': { server: { quarterBytes: [38_551_552] } },
 }
 
@@ -60,6 +61,17 @@ test.each([
   expect(problems.map(({ line }) => line)).toEqual([3])
   expect(problems[0]?.text).toContain(right)
   expect(text).toBe([...HEAD, MEMORY].join('\n'))
+})
+
+test('a table of results has their dates and commits', () => {
+  const head = ['| results | date | commit |', '| --- | --- | --- |']
+  expect(check(...head, '| log.json | 2026-11-30 | 8e8270e |').problems).toEqual([])
+  const { problems } = check(...head, '| log.json | 2026-11-29 | 8e8270f |')
+  expect(problems.map(({ line, text }) => [line, text.split(' is ')[0]])).toEqual([
+    [3, '"date of log.json"'],
+    [3, '"commit of log.json"'],
+  ])
+  expect(() => check(...head, '| soak.json | 2026-11-29 | ? |')).toThrow('has no date')
 })
 
 test('a figure that is not in the list is reported', () => {

@@ -1,9 +1,10 @@
 // Reads and writes the tables of measured figures in documents: which cell is which figure. A table
 // of figures is one whose first column is called "measured"; each of its cells is looked up by the
-// name of its row and, unless the column is one of three, by that of its column.
+// name of its row and, unless the column is one of three, by that of its column. A table whose
+// first column is called "results" says when each results file was made, and of which commit.
 
 import { FIGURES, type Figure } from './list.ts'
-import { type ReadResults, textOf, textOfRuns } from './results.ts'
+import { originOf, type ReadResults, textOf, textOfRuns } from './results.ts'
 
 /** One thing that is wrong in a document. */
 export interface Problem {
@@ -57,7 +58,7 @@ export function checkDocument(document: string, read: ReadResults): Checked {
     if (isCode || line.startsWith('```')) return line
     if (!line.startsWith('|')) columns = null
     else if (columns === null) columns = cellsOf(line)
-    else if (columns[0] === 'measured') {
+    else if (columns[0] === 'measured' || columns[0] === 'results') {
       return /^[-| ]*$/.test(line) ? line : checkRow(line, columns, read, report)
     }
     for (const found of measuredIn(line)) {
@@ -79,18 +80,23 @@ function checkRow(
   const right = cells.map((cell, at) => {
     const column = columns[at] ?? ''
     if (at === 0 || cell === '' || column === '2008') return cell
-    const isPlain = ['figure', 'runs', 'command'].includes(column)
-    const name = isPlain ? row : `${row}, ${column}`
-    const figure = FIGURES.get(name)
-    if (figure === undefined) {
-      report(`there is no figure "${name}" in scripts/figures/list.ts`)
-      return cell
-    }
-    const wanted = cellOf(figure, column, read)
-    if (cell !== wanted) report(`"${name}" is ${wanted} in its results file, and not ${cell}`)
-    return wanted
+    const [name, wanted] =
+      columns[0] === 'results'
+        ? [`${column} of ${row}`, originOf(row, column, read)]
+        : figureIn(row, column, read)
+    if (wanted === null) report(`there is no figure "${name}" in scripts/figures/list.ts`)
+    else if (cell !== wanted) report(`"${name}" is ${wanted} in its results file, and not ${cell}`)
+    return wanted ?? cell
   })
   return `| ${right.join(' | ')} |`.replaceAll('|  |', '| |')
+}
+
+/** The name of the figure of a cell, and what the cell should be; null if there is none. */
+function figureIn(row: string, column: string, read: ReadResults): [string, string | null] {
+  const isPlain = ['figure', 'runs', 'command'].includes(column)
+  const name = isPlain ? row : `${row}, ${column}`
+  const figure = FIGURES.get(name)
+  return [name, figure === undefined ? null : cellOf(figure, column, read)]
 }
 
 function cellOf(figure: Figure, column: string, read: ReadResults): string {

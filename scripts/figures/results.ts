@@ -19,6 +19,17 @@ export function textOfRuns(figure: Figure, read: ReadResults): string {
   return `${written(figure, min, '')} to ${written(figure, max, figure.unit)}`
 }
 
+/** When a results file was made, or of which commit; throws if it does not say so. */
+export function originOf(file: string, column: string, read: ReadResults): string {
+  const { date, versions } = read(file) as ResultsFile
+  const text =
+    column === 'date'
+      ? date?.slice(0, '2026-11-30'.length)
+      : /\((\w+\+?),/.exec(versions?.comet ?? '')?.[1]
+  if (text === undefined) throw new Error(`bench/results/${file} has no ${column}`)
+  return text
+}
+
 function written({ digits, by = 1 }: Figure, value: number, unit: Unit): string {
   const number = (value / by).toLocaleString('en-US', {
     minimumFractionDigits: digits,
@@ -66,6 +77,8 @@ interface ResultRow {
 }
 
 interface ResultsFile {
+  readonly date?: string
+  readonly versions?: { readonly comet?: string }
   readonly figures?: readonly ResultRow[]
   readonly peers?: readonly { readonly name: string; readonly figures: readonly ResultRow[] }[]
 }
