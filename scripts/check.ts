@@ -1,5 +1,6 @@
-// The one command that says "ready": format, lint, types, structure, unit tests, build, end-to-end
-// tests against the executable, images and releases. Runs all of it, then prints times and counts.
+// The one command that says "ready": format, lint, types, structure, figures of documents, unit
+// tests, build, end-to-end tests against the executable, images and releases. Runs all of it, then
+// prints times and counts.
 
 import { mkdir } from 'node:fs/promises'
 import { availableParallelism, homedir } from 'node:os'
@@ -24,7 +25,7 @@ const CACHE = `${process.env['XDG_CACHE_HOME'] ?? `${homedir()}/.cache`}/comet`
  */
 const ALONE = [
   'scripts/e2e/bus/chaos.test.ts',
-  'scripts/e2e/cli/readme.test.ts',
+  'scripts/e2e/cli/manual-tools.test.ts',
   'scripts/e2e/control/dashboard-figures.test.ts',
   'scripts/e2e/flood/behaviour.test.ts',
   'scripts/e2e/gen/find.test.ts',
@@ -73,7 +74,11 @@ const STEPS: readonly Step[] = [
   { name: 'format and lint', command: [BUN, 'x', 'biome', 'ci', '--error-on-warnings', '.'] },
   { name: 'types', command: [BUN, 'x', 'tsc', '--noEmit', '-p', '.'] },
   { name: 'structure', command: [BUN, 'scripts/structure.ts'] },
-  tests('unit tests', 30_000, [...sideBySide('unit'), './src', './bench']),
+  { name: 'figures of documents', command: [BUN, 'scripts/figures.ts'] },
+  tests('unit tests', 30_000, [
+    ...sideBySide('unit'),
+    ...['./src', './bench', './scripts/figures'],
+  ]),
   { name: 'build', command: [BUN, 'scripts/build.ts'] },
   tests('end-to-end tests', 90_000, [
     ...sideBySide('e2e'),

@@ -1,4 +1,4 @@
-// The picture of a run for the README: memory and streams while the connections open, as an SVG
+// The picture of a run for documents: memory and streams while the connections open, as an SVG
 // that needs no font, no style and no network.
 
 import { formatCount } from '../../src/core/units.ts'

@@ -101,7 +101,7 @@ function all(pairs: readonly Pair[], wanted: string): string[] {
 
 const isCursor = (text: string) => /^[0-9a-f]{12}-[0-9a-f]{12}$/.test(text)
 
-/** Is it a request for a stream, by the rules of the README? */
+/** Is it a request for a stream, by the rules of the manual? */
 function isValid(pairs: readonly Pair[]): boolean {
   const has = (name: string) => first(pairs, name) !== null
   const format = first(pairs, 'format')

@@ -1,5 +1,5 @@
 // Debian's proxies in front of a server: nginx, HAProxy and Caddy, each with the configuration file
-// of its package, to which a site is added: as little as passes requests on, or what the README
+// of its package, to which a site is added: as little as passes requests on, or what the manual
 // recommends. Only addresses and places of files are changed.
 
 import { existsSync, readFileSync } from 'node:fs'
@@ -28,9 +28,9 @@ export function hasProxy(name: ProxyName): boolean {
 }
 
 export interface ProxyOptions {
-  /** What the README recommends; otherwise as little as passes requests on. */
+  /** What the manual recommends; otherwise as little as passes requests on. */
   readonly isDocumented?: boolean
-  /** TLS to clients, with HTTP/2; the site of the README has it. */
+  /** TLS to clients, with HTTP/2; the site of the manual has it. */
   readonly hasTls?: boolean
   /** Seconds of silence after which the proxy ends a stream. */
   readonly idleSeconds?: number

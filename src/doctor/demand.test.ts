@@ -1,5 +1,5 @@
 // Goal: streams need what server and flood really take. Method: what is called enough beside what
-// server and flood split their streams into, and the runs whose figures the README has.
+// server and flood split their streams into, and the runs whose figures the manual has.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -21,11 +21,11 @@ export interface Demand {
   readonly sources: number | null
 }
 
-/** Measured, see README: of the kernel for one silent socket. */
+/** Measured, see the manual: of the kernel for one silent socket. */
 const SOCKET_BYTES = 5_200
 
-/** Measured, see README: what one stream adds to the processes of an end before garbage is
- * collected, and one more process. The million of the README, in 56 processes, comes to 996 bytes a
+/** Measured, see the manual: what one stream adds to the processes of an end before garbage is
+ * collected, and one more process. The million of the manual, in 56 processes, comes to 996 bytes a
  * stream with its graph of friends, and that of the flood, in 53, to 415. */
 const SERVER_STREAM_BYTES = 600
 const CLIENT_STREAM_BYTES = 250

@@ -91,8 +91,8 @@ const BACKLOG = 512
 const OTHER_FILES = 10_000
 /**
  * Pages of socket buffers a stream: a million took 550 in all while 16,666 messages a second went
- * to one each, and nearly half a million while all were ended at once. Measured, see the README's
- * run.
+ * to one each, and nearly half a million while all were ended at once. Measured, see the
+ * page "million" of the manual.
  */
 const PAGES_MIN = 0.1
 const PAGES = 0.5

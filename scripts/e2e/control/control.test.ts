@@ -1,4 +1,4 @@
-// Goal: the control port answers as the README's table says, errors included.
+// Goal: the control port answers as the manual's tables say, errors included.
 // Method: one server, fetch for whole requests, a raw socket where the bytes matter.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'

@@ -1,5 +1,5 @@
 // Goal: what works and what does not behind nginx, HAProxy and Caddy with nothing but the address
-// of the server, as the README says it. Method: Debian's proxies, with the configuration files of
+// of the server, as the manual says it. Method: Debian's proxies, with the configuration files of
 // their packages.
 
 import { afterEach, describe, expect, test } from 'bun:test'

@@ -1,4 +1,4 @@
-// Goal: behind nginx, HAProxy and Caddy, configured as the README says, every format works as it
+// Goal: behind nginx, HAProxy and Caddy, configured as the manual says, every format works as it
 // does without: messages come at once, heartbeats keep streams, a client that leaves is noticed,
 // and counts by its own address. Method: Debian's proxies with the files of
 // scripts/operate/proxies.

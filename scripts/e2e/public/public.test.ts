@@ -1,4 +1,4 @@
-// Goal: the public port answers as the README's table says. Method: one server, raw sockets, exact
+// Goal: the public port answers as the manual's tables say. Method: one server, raw sockets, exact
 // bytes.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
