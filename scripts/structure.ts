@@ -60,7 +60,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   doctor: ['core', 'os', 'bus', 'cli'],
   client: ['core', 'os', 'cli'],
   token: ['core', 'os', 'hub', 'identity', 'cli'],
-  cli: ['core', 'os'],
+  cli: ['core', 'os', 'manual'],
+  // Text, and how it is shown.
+  manual: ['core'],
   // It loads the tools on demand: a worker's process has no command line.
   'main.ts': [
     'core',

@@ -28,6 +28,7 @@ export interface Io {
   logLine(text: string): boolean
   readonly stderrIsTerminal: boolean
   readonly stderrHasColor: boolean
+  readonly stdoutHasColor: boolean
   /** Lines that stay below all messages and are drawn in place; null where nothing can be drawn. */
   openLive(): LiveLines | null
   /**
@@ -76,7 +77,8 @@ export function processIo(): ProcessIo {
       return lines.line(text)
     },
     stderrIsTerminal: process.stderr.isTTY === true,
-    stderrHasColor: canColor(),
+    stderrHasColor: canColor(process.stderr),
+    stdoutHasColor: canColor(process.stdout),
     openLive: () => {
       if (!canDraw()) return null
       const opened = openBlock()

@@ -2,6 +2,7 @@
 // foot that is drawn in place while messages go above it; and its cursor, however the process ends.
 
 import { onProcessEnd } from '../os/process.ts'
+import { wantsColor } from '../os/terminal.ts'
 
 /** Of a terminal that does not say. */
 const SIZE = { columns: 80, rows: 24 }
@@ -11,9 +12,8 @@ export function canDraw(): boolean {
   return process.stderr.isTTY === true && process.env['TERM'] !== 'dumb'
 }
 
-/** `NO_COLOR` with a value turns colour off, see https://no-color.org. */
-export function canColor(): boolean {
-  return canDraw() && (process.env['NO_COLOR'] ?? '') === ''
+export function canColor(output: { readonly isTTY?: boolean }): boolean {
+  return output.isTTY === true && wantsColor(process.env)
 }
 
 const standardError: Terminal = {

@@ -9,6 +9,7 @@ import {
   objectives,
   oneOf,
   share,
+  short,
   text,
   url,
   type ValueOption,
@@ -94,10 +95,10 @@ export const OPTIONS = {
     max: 10_000_000,
   }),
   'first-id': count('1', 'the first {id}', { max: messageLimits.userIdMax }),
-  insecure: flag('accept any certificate of an https server'),
+  insecure: short('k', flag('accept any certificate of an https server')),
   ca: text('file', null, 'file with the certificates, in PEM, by which that of https is checked'),
   source,
-  header: list(header),
+  header: short('H', list(header)),
   framing: oneOf(
     ['auto', 'chunk', 'line', 'sse'],
     'auto',
@@ -159,6 +160,7 @@ export const OPTIONS = {
 
 export const flood = command({
   name: 'flood',
+  purpose: 'Tools',
   summary: 'open very many streams, and check and time what arrives',
   argument: {
     name: 'url',
@@ -176,10 +178,10 @@ export const flood = command({
   validate,
   examples: [
     'comet flood --connections 10k --duration 60s',
-    'comet flood "http://127.0.0.1:8000/stream/user-{id}?format=raw" --connections 1k',
+    'comet flood "127.0.0.1:8000/stream/user-{id}?format=raw" --connections 1k',
     'comet flood --format json --resume --churn 5%/s --duration 60s',
-    'comet flood http://10.0.0.9:8000/test/{id} --source 10.0.0.1-10.0.0.4 --rate 2k --json',
-    'comet flood http://127.0.0.1:8080/sub/{id} --header "TE: chunked" --ramp 30s --hold 5min',
+    'comet flood 10.0.0.9:8000/test/{id} --source 10.0.0.1-10.0.0.4 --rate 2k',
+    'comet flood 127.0.0.1:8080/sub/{id} --header "TE: chunked" --hold 5min',
     'comet flood --format sse --storm 15k --token-secret-file secret',
     'comet flood --churn 1%/s --slow 1% --reconnect 1s --assert "p99<20ms,failed=0"',
   ],

@@ -166,6 +166,7 @@ export type GenValues = Values<typeof OPTIONS>
 
 export const gen = command({
   name: 'gen',
+  purpose: 'Tools',
   summary: 'send messages to random users at a steady rate',
   argument: {
     name: 'control-url',
@@ -199,7 +200,7 @@ export const gen = command({
     'comet gen --users 1k --address to --user-names user-{id}',
     'comet gen --address to --chain --key --repeat 1% --json > gen.json',
     'comet gen --find-rate --slo "p99<50ms,lost=0" --users 1k',
-    'comet gen http://127.0.0.1:8001 --generators 1000 --interval 11ms-110ms --users 1m --json',
+    'comet gen 127.0.0.1:8001 --generators 1000 --interval 11ms-110ms --users 1m',
   ],
   load: () => import('./gen.ts'),
 })
