@@ -196,10 +196,14 @@ const PROCESSES = {
 
 const OPERATION = {
   'log-level': reloadable(
-    oneOf(LOG_LEVELS, 'info', 'least urgent events that the log has; info for all'),
+    oneOf(LOG_LEVELS, 'info', 'how urgent an event must be for the log; info for all'),
   ),
   'log-format': reloadable(
-    oneOf(LOG_FORMATS, null, 'how they are written (default: text on a terminal, json elsewhere)'),
+    oneOf(
+      LOG_FORMATS,
+      null,
+      'how the log is written (default: text on a terminal, json elsewhere)',
+    ),
   ),
   'drain-grace': reloadable(
     duration('0s', 'time from SIGTERM, when /readyz fails, until streams end', UP_TO_AN_HOUR),

@@ -141,11 +141,14 @@ for (const shell of ['bash', 'zsh'] as const) {
   })
 }
 
-test.each(SHELLS)('comet completion %s prints the same each time, and nothing else', async (shell) => {
-  const printed = await run(['completion', shell])
-  expect([printed.exitCode, printed.stderr]).toEqual([0, ''])
-  expect(printed.stdout).toBe(await Bun.file(`${folder}/completion.${shell}`).text())
-})
+test.each(SHELLS)(
+  'comet completion %s prints the same each time, and nothing else',
+  async (shell) => {
+    const printed = await run(['completion', shell])
+    expect([printed.exitCode, printed.stderr]).toEqual([0, ''])
+    expect(printed.stdout).toBe(await Bun.file(`${folder}/completion.${shell}`).text())
+  },
+)
 
 test('another shell, or none, is refused', async () => {
   const [other, none] = await Promise.all([run(['completion', 'tcsh']), run(['completion'])])
