@@ -25,8 +25,8 @@ export async function showPage(
   }
   if (commands.includes(name)) return null
   const nearest = nearestPage(name, commands)
-  const hint = nearest === undefined ? 'comet help lists them.' : `(Did you mean ${nearest}?)`
-  io.stderr(`comet: no command and no page of the manual is called '${name}' ${hint}`)
+  const hint = nearest === undefined ? '; comet help lists them' : ` (Did you mean ${nearest}?)`
+  io.stderr(`comet: no command and no page of the manual is called '${name}'${hint}`)
   return EXIT.usage
 }
 
