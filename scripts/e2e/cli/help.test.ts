@@ -64,11 +64,18 @@ describe('help', () => {
       ...['Subscriptions and history', 'Control port', 'Processes', 'Several machines', 'Erlang'],
       ...['Operation', 'Options', 'Examples'],
     ])
-    const general = groups.find((group) => group.startsWith('Options:')) ?? ''
-    expect(general.match(/--[a-z-]+/g)).toEqual(['--config', '--help'])
     for (const name of Object.keys(OPTIONS))
       expect(stdout).toMatch(new RegExp(`^ .*--${name}\\b`, 'm'))
   })
+
+  test.each(['serve', 'flood', 'gen'])(
+    'of %s has only what all commands have without one',
+    async (name) => {
+      const { stdout } = await run([name, '--help'])
+      const [, general = ''] = /^Options:\n([\s\S]*?)\n\n/m.exec(stdout) ?? []
+      expect(general.match(/^ .*?--[a-z-]+/gm)).toEqual(['  -c, --config', '  -h, --help'])
+    },
+  )
 
   test('has colours on a terminal, unless they are turned off', async () => {
     const shown = await written(['serve', '--help'])
