@@ -20,7 +20,11 @@ export async function showPage(
 ): Promise<number | null> {
   const found = pageNamed(name)
   if (found !== undefined) {
-    await show(found, commands, io)
+    if (process.stdout.isTTY !== true) io.stdout(found.text)
+    else {
+      const shown = pageWithOptions(found, commands, helpColumns(process.stdout))
+      await page(io.stdoutHasColor ? shown : Bun.stripANSI(shown), io)
+    }
     return EXIT.ok
   }
   if (commands.includes(name)) return null
@@ -30,15 +34,14 @@ export async function showPage(
   return EXIT.usage
 }
 
-async function show(
+/** A page for a terminal; one that is called like a command says where its options are. */
+export function pageWithOptions(
   { name, text }: ManualPage,
   commands: readonly string[],
-  io: Io,
-): Promise<void> {
-  if (process.stdout.isTTY !== true) return io.stdout(text)
+  columns: number,
+): string {
   const options = commands.includes(name) ? `\nOptions: comet ${name} --help\n` : ''
-  const shown = terminalPage(text, helpColumns(process.stdout)) + options
-  await page(io.stdoutHasColor ? shown : Bun.stripANSI(shown), io)
+  return terminalPage(text, columns) + options
 }
 
 /** The list of all pages, as the help of the program has it. */

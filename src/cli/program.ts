@@ -45,12 +45,13 @@ async function main(argv: readonly string[], commands: readonly Command[]): Prom
   if (isHelp(argv)) {
     const { pageList, showPage } = await import('./help-topic.ts')
     const [, topic] = argv
+    const isName = topic !== undefined && !topic.startsWith('-')
     if (topic === '--man') {
       const { manPage } = await import('./man-page.ts')
       io.stdout(manPage(program))
       return EXIT.ok
     }
-    const shown = topic === undefined ? null : await showPage(topic, names, io)
+    const shown = isName ? await showPage(topic, names, io) : null
     if (shown !== null) return shown
     program.addHelpText('after', ({ error }) => {
       const columns = helpColumns(error ? process.stderr : process.stdout)

@@ -23,7 +23,7 @@ test('a heading has an id, and what may be too wide scrolls by keyboard', () => 
   const html = htmlOf('## What is kept\n\n| a |\n| - |\n| b |\n\n```sh test=x\ncomet\n```\n')
   expect(html).toContain('<h2 id="what-is-kept">')
   expect(html).toMatch(
-    /<section class="scroll" tabindex="0" aria-label="Table"><table>[\s\S]*<\/table><\/section>/,
+    /<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>[\s\S]*<\/table><\/div>/,
   )
   expect(html).toMatch(/<pre class="scroll" tabindex="0"><code[^>]*>comet\n<\/code>/)
 })

@@ -33,8 +33,8 @@ export function htmlOf(markdown: string): string {
       .replaceAll(/(<a href=")([a-z-]+)\.md(?=[#"])/g, `$1${MANUAL_PATH}/$2`)
       // What is too wide scrolls by itself, by keyboard, too.
       .replaceAll('<pre>', `<pre ${SCROLLS}>`)
-      .replaceAll('<table>', `<section ${SCROLLS} aria-label="Table"><table>`)
-      .replaceAll('</table>', '</table></section>')
+      .replaceAll('<table>', `<div ${SCROLLS} role="group" aria-label="Table"><table>`)
+      .replaceAll('</table>', '</table></div>')
   )
 }
 
