@@ -40,6 +40,11 @@ test('a table keeps its columns, and the widest gives way', () => {
   expect(plain(table, 22)).toBe('option  what it does\n-l      listens on\n        many ports\n')
 })
 
+test('a table that has no room is a list, with the names of its columns', () => {
+  const table = '| a | b | c |\n| - | - | - |\n| `first` | | third |\n| 1 | second | 3 |\n'
+  expect(plain(table, 12)).toBe('first\n  c: third\n\n1\n  b: second\n  c: 3\n')
+})
+
 test('a link to a page says how that is opened', () => {
   expect(plain('[Tokens](tokens.md), [Bun](https://bun.sh), <https://x.example>\n', 99)).toBe(
     'Tokens (comet help tokens), Bun <https://bun.sh>, https://x.example\n',

@@ -7,8 +7,8 @@ const CELL = '\x1f'
 const ROW = '\x1e'
 
 const GAP = 2
-/** Columns that a column of a table keeps however little room there is. */
-const CELL_COLUMNS_MIN = 8
+/** A longer word may be broken in a table; one that is broken sooner makes a list of it. */
+const WORD_COLUMNS_MAX = 14
 const ITEM_INDENT = 2
 const CODE_INDENT = '    '
 
@@ -86,7 +86,8 @@ function linesOf(content: string, columns: number): string[] {
 }
 
 function flowed(text: string, columns: number): string[] {
-  return Bun.wrapAnsi(text.trim().replace(/\s*\n\s*/g, ' '), columns).split('\n')
+  const line = text.trim().replace(/\s*\n\s*/g, ' ')
+  return Bun.wrapAnsi(line, columns, { hard: true }).split('\n')
 }
 
 function indented(line: string): string {
@@ -104,6 +105,10 @@ function table(content: string, columns: number): string[] {
     .map((row) => row.split(CELL).slice(0, -1))
     .filter((row) => row.some((cell) => Bun.stripANSI(cell).trim() !== ''))
   const widths = widthsOf(rows, columns)
+  const words = rows.flatMap((row) => row.map((cell, at) => [at, longestWordIn(cell)] as const))
+  if (words.some(([at, word]) => Math.min(word, WORD_COLUMNS_MAX) > (widths[at] ?? 0))) {
+    return listOf(rows, columns)
+  }
   return rows.flatMap((row) => {
     const cells = row.map((cell, at) =>
       Bun.wrapAnsi(cell.trim(), widths[at] ?? columns, { hard: true }).split('\n'),
@@ -116,15 +121,34 @@ function table(content: string, columns: number): string[] {
   })
 }
 
+function longestWordIn(cell: string): number {
+  return Math.max(...cell.split(/\s+/).map((word) => Bun.stringWidth(word)))
+}
+
+/** Each row by itself, with the name of each of its cells. */
+function listOf([names = [], ...rows]: readonly (readonly string[])[], columns: number): string[] {
+  return rows.flatMap(([first = '', ...cells], at) => [
+    ...(at === 0 ? [] : ['']),
+    ...flowed(bold(first), columns),
+    ...cells.flatMap((cell, index) =>
+      Bun.stripANSI(cell).trim() === ''
+        ? []
+        : flowed(`${Bun.stripANSI(names[index + 1] ?? '')}: ${cell}`, columns - ITEM_INDENT).map(
+            (line) => ' '.repeat(ITEM_INDENT) + line,
+          ),
+    ),
+  ])
+}
+
 /** As wide as what is in them; where that is too much, the widest give way. */
 function widthsOf(rows: readonly (readonly string[])[], columns: number): number[] {
-  const count = Math.max(0, ...rows.map((row) => row.length))
+  const count = Math.max(...rows.map((row) => row.length))
   const widths = Array.from({ length: count }, (_, at) =>
     Math.max(1, ...rows.map((row) => Bun.stringWidth((row[at] ?? '').trim()))),
   )
-  const room = Math.max(count * CELL_COLUMNS_MIN, columns - GAP * (count - 1))
+  const room = columns - GAP * (count - 1)
   const taken = () => widths.reduce((sum, width) => sum + width, 0)
-  while (taken() > room) {
+  while (taken() > room && Math.max(...widths) > 1) {
     const widest = widths.indexOf(Math.max(...widths))
     widths[widest] = (widths[widest] ?? 1) - 1
   }
