@@ -4,6 +4,7 @@
 
 import type { HelpConfiguration, OutputConfiguration } from 'commander'
 import type { Io } from './io.ts'
+import { bold } from './terminal.ts'
 
 /** Where no terminal says how wide it is. */
 const COLUMNS_DEFAULT = 80
@@ -30,9 +31,7 @@ export const EXIT_MEANINGS = [
   ['141', 'the reader of standard output left before the end'],
 ] as const
 
-export function heading(text: string): string {
-  return `\x1b[1m${text}\x1b[22m`
-}
+export const heading = bold
 
 export function name(text: string): string {
   return `\x1b[36m${text}\x1b[39m`

@@ -1,10 +1,13 @@
 // Shows a long text on a terminal through the pager that the user has chosen, less or more; where
-// there is none, or no terminal, the text is written as it is.
+// there is none, the text is written as it is.
 
 import type { Io } from './io.ts'
 
 /** With colours, and gone at once if the text fits the screen. */
 const LESS_OPTIONS = 'FRX'
+
+/** What a shell ends with that does not find its command. */
+const NOT_FOUND = 127
 
 /** The command of a shell; null if there is no pager. */
 export function pagerCommand(environment: Readonly<Record<string, string | undefined>>) {
@@ -29,7 +32,7 @@ export async function page(text: string, io: Pick<Io, 'stdout'>): Promise<void> 
       stdout: 'inherit',
       stderr: 'inherit',
     })
-    await pager.exited
+    if ((await pager.exited) === NOT_FOUND) io.stdout(text)
   } finally {
     process.off('SIGINT', ignore)
   }

@@ -23,7 +23,7 @@ async function main(argv: readonly string[], commands: readonly Command[]): Prom
     .configureOutput({
       ...helpOutput(io),
       // One line that helps: Commander puts its suggestion on a second.
-      outputError: (text, write) => write(`comet: ${oneLine(text)}\n`),
+      outputError: (text) => io.stderr(`comet: ${oneLine(text)}`),
     })
     .exitOverride()
   const onDone = (code: number) => {

@@ -12,6 +12,10 @@ export function canDraw(): boolean {
   return process.stderr.isTTY === true && process.env['TERM'] !== 'dumb'
 }
 
+export function bold(text: string): string {
+  return `\x1b[1m${text}\x1b[22m`
+}
+
 export function canColor(output: { readonly isTTY?: boolean }): boolean {
   return output.isTTY === true && wantsColor(process.env)
 }

@@ -86,6 +86,16 @@ describe('help', () => {
   })
 })
 
+test('a message on a terminal has its sender in bold, also one of a refused command line', async () => {
+  for (const [args, sender] of [
+    [['serve', '--oubox', '1'], 'comet:'],
+    [['friends', 'load', `${folder}/nowhere`, '--db', ':memory:'], 'comet friends load:'],
+  ] as const) {
+    expect((await written(args)).text).toStartWith(`\x1b[1m${sender}\x1b[22m `)
+    expect((await written(args, { NO_COLOR: '1' })).text).toStartWith(`${sender} `)
+  }
+})
+
 describe('a page of the manual', () => {
   const [page] = PAGES
   if (page === undefined) throw new Error('the manual has no page')
@@ -114,6 +124,11 @@ describe('a page of the manual', () => {
 
   test('is written as it is where there is no pager', async () => {
     const { exitCode, text } = await written(['help', page.name], { PAGER: '', PATH: folder })
+    expect([exitCode, text.includes(page.title)]).toEqual([0, true])
+  })
+
+  test('is written, too, where the pager that was chosen is not there', async () => {
+    const { exitCode, text } = await written(['help', page.name], { PAGER: 'no-such-pager' })
     expect([exitCode, text.includes(page.title)]).toEqual([0, true])
   })
 
