@@ -39,6 +39,12 @@ test('where open files are few it says so and runs with what fits', async () => 
 test('on a terminal the dashboard stays, with figures that move, until an interrupt', async () => {
   const args = ['--connections', '100', '--rate', '500', '--subjects', '50', '--seconds', '1']
   await using terminal = startOnTerminal([...DEMO, ...args], { columns: 120, rows: 60 })
+  await using cleanup = new AsyncDisposableStack()
+  // If the test fails: killed, it would leave its server.
+  cleanup.defer(async () => {
+    terminal.process.kill('SIGTERM')
+    await terminal.process.exited
+  })
   const [, url = ''] = await waitFor(
     'the address of the dashboard',
     () => /the dashboard +(http:\S+)/.exec(Bun.stripANSI(terminal.raw())) ?? false,
