@@ -1,35 +1,25 @@
 // The whole of comet in one run: a server with a graph of friends, a flood of streams, generators,
-// and the proof that every delivery the server promised arrived once and in order.
+// and the proof that every delivery the server promised arrived once and in order. On a terminal
+// the server then stays for a look at its dashboard, until Ctrl-C.
 //
 //   bun run demo                            10,000 streams, 16,666 messages a second, 15 s
 //   bun run demo --connections 2000 --rate 5000 --seconds 5
 
 import { parseArgs } from 'node:util'
 import { withTimeout } from '../src/core/deadline.ts'
-import { formatCount, formatMs } from '../src/core/units.ts'
+import { formatCount } from '../src/core/units.ts'
+import type { GenReport } from '../src/gen/gen-report.ts'
 import { type ChildProcess, type Finished, succeed, waitFor } from './support/child-process.ts'
 import { COMET, type CometServer, serve, start } from './support/comet.ts'
+import { type FloodJson, type Outcome, summaryOf } from './support/demo-summary.ts'
 import { makeFolder } from './support/folder.ts'
 
 /** Milliseconds for everything but the messages: to build, to open and to come to an end. */
 const AROUND_MS_MAX = 300_000
-
-interface FloodJson {
-  readonly connections: { wanted: number; opened: number; failed: number; closed: number }
-  readonly connect: { perSecond: number }
-  readonly received: { messages: number; duplicated: number; reordered: number; untracked: number }
-  readonly latency: { p50Ms: number | null; p99Ms: number | null; maxMs: number | null }
-  readonly errors: Record<string, number>
-}
-
-interface GenJson {
-  readonly sent: number
-  readonly rejected: number
-  readonly delivered: number
-  readonly perSecond: number
-  readonly seconds: number
-  readonly unanswered: number
-}
+/** Milliseconds that somebody may look at the dashboard. */
+const LOOK_MS_MAX = 24 * 36e5
+/** What goes on meanwhile: little, so that the machine stays usable. */
+const LOOK = { streams: 1_000, rate: 100 } as const
 
 interface Wish {
   readonly connections: number
@@ -38,16 +28,6 @@ interface Wish {
   /** Messages a second about subjects, each to all who follow them. */
   readonly subjects: number
   readonly seconds: number
-}
-
-interface Outcome {
-  readonly streams: number
-  readonly subscriptions: number
-  readonly flood: FloodJson
-  readonly direct: GenJson
-  readonly about: GenJson
-  readonly bytesPerStream: number
-  readonly serverExitCode: number
 }
 
 const { values } = parseArgs({
@@ -65,62 +45,95 @@ function say(text: string): void {
   console.error(`demo: ${text}`)
 }
 
-async function demo(wish: Wish, folder: string): Promise<Outcome> {
-  const timeoutMs = AROUND_MS_MAX + wish.connections + wish.seconds * 1_000
+/** Returns the exit code. */
+async function demo(wish: Wish, folder: string): Promise<number> {
   const friends = `${folder}/friends.txt`
   const db = `${folder}/comet.db`
-  say(
-    `comet friends makes up who follows whom among ${formatCount(wish.connections)} users, and loads it`,
-  )
-  const users = ['--users', String(wish.connections)]
-  await succeed([COMET, 'friends', 'generate', ...users, '--output', friends], { timeoutMs })
+  const timeoutMs = AROUND_MS_MAX + wish.connections + wish.seconds * 1_000
+  const users = formatCount(wish.connections)
+  say(`comet friends makes up who follows whom among ${users} users, and loads it`)
+  const size = ['--users', String(wish.connections)]
+  await succeed([COMET, 'friends', 'generate', ...size, '--output', friends], { timeoutMs })
   await succeed([COMET, 'friends', 'load', friends, '--db', db], { timeoutMs })
 
-  await using server = await serve(['--db', db], { timeoutMs })
-  say(`comet serve listens on ${server.publicUrl}, its control port on ${server.controlUrl}`)
+  // Whoever looks at the dashboard does so for as long as they like.
+  const isLookedAt = process.stdout.isTTY === true
+  await using server = await serve(['--db', db], {
+    timeoutMs: isLookedAt ? LOOK_MS_MAX : timeoutMs,
+  })
+  say(`comet serve listens on ${server.publicUrl}`)
+  say(`its control port and dashboard are ${server.controlUrl}/`)
+  const outcome = await measured(server, wish, timeoutMs)
+  const { text, flawless } = summaryOf(outcome)
+  console.log(text)
+  if (isLookedAt) await look(server, outcome.streams)
+  const exitCode = await server.end('SIGTERM')
+  // An interrupt that is typed goes to the server, too, which then gets its second signal.
+  if (exitCode !== 0 && !isLookedAt) throw new Error(`comet serve ended with ${exitCode}`)
+  return flawless ? 0 : 1
+}
+
+async function measured(server: CometServer, wish: Wish, timeoutMs: number): Promise<Outcome> {
   const before = await server.stats()
   const streams = Math.min(wish.connections, before.streams.limit)
+  const fit = formatCount(streams)
   if (streams < wish.connections) {
-    say(
-      `the open-files limit has room for ${formatCount(streams)} streams, so it is ${formatCount(streams)}`,
-    )
+    say(`the open-files limit has room for ${fit} streams, so it is ${fit}`)
   }
-
-  say(`comet flood opens ${formatCount(streams)} streams`)
-  const url = `${server.publicUrl}/test/{id}`
-  await using flood = start(['flood', url, '--connections', String(streams), '--json'], {
-    timeoutMs,
-  })
+  say(`comet flood opens ${fit} streams`)
+  await using flood = start([...floodOf(server, streams), '--json'], { timeoutMs })
   await waitFor('all streams to open', () => isOpen(server, flood, streams), 60_000)
   const { residentBytes } = (await server.stats()).process
 
   say(`comet gen sends ${formatCount(wish.rate)} messages a second to one user each,`)
   say(`and another ${formatCount(wish.subjects)} a second about users, to all who follow them`)
-  const ids = ['--users', String(streams), '--duration', `${wish.seconds}s`, '--json']
   const gen = (address: string, rate: number) => {
-    const wanted = ['--address', address, '--rate', String(rate), ...ids]
-    return start(['gen', server.controlUrl, ...wanted], { timeoutMs })
+    const options = ['--duration', `${wish.seconds}s`, '--json']
+    return start([...genOf(server, address, rate, streams), ...options], { timeoutMs })
   }
   await using toOne = gen('to', wish.rate)
   await using aboutOne = gen('subject', wish.subjects)
-  const direct = json<GenJson>('comet gen', await toOne.finished)
-  const about = json<GenJson>('comet gen', await aboutOne.finished)
+  const direct = json<GenReport>('comet gen', await toOne.finished)
+  const about = json<GenReport>('comet gen', await aboutOne.finished)
   await waitFor('the outboxes to empty', async () => {
     return (await server.stats()).outbox.queuedBytes === 0
   })
   flood.kill('SIGINT')
   const flooded = json<FloodJson>('comet flood', await flood.finished)
-  server.kill('SIGTERM')
-  const { exitCode } = await server.finished
   return {
-    streams,
+    ...{ streams, direct, about, flood: flooded },
     subscriptions: before.subscriptions.held,
-    flood: flooded,
-    direct,
-    about,
     bytesPerStream: (residentBytes - before.process.residentBytes) / streams,
-    serverExitCode: exitCode,
   }
+}
+
+function floodOf(server: CometServer, streams: number): string[] {
+  return ['flood', `${server.publicUrl}/test/{id}`, '--connections', String(streams)]
+}
+
+function genOf(server: CometServer, address: string, rate: number, users: number): string[] {
+  const options = ['--address', address, '--rate', String(rate), '--users', String(users)]
+  return ['gen', server.controlUrl, ...options]
+}
+
+/** Keeps the server until an interrupt, with enough going on that the dashboard moves. */
+async function look(server: CometServer, streamsMax: number): Promise<void> {
+  const streams = Math.min(streamsMax, LOOK.streams)
+  const interrupted = new Promise<void>((resolve) => {
+    // Until now one ended everything at once.
+    process.removeAllListeners('SIGINT')
+    process.once('SIGINT', resolve)
+  })
+  const unread = { onLine: () => undefined }
+  await using flood = start(floodOf(server, streams), unread)
+  await waitFor('some streams to open', () => isOpen(server, flood, streams), 60_000)
+  const hours = ['--duration', `${LOOK_MS_MAX}ms`]
+  await using _ = start([...genOf(server, 'subject', LOOK.rate, streams), ...hours], unread)
+  say(`${formatCount(streams)} streams and ${LOOK.rate} messages a second go on, for a look:`)
+  say(`the dashboard     ${server.controlUrl}/`)
+  say(`a stream to try   ${server.controlUrl}/try`)
+  say('Ctrl-C ends it.')
+  await interrupted
 }
 
 async function isOpen(server: CometServer, flood: ChildProcess, streams: number): Promise<boolean> {
@@ -133,53 +146,6 @@ function json<T>(name: string, { stdout, stderr, exitCode }: Finished): T {
   if (stderr.trim() !== '') say(stderr.trim())
   if (stdout.trim() === '') throw new Error(`${name} printed nothing and ended with ${exitCode}`)
   return JSON.parse(stdout) as T
-}
-
-/** The summary, and whether all of it is as it should be. */
-function summary(outcome: Outcome): { text: string; flawless: boolean } {
-  const { streams, flood, direct, about, serverExitCode } = outcome
-  const { opened, failed, closed } = flood.connections
-  const { messages, duplicated, reordered, untracked } = flood.received
-  const promised = direct.delivered + about.delivered
-  const missing = promised - (messages - duplicated)
-  const lost = failed + closed
-  const { latency } = flood
-  const rows: [string, string][] = [
-    ['subscriptions', formatCount(outcome.subscriptions)],
-    [
-      'streams opened',
-      `${formatCount(opened)} of ${formatCount(streams)}, ${formatCount(flood.connect.perSecond)}/s`,
-    ],
-    ['streams lost', formatCount(lost)],
-    ['messages to one user', sentBy(direct)],
-    ['messages about one', sentBy(about)],
-    [
-      'deliveries promised',
-      `${formatCount(promised)}, of them ${formatCount(about.delivered)} to followers`,
-    ],
-    ['deliveries received', formatCount(messages)],
-    ['missing', formatCount(missing)],
-    ['duplicated', formatCount(duplicated)],
-    ['out of order', formatCount(reordered)],
-    [
-      'latency',
-      `p50 ${formatMs(latency.p50Ms)}, p99 ${formatMs(latency.p99Ms)}, max ${formatMs(latency.maxMs)}`,
-    ],
-    ['memory per stream', `${formatCount(outcome.bytesPerStream)} bytes of server process`],
-  ]
-  const faults = lost + Math.abs(missing) + duplicated + reordered + untracked
-  const unsent = direct.rejected + direct.unanswered + about.rejected + about.unanswered
-  const flawless =
-    faults + unsent === 0 && opened === streams && promised > 0 && serverExitCode === 0
-  const verdict = flawless
-    ? 'Every promised delivery arrived exactly once and in order.'
-    : 'NOT flawless: see the figures above.'
-  const text = rows.map(([name, value]) => `  ${name.padEnd(21)} ${value}`).join('\n')
-  return { text: `\n${text}\n\n${verdict}\n`, flawless }
-}
-
-function sentBy({ sent, seconds, perSecond }: GenJson): string {
-  return `${formatCount(sent)} in ${seconds.toFixed(1)} s, ${formatCount(perSecond)}/s`
 }
 
 async function main(): Promise<number> {
@@ -196,9 +162,7 @@ async function main(): Promise<number> {
   }
   await using folder = await makeFolder()
   try {
-    const { text, flawless } = summary(await demo(wish, folder.path))
-    console.log(text)
-    return flawless ? 0 : 1
+    return await demo(wish, folder.path)
   } catch (error) {
     say(error instanceof Error ? error.message : String(error))
     return 1

@@ -1,6 +1,6 @@
-// Builds everything that a release has: an executable for each machine, the client library for npm,
-// their checksums, and the list of what the executables are made of. A target that is not available
-// is reported, and the others are built.
+// Builds everything that a release has: an executable for each machine, the man page, the client
+// library for npm, their checksums, and the list of what the executables are made of. A target that
+// is not available is reported, and the others are built.
 //
 //   bun run release                              dist/release/, and dist/comet-client.tgz
 //   bun run release --only linux-x64-musl        only that executable and the lists; repeatable
@@ -11,6 +11,7 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { CLIENT_PACKAGE, clientPackage } from './release/client-package.ts'
+import { MAN_PAGE, manPage } from './release/documents.ts'
 import { productionPackages } from './release/packages.ts'
 import { sbomOf } from './release/sbom.ts'
 import { isSigned, signed } from './release/signature.ts'
@@ -77,7 +78,13 @@ async function commit(): Promise<{ commit: string; seconds: number }> {
 /** What an earlier release left would be taken for a part of this one. */
 async function clear(): Promise<void> {
   await mkdir(values.folder, { recursive: true })
-  const names = [SUMS, SBOM, CLIENT_PACKAGE, ...TARGETS.map(({ name }) => `comet-${name}`)]
+  const names = [
+    SUMS,
+    SBOM,
+    CLIENT_PACKAGE,
+    MAN_PAGE,
+    ...TARGETS.map(({ name }) => `comet-${name}`),
+  ]
   for (const name of names) await rm(`${values.folder}/${name}`, { force: true })
 }
 
@@ -97,8 +104,11 @@ async function release(targets: readonly Target[]): Promise<number> {
   await Bun.write(`${values.folder}/${CLIENT_PACKAGE}`, client)
   // Where it is found without a release, too.
   await Bun.write(`${root}/dist/${CLIENT_PACKAGE}`, client)
+  const man = await manPage()
+  await Bun.write(`${values.folder}/${MAN_PAGE}`, man)
   const sums = [
     ...executables,
+    { name: MAN_PAGE, sha256: sha256Of(man) },
     { name: CLIENT_PACKAGE, sha256: sha256Of(client) },
     { name: SBOM, sha256: sha256Of(sbom) },
   ]

@@ -34,7 +34,18 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'erlang',
   ],
   // Its page, which is in it, runs in a browser and imports only what does so too.
-  dashboard: ['core', 'os', 'report', 'browser', 'bus', 'hub', 'workers', 'erlang', 'control'],
+  dashboard: [
+    'core',
+    'os',
+    'report',
+    'manual',
+    'browser',
+    'bus',
+    'hub',
+    'workers',
+    'erlang',
+    'control',
+  ],
   server: [
     'core',
     'os',
@@ -60,7 +71,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   doctor: ['core', 'os', 'bus', 'cli'],
   client: ['core', 'os', 'cli'],
   token: ['core', 'os', 'hub', 'identity', 'cli'],
-  cli: ['core', 'os'],
+  cli: ['core', 'os', 'manual'],
+  // Text, and how it is shown.
+  manual: ['core'],
   // It loads the tools on demand: a worker's process has no command line.
   'main.ts': [
     'core',
@@ -78,7 +91,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
 /** The framework stays at the edge, so that the rest outlives it. */
 const MAY_IMPORT_ELYSIA =
-  /^src\/(control\/(app|messages|users|subjects|subscriptions|tickets|metrics|feed)|dashboard\/routes)\.ts$/
+  /^src\/(control\/(app|messages|users|subjects|subscriptions|tickets|metrics|feed)|dashboard\/(routes|manual-routes))\.ts$/
 
 const TOO_LARGE_FOR_WORKERS =
   /^(elysia|@elysia\/.*|@sinclair\/typebox|node:(crypto|net|tty|dns|dns\/promises|stream|http|https|tls))$/

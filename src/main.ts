@@ -10,7 +10,7 @@ import { codeOf } from './core/system-error.ts'
 import { LineOutput } from './os/line-output.ts'
 import { ignoreStrays, yieldToOthers } from './os/process.ts'
 import { LINK_DESCRIPTOR, type SubprocessName } from './os/subprocess.ts'
-import { isTerminal } from './os/terminal.ts'
+import { isTerminal, wantsColor } from './os/terminal.ts'
 
 const STANDARD_ERROR = 2
 
@@ -23,9 +23,14 @@ const SUBPROCESSES: Readonly<Record<SubprocessName, () => Promise<number>>> = {
       import('./server/worker.ts'),
       import('./core/log.ts'),
     ])
-    const format = (await isTerminal(STANDARD_ERROR)) ? 'text' : 'json'
+    const isOnTerminal = await isTerminal(STANDARD_ERROR)
     const output = new LineOutput(STANDARD_ERROR)
-    const log = new Log({ format, write: (line) => output.line(line), clock: systemClock })
+    const log = new Log({
+      format: isOnTerminal ? 'text' : 'json',
+      hasColor: isOnTerminal && wantsColor(process.env),
+      write: (line) => output.line(line),
+      clock: systemClock,
+    })
     for (const event of ['uncaughtException', 'unhandledRejection']) {
       process.on(event, (error: unknown) => log.bug(error))
     }

@@ -44,7 +44,7 @@ test('a target that cannot be built is reported with exit 1, and the other is bu
   )
   expect(result.exitCode).toBe(1)
   expect((await readdir(folder)).sort()).toEqual(
-    ['SHA256SUMS', `comet-${HERE}`, 'comet-client.tgz', 'comet.cdx.json'].sort(),
+    ['SHA256SUMS', `comet-${HERE}`, 'comet-client.tgz', 'comet.1', 'comet.cdx.json'].sort(),
   )
 })
 
@@ -57,7 +57,7 @@ test('the executable of a release runs and names this commit', async () => {
 test('sha256sum accepts the checksums of a release', async () => {
   const sums = await Bun.file(`${folder}/SHA256SUMS`).text()
   const lines = sums.trim().split('\n')
-  const names = [`comet-${HERE}`, 'comet-client.tgz', 'comet.cdx.json']
+  const names = [`comet-${HERE}`, 'comet.1', 'comet-client.tgz', 'comet.cdx.json']
   expect(lines.map((line) => line.slice(66))).toEqual(names)
   for (const line of lines) {
     const bytes = await Bun.file(`${folder}/${line.slice(66)}`).bytes()

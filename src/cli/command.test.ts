@@ -14,6 +14,7 @@ const io: Io = {
   onIgnoredSignal: () => undefined,
   stderrIsTerminal: false,
   stderrHasColor: false,
+  stdoutHasColor: false,
   openLive: () => null,
   stdoutBytes: async () => undefined,
   onUncaught: () => undefined,

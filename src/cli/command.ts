@@ -5,11 +5,13 @@ import { type Command as Commander, InvalidArgumentError, Option } from 'command
 import { nearestTo } from '../core/nearest.ts'
 import type { Result } from '../core/result.ts'
 import { type ConfigSources, resolveWithFile } from './config-file.ts'
+import { heading, type Purpose, wrapped } from './help.ts'
 import type { Io } from './io.ts'
 import {
   type AnyOption,
   expectedText,
   type Options,
+  short,
   splitList,
   text,
   type Values,
@@ -52,10 +54,14 @@ interface Argument {
 export interface CommandSpec<O extends Options> {
   readonly name: string
   readonly summary: string
+  /** Of a command of the program; those of a group have none. */
+  readonly purpose?: Purpose
   readonly argument?: Argument
   /** All words behind it, if it may have some. */
   readonly rest?: Pick<Argument, 'name' | 'description'>
   readonly options: O
+  /** The same, under the headings that the help has for them. */
+  readonly groups?: Readonly<Record<string, Options>>
   /** Pairs of options of which only one may be given. */
   readonly conflicts?: readonly (readonly [keyof O & string, keyof O & string])[]
   readonly requires?: readonly (Requirement & readonly [keyof O, keyof O, unknown?])[]
@@ -118,19 +124,28 @@ export function command<const O extends Options>(spec: CommandSpec<O>): Command 
 }
 
 /** Several commands under one name, like `comet friends generate`. */
-export function group(name: string, summary: string, commands: readonly Command[]): Command {
+export function group(
+  name: string,
+  { summary, purpose }: { readonly summary: string; readonly purpose: Purpose },
+  commands: readonly Command[],
+): Command {
   return {
     name,
     tables: () => commands.flatMap((each) => each.tables(name)),
     attach(context) {
       const program = context.program.command(name).summary(summary).description(summary)
+      program.helpGroup(`${purpose}:`)
       program.copyInheritedSettings(context.program)
       for (const each of commands) each.attach({ ...context, program }, name)
     },
   }
 }
 
-const CONFIG = text('file', null, 'a TOML file of options, with a table for each command')
+/** Every command has it. */
+export const CONFIG = short(
+  'c',
+  text('file', null, 'a TOML file of options, with a table for each command'),
+)
 
 function attach<O extends Options>(
   spec: CommandSpec<O>,
@@ -144,8 +159,11 @@ function attach<O extends Options>(
   const sub = program.command(name, { isDefault })
   sub.copyInheritedSettings(program).allowExcessArguments(isDefault)
   sub.summary(summary).description(summary)
+  if (spec.purpose !== undefined) sub.helpGroup(`${spec.purpose}:`)
   for (const [option, declaration] of Object.entries({ ...options, config: CONFIG })) {
-    sub.addOption(declared(option, declaration))
+    const made = declared(option, declaration)
+    const title = headingOf(option, spec.groups)
+    sub.addOption(title === undefined ? made : made.helpGroup(`${title}:`))
     if (!('each' in declaration)) refuseTwice(sub, option)
   }
   if (argument !== undefined) {
@@ -153,7 +171,8 @@ function attach<O extends Options>(
   }
   if (rest !== undefined) sub.argument(`[${rest.name}...]`, rest.description)
   if (spec.examples.length > 0) {
-    sub.addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  ${line}`).join('\n')}`)
+    const lines = spec.examples.map((line) => `  ${line}`)
+    sub.addHelpText('after', ['', heading('Examples:'), ...lines].join('\n'))
   }
   sub.addHelpText('after', `\n${otherSources(table.path)}`)
   sub.action(async (given?: unknown, more?: unknown) => {
@@ -188,13 +207,19 @@ function excess([word = '']: readonly string[], program: Commander): string {
   return `too many arguments${nearest === undefined ? '' : `; did you mean ${nearest}?`}`
 }
 
+const FOOTER_COLUMNS = 80
+
 function otherSources(path: readonly string[]): string {
   const variable = variableOf(path, 'x').slice(0, -1)
-  return (
-    `Options may also be set as ${variable}<OPTION> in the environment, and in the table\n` +
-    `[${path.join('.')}] of the file of --config. The command line counts before the environment,\n` +
+  const text =
+    `Options may also be set as ${variable}<OPTION> in the environment, and in the table ` +
+    `[${path.join('.')}] of the file of --config. The command line counts before the environment, ` +
     'and that before the file. comet config shows which values count.'
-  )
+  return wrapped(text, FOOTER_COLUMNS).join('\n')
+}
+
+function headingOf(option: string, groups: Readonly<Record<string, Options>> = {}) {
+  return Object.keys(groups).find((title) => Object.hasOwn(groups[title] ?? {}, option))
 }
 
 /** The options of the command line, as they were written there. */
@@ -210,7 +235,8 @@ function flagsOf(sub: Commander, options: Options): Table {
 
 /** Commander refuses an invalid value by the option's name; the text is parsed again later. */
 function declared(name: string, option: AnyOption): Option {
-  if ('flag' in option) return new Option(`--${name}`, option.description)
+  const letter = option.short === undefined ? '' : `-${option.short}, `
+  if ('flag' in option) return new Option(`${letter}--${name}`, option.description)
   const single = 'each' in option ? option.each : option
   const { value, description, fallback, parse } = single
   const check = (text: string): string => {
@@ -220,7 +246,7 @@ function declared(name: string, option: AnyOption): Option {
     return text
   }
   const several = 'each' in option && option.separator !== null ? ',...' : ''
-  const flags = `--${name} <${value}${several}>`
+  const flags = `${letter}--${name} <${value}${several}>`
   if ('each' in option) {
     // A default of Commander's own would come before the values that are given.
     const listed = fallback === null ? description : `${description} (default: ${fallback})`

@@ -22,10 +22,11 @@ export function configCommand(commands: readonly Command[]): Command {
     attach(context) {
       const { io, onDone } = context
       const program = context.program.command('config').summary(SUMMARY).description(DESCRIPTION)
-      program.copyInheritedSettings(context.program)
+      program.copyInheritedSettings(context.program).helpGroup('Operation:')
       program
         .command('check')
         .copyInheritedSettings(program)
+        .helpGroup('Operation:')
         .summary(CHECK)
         .description(CHECK)
         .argument('<file>', 'the TOML file')

@@ -4,9 +4,12 @@
 import { LineOutput } from '../os/line-output.ts'
 import { ignoreStrays } from '../os/process.ts'
 import { StandardOutput } from './output.ts'
-import { canColor, canDraw, type OpenBlock, openBlock, type Render } from './terminal.ts'
+import { bold, canColor, canDraw, type OpenBlock, openBlock, type Render } from './terminal.ts'
 
 const STANDARD_ERROR = 2
+
+/** What messages begin with. */
+const SPEAKER = /^comet( [a-z-]+)*:/gm
 
 export type StopSignal = 'SIGINT' | 'SIGTERM'
 
@@ -28,6 +31,7 @@ export interface Io {
   logLine(text: string): boolean
   readonly stderrIsTerminal: boolean
   readonly stderrHasColor: boolean
+  readonly stdoutHasColor: boolean
   /** Lines that stay below all messages and are drawn in place; null where nothing can be drawn. */
   openLive(): LiveLines | null
   /**
@@ -63,20 +67,23 @@ export function processIo(): ProcessIo {
   const output = new StandardOutput()
   let open: OpenBlock | null = null
   let lines: LineOutput | null = null
+  const hasColor = canColor(process.stderr)
   return {
     output,
     stdout: (text) => output.text(text),
     stdoutBytes: (data) => output.bytes(data),
     stderr: (text) => {
-      if (open !== null) open.messages(text)
-      else process.stderr.write(text.endsWith('\n') ? text : `${text}\n`)
+      const shown = hasColor ? text.replaceAll(SPEAKER, bold) : text
+      if (open !== null) open.messages(shown)
+      else process.stderr.write(shown.endsWith('\n') ? shown : `${shown}\n`)
     },
     logLine: (text) => {
       lines ??= new LineOutput(STANDARD_ERROR)
       return lines.line(text)
     },
     stderrIsTerminal: process.stderr.isTTY === true,
-    stderrHasColor: canColor(),
+    stderrHasColor: hasColor,
+    stdoutHasColor: canColor(process.stdout),
     openLive: () => {
       if (!canDraw()) return null
       const opened = openBlock()

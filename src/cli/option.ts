@@ -35,14 +35,18 @@ export interface ValueOption<T, F extends string | null = string | null> {
   readonly expected: string
   /** Why a text is invalid, where there is more to say than what a value looks like. */
   readonly hint?: (text: string) => string | null
+  /** Texts that a shell completes. */
+  readonly words?: readonly string[]
   /** The value must not appear in any output. */
   readonly secret?: true
+  readonly short?: string
 }
 
 /** An option that is given or not. */
 export interface FlagOption {
   readonly flag: true
   readonly description: string
+  readonly short?: string
 }
 
 /** An option that may be given several times. */
@@ -50,6 +54,7 @@ export interface ListOption<T> {
   readonly each: ValueOption<T>
   /** What separates several values in one text; null where a value may contain anything. */
   readonly separator: RegExp | null
+  readonly short?: string
 }
 
 export type AnyOption = ValueOption<unknown> | FlagOption | ListOption<unknown>
@@ -91,7 +96,7 @@ export function countOr<const W extends string, const F extends string | null>(
   const counted = count(null, description, { max })
   const parse = (text: string) => (text === word ? word : counted.parse(text))
   const expected = `${word} or ${counted.expected}`
-  return { value: `count|${word}`, description, fallback, parse, expected }
+  return { value: `count|${word}`, description, fallback, parse, expected, words: [word] }
 }
 
 /** `30s`, `250ms`; the value is in milliseconds. */
@@ -201,14 +206,14 @@ export function share(description: string): ValueOption<number, string> {
 }
 
 /** One of a few words. */
-export function oneOf<const W extends string>(
+export function oneOf<const W extends string, const F extends W | null>(
   words: readonly W[],
-  fallback: W,
+  fallback: F,
   description: string,
-): ValueOption<W, W> {
+): ValueOption<W, F> {
   const parse = (text: string) => words.find((word) => word === text)
   const expected = `one of ${words.join(', ')}`
-  return { value: words.join('|'), description, fallback, parse, expected }
+  return { value: words.join('|'), description, fallback, parse, expected, words }
 }
 
 /** Objectives that a run must meet, like `p99<20ms,lost=0`, by the metrics of a table. */
@@ -244,6 +249,11 @@ export function splitList({ separator }: ListOption<unknown>, text: string): str
 
 export function flag(description: string): FlagOption {
   return { flag: true, description }
+}
+
+/** An option that also has a name of one letter, as other Unix tools have it. */
+export function short<O extends AnyOption>(letter: string, option: O): O {
+  return { ...option, short: letter }
 }
 
 /** What a value of the option looks like, for the message that refuses a text. */

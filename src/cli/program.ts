@@ -3,7 +3,9 @@
 import { Command as Commander, CommanderError } from 'commander'
 import { versionLine } from '../core/build.ts'
 import { type Command, EXIT } from './command.ts'
+import { completionCommand } from './completion-command.ts'
 import { configCommand } from './config-command.ts'
+import { EXIT_MEANINGS, HELP_STYLE, heading, helpColumns, helpOutput, itemsOf } from './help.ts'
 import { processIo } from './io.ts'
 import { unknownVariables } from './option-sources.ts'
 import { OutputError } from './output.ts'
@@ -13,15 +15,15 @@ const io = processIo()
 async function main(argv: readonly string[], commands: readonly Command[]): Promise<number> {
   let exitCode: number = EXIT.ok
   const program = new Commander('comet')
-    .description('A Comet server in one executable: hold a stream per user, flood it, feed it.')
+    .description(DESCRIPTION)
     .version(versionLine(), '-V, --version', VERSION)
     .helpOption('-h, --help', 'print help')
-    .helpCommand('help [command]', 'print help of a command')
-    .addHelpText('after', EXIT_CODES)
+    .addHelpCommand(helpCommand())
+    .configureHelp(HELP_STYLE)
     .configureOutput({
-      writeOut: (text) => io.stdout(text),
+      ...helpOutput(io),
       // One line that helps: Commander puts its suggestion on a second.
-      outputError: (text, write) => write(`comet: ${oneLine(text)}\n`),
+      outputError: (text) => io.stderr(`comet: ${oneLine(text)}`),
     })
     .exitOverride()
   const onDone = (code: number) => {
@@ -32,11 +34,31 @@ async function main(argv: readonly string[], commands: readonly Command[]): Prom
   const tables = commands.flatMap((command) => command.tables())
   for (const warning of unknownVariables(tables, environment)) io.stderr(`comet: ${warning}`)
   const context = { program, io, environment, tables, onDone }
-  for (const command of [...commands, configCommand(commands)]) command.attach(context)
+  const all = [...commands, configCommand(commands), completionCommand()]
+  for (const command of all) command.attach(context)
   program
     .command('version')
+    .helpGroup('Operation:')
     .summary(VERSION)
     .action(() => io.stdout(versionLine()))
+  const names = program.commands.map((command) => command.name())
+  if (isHelp(argv)) {
+    const { pageList, showPage } = await import('./help-topic.ts')
+    const [, topic] = argv
+    const isName = topic !== undefined && !topic.startsWith('-')
+    if (topic === '--man') {
+      const { manPage } = await import('./man-page.ts')
+      io.stdout(manPage(program))
+      return EXIT.ok
+    }
+    const shown = isName ? await showPage(topic, names, io) : null
+    if (shown !== null) return shown
+    program.addHelpText('after', ({ error }) => {
+      const columns = helpColumns(error ? process.stderr : process.stdout)
+      const codes = `${heading('Exit codes:')}\n${itemsOf(EXIT_MEANINGS, columns)}`
+      return ['', pageList(columns), '', codes, '', MORE].join('\n')
+    })
+  }
   try {
     await program.parseAsync(normalized(argv), { from: 'user' })
   } catch (error) {
@@ -46,6 +68,10 @@ async function main(argv: readonly string[], commands: readonly Command[]): Prom
   }
   return exitCode
 }
+
+const DESCRIPTION =
+  'A push server in one executable: it holds an open stream for each user and sends messages ' +
+  'down it. The tools beside it publish, listen, and prove what it holds.'
 
 const VERSION = 'print version, commit and platform'
 
@@ -69,13 +95,21 @@ function oneLine(text: string): string {
   )
 }
 
-const EXIT_CODES = `
-Exit codes:
-  0 all went well · 1 it ran and something failed · 2 the options are invalid
-  69 a port or the database is not available · 70 a bug · 130, 143 ended at once by a signal
-  141 the reader of standard output left before the end
+/** Is the help of the program asked for, or that of something? */
+function isHelp([first, ...rest]: readonly string[]): boolean {
+  if (first === undefined || first === 'help') return true
+  return rest.length === 0 && (first === '--help' || first === '-h')
+}
 
-Run comet <command> --help for the options of a command.`
+function helpCommand(): Commander {
+  return new Commander('help')
+    .argument('[name]')
+    .description('print help of a command, or a page of the manual')
+    .helpOption(false)
+    .helpGroup('Operation:')
+}
+
+const MORE = 'Run comet <command> --help for the options of a command.'
 
 /** Runs the command that the arguments name; returns the exit code. */
 export async function runProgram(

@@ -34,7 +34,8 @@ export function startOnTerminal(
         parts.push(decoder.decode(bytes, { stream: true }))
       },
     },
-    env: { ...inherited, TERM: 'xterm-256color', ...env },
+    // As in screen(1), the rows stay as they are: whatever terminal the tests are run on.
+    env: { ...inherited, TERM: 'xterm-256color', STY: 'test', ...env },
   })
   return {
     process: child,

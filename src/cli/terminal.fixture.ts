@@ -10,12 +10,17 @@ export class FakeTerminal implements Terminal {
   #column = 0
   #columns: number
   #visibleRows: number
+  /** Rows that go on in the next one, since they were full. */
+  readonly #broken = new Set<number>()
+  readonly breaksLines: boolean
   cursorIsHidden = false
   writes = 0
 
-  constructor(columns: number, rows: number) {
+  /** @param breaksLines in two, where a resize leaves no room for them */
+  constructor(columns: number, rows: number, breaksLines = false) {
     this.#columns = columns
     this.#visibleRows = rows
+    this.breaksLines = breaksLines
   }
 
   columns(): number {
@@ -26,10 +31,33 @@ export class FakeTerminal implements Terminal {
     return this.#visibleRows
   }
 
-  /** Like a terminal that leaves the rows as they are. */
   resize(columns: number, rows: number): void {
     this.#columns = columns
     this.#visibleRows = rows
+    if (this.breaksLines) this.#breakLines()
+  }
+
+  /** Joins rows that were broken, and breaks those that are too long; keeps the cursor's line. */
+  #breakLines(): void {
+    const lines: string[] = []
+    let goesOn = false
+    let cursorLine = 0
+    for (const [at, row] of this.#rows.entries()) {
+      if (goesOn) lines.push((lines.pop() ?? '') + row)
+      else lines.push(row)
+      if (at === this.#row) cursorLine = lines.length - 1
+      goesOn = this.#broken.has(at)
+    }
+    this.#rows.length = 0
+    this.#broken.clear()
+    for (const [at, line] of lines.entries()) {
+      if (at === cursorLine) this.#row = this.#rows.length
+      const text = line.trimEnd()
+      for (let from = 0; from === 0 || from < text.length; from += this.#columns) {
+        this.#rows.push(text.slice(from, from + this.#columns))
+        if (from + this.#columns < text.length) this.#broken.add(this.#rows.length - 1)
+      }
+    }
   }
 
   write(text: string): void {
@@ -60,10 +88,13 @@ export class FakeTerminal implements Terminal {
     if (key === '?25l') this.cursorIsHidden = true
     else if (key === '?25h') this.cursorIsHidden = false
     else if (final === 'm') return
-    else if (key === '2K') this.#rows[this.#row] = ''
-    else if (key === 'J') {
+    else if (key === '2K') {
+      this.#rows[this.#row] = ''
+      this.#broken.delete(this.#row)
+    } else if (key === 'J') {
       this.#rows[this.#row] = (this.#rows[this.#row] ?? '').slice(0, this.#column)
       this.#rows.fill('', this.#row + 1)
+      for (const at of this.#broken) if (at >= this.#row) this.#broken.delete(at)
     } else if (final === 'A') {
       // It stops at the top of the screen; what has scrolled off cannot be reached.
       this.#row = Math.max(this.#firstVisible, this.#row - Number(code))
@@ -72,6 +103,7 @@ export class FakeTerminal implements Terminal {
 
   #put(character: string): void {
     if (this.#column >= this.#columns) {
+      this.#broken.add(this.#row)
       this.#lineFeed()
     }
     const row = (this.#rows[this.#row] ?? '').padEnd(this.#column)

@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { FakeTerminal } from './terminal.fixture.ts'
-import { Block } from './terminal.ts'
+import { Block, breaksLines } from './terminal.ts'
 
 function linesOf(name: string, count: number): () => string[] {
   return () => Array.from({ length: count }, (_, at) => `${name} ${at}`)
@@ -83,6 +83,32 @@ describe('a block', () => {
     expect([terminal.cursorIsHidden, terminal.text]).toEqual([false, 'block 0\na crash'])
   })
 
+  test('leaves no row of itself where a narrower terminal breaks its lines', () => {
+    const terminal = new FakeTerminal(40, 20, true)
+    const block = new Block(terminal)
+    const rows = () => terminal.text.split('\n').map((row) => row.length)
+    terminal.write('message\n')
+    block.draw((columns) => ['a'.repeat(columns), 'a', 'a'.repeat(columns)])
+    expect(rows()).toEqual([7, 39, 1, 39])
+    terminal.resize(15, 20)
+    expect(rows()).toEqual([7, 15, 15, 9, 1, 15, 15, 9])
+    block.draw((columns) => ['b'.repeat(columns), 'b', 'b'.repeat(columns)])
+    expect(terminal.text).toBe(`message\n${'b'.repeat(14)}\nb\n${'b'.repeat(14)}`)
+    terminal.resize(60, 20)
+    block.messages('another')
+    expect(terminal.text).toBe(`message\nanother\n${'b'.repeat(59)}\nb\n${'b'.repeat(59)}`)
+  })
+
+  test('keeps messages whole where it is not known whether lines are broken', () => {
+    const terminal = new FakeTerminal(40, 20)
+    const block = new Block(terminal)
+    terminal.write('one\ntwo\n')
+    block.draw(() => ['x'.repeat(39)])
+    terminal.resize(15, 20)
+    block.draw(() => ['y'])
+    expect(terminal.text).toBe('one\ntwo\ny')
+  })
+
   test('that is gone or was never drawn writes nothing more', () => {
     const terminal = new FakeTerminal(40, 10)
     const block = new Block(terminal)
@@ -129,4 +155,13 @@ describe('after many draws with words in between', () => {
       ),
     )
   })
+})
+
+test.each([
+  [{ VTE_VERSION: '7006' }, true],
+  [{ TMUX: '/tmp/tmux-0/default,1,0' }, true],
+  [{ VTE_VERSION: '7006', STY: '1.pts-0.host' }, false],
+  [{ TERM: 'xterm-256color', VTE_VERSION: '' }, false],
+])('whether a terminal breaks lines is known by its variables: %j', (environment, known) => {
+  expect(breaksLines(environment)).toBe(known)
 })

@@ -2,6 +2,7 @@
 // foot that is drawn in place while messages go above it; and its cursor, however the process ends.
 
 import { onProcessEnd } from '../os/process.ts'
+import { wantsColor } from '../os/terminal.ts'
 
 /** Of a terminal that does not say. */
 const SIZE = { columns: 80, rows: 24 }
@@ -11,15 +12,25 @@ export function canDraw(): boolean {
   return process.stderr.isTTY === true && process.env['TERM'] !== 'dumb'
 }
 
-/** `NO_COLOR` with a value turns colour off, see https://no-color.org. */
-export function canColor(): boolean {
-  return canDraw() && (process.env['NO_COLOR'] ?? '') === ''
+export function bold(text: string): string {
+  return `\x1b[1m${text}\x1b[22m`
 }
+
+export function canColor(output: { readonly isTTY?: boolean }): boolean {
+  return output.isTTY === true && wantsColor(process.env)
+}
+
+/** What terminals that break lines say of themselves: VTE, kitty, Alacritty, WezTerm, tmux, … */
+const BREAKING = [
+  ...['VTE_VERSION', 'KITTY_WINDOW_ID', 'ALACRITTY_WINDOW_ID', 'WEZTERM_PANE'],
+  ...['WT_SESSION', 'ITERM_SESSION_ID', 'GHOSTTY_RESOURCES_DIR', 'TMUX'],
+]
 
 const standardError: Terminal = {
   write: (text) => {
     process.stderr.write(text)
   },
+  breaksLines: breaksLines(process.env),
   columns: () => process.stderr.columns || SIZE.columns,
   rows: () => process.stderr.rows || SIZE.rows,
 }
@@ -58,8 +69,19 @@ export function openBlock(): OpenBlock {
   }
 }
 
+/**
+ * Is it known that the terminal breaks the lines that are on it when it gets narrower? screen(1)
+ * does not, and passes on the variables of the terminal around it.
+ */
+export function breaksLines(environment: Readonly<Record<string, string | undefined>>): boolean {
+  const has = (name: string) => (environment[name] ?? '') !== ''
+  return BREAKING.some(has) && !has('STY')
+}
+
 /** Its size may change at any time. */
 export interface Terminal {
+  /** Does it break lines in two when it gets narrower? False where that is not known. */
+  readonly breaksLines: boolean
   write(text: string): void
   columns(): number
   rows(): number
@@ -76,15 +98,15 @@ const ERASE_BELOW = '\x1b[J'
 /**
  * The cursor rests below the block. Each change is one write, so that it is never seen in part.
  *
- * Where a window that gets narrower breaks the block's lines in two, the ends of them stay above
- * the next block: only the terminal knows whether it does that, and messages are never erased on a
+ * A window that gets narrower may break the block's lines in two. Where it is not known whether the
+ * terminal does that, the ends of them stay above the next block: messages are never erased on a
  * guess.
  */
 export class Block {
   readonly #terminal: Terminal
   #render: Render = () => []
-  /** Lines that are on the screen. */
-  #height = 0
+  /** The columns of each line that is on the screen. */
+  #drawn: readonly number[] = []
   #hidesCursor = false
 
   constructor(terminal: Terminal) {
@@ -106,7 +128,7 @@ export class Block {
   leave(): void {
     if (this.#hidesCursor) this.#terminal.write(this.#up() + ERASE_BELOW + SHOW_CURSOR)
     this.#hidesCursor = false
-    this.#height = 0
+    this.#drawn = []
     this.#render = () => []
   }
 
@@ -114,7 +136,7 @@ export class Block {
   release(): void {
     if (this.#hidesCursor) this.#terminal.write(SHOW_CURSOR)
     this.#hidesCursor = false
-    this.#height = 0
+    this.#drawn = []
   }
 
   #hide(): string {
@@ -125,7 +147,14 @@ export class Block {
 
   /** To the first line of the block. */
   #up(): string {
-    return this.#height === 0 ? '' : `\x1b[${this.#height}A\r`
+    const rows = this.#drawn.reduce((sum, width) => sum + this.#rowsOf(width), 0)
+    return rows === 0 ? '' : `\x1b[${rows}A\r`
+  }
+
+  /** What a line takes now, however wide the terminal was when it was drawn. */
+  #rowsOf(width: number): number {
+    if (!this.#terminal.breaksLines) return 1
+    return Math.max(1, Math.ceil(width / Math.max(1, this.#terminal.columns())))
   }
 
   #lines(): string {
@@ -133,7 +162,7 @@ export class Block {
     // the cursor's.
     const lines = this.#render(Math.max(1, this.#terminal.columns() - 1))
     const shown = lines.slice(0, Math.max(0, this.#terminal.rows() - 1))
-    this.#height = shown.length
+    this.#drawn = shown.map((line) => Bun.stringWidth(line))
     return shown.map((line) => `${ERASE_LINE}${line}\n`).join('')
   }
 }

@@ -40,6 +40,7 @@ export const PUBLISH = {
 
 export const publish = command({
   name: 'publish',
+  purpose: 'Serve, publish, listen',
   summary: 'send one message to a user, or about a subject; print how many connections took it',
   argument: {
     name: 'user',
@@ -77,6 +78,7 @@ export const LISTEN = {
 
 export const listen = command({
   name: 'listen',
+  purpose: 'Serve, publish, listen',
   summary: "follow a user's stream and print each message on a line of its own, each once",
   argument: {
     name: 'user',

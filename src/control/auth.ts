@@ -15,7 +15,8 @@ import { refusalReply } from './answer.ts'
  * Without a token: health, for probes that have no secret, and whose answer is one word; and the
  * pages, which hold no figure and ask their reader for the token.
  */
-const OPEN_PATHS = new Set(['/livez', '/readyz', '/', '/try'])
+const OPEN_PATHS = new Set(['/livez', '/readyz', '/', '/try', '/manual'])
+const OPEN_FOLDER = '/manual/'
 
 export interface ControlAuthOptions {
   readonly settings: Settings<
@@ -72,7 +73,7 @@ export class ControlAuth {
     if (credentials.length === 0) return null
     const given = bearerToken(head.header('authorization'))
     const role = given === null ? null : roleOf(given, credentials)
-    if (role === 'admin' || OPEN_PATHS.has(head.path)) return null
+    if (role === 'admin' || isOpen(head.path)) return null
     if (role !== null) return role === neededRole(head) ? null : this.#forbid(role)
     const { why, message, challenge } = given === null ? MISSING : WRONG
     this.#onRefused(why)
@@ -115,6 +116,10 @@ export class ControlAuth {
     // name.
     return isIpHost(host) && !isLoopbackHost(this.#host)
   }
+}
+
+function isOpen(path: string): boolean {
+  return OPEN_PATHS.has(path) || path.startsWith(OPEN_FOLDER)
 }
 
 /** The challenges are those of RFC 6750 section 3. */

@@ -6,12 +6,12 @@ import { logLimits } from './limits.ts'
 import { Log } from './log.ts'
 import { FakeClock, until } from './time.fixture.ts'
 
-function logTo(format: 'json' | 'text') {
+function logTo(format: 'json' | 'text', hasColor = false) {
   const lines: string[] = []
   const clock = new FakeClock(Date.UTC(2026, 0, 2, 3, 4, 5, 678))
   const disk = { isFull: false }
   const write = (line: string) => !disk.isFull && lines.push(line) > 0
-  const log = new Log({ format, write, clock })
+  const log = new Log({ format, write, clock, hasColor })
   return { log, lines, clock, disk, events: () => lines.map((line) => JSON.parse(line)) }
 }
 
@@ -56,6 +56,55 @@ describe('an event', () => {
       '03:04:05 warn  Not so well.',
       '03:04:05 error A bug.',
     ])
+  })
+
+  test('has a colour by its urgency as text where there are colours, and none in JSON', () => {
+    const { log, lines } = logTo('text', true)
+    log.info('a', 'All is well.')
+    log.warn('b', 'Not so well.')
+    log.change({ logLevel: 'info', logFormat: 'json' })
+    log.error('c', 'A bug.')
+    expect(lines.slice(0, 2)).toEqual([
+      '03:04:05 info  All is well.',
+      '03:04:05 \x1b[33mwarn \x1b[m Not so well.',
+    ])
+    expect(JSON.parse(String(lines[2]))).toMatchObject({ level: 'error', message: 'A bug.' })
+  })
+
+  test('has the format that is chosen, until another is', () => {
+    const { log, lines } = logTo('text')
+    log.change({ logLevel: 'info', logFormat: 'json' })
+    log.info('a', 'One.')
+    log.change({ logLevel: 'info', logFormat: null })
+    log.info('a', 'Two.')
+    expect(lines.map((line) => line[0])).toEqual(['{', '0'])
+  })
+
+  test.each([
+    ['info', ['info', 'warn', 'error', 'repeated', 'bug']],
+    ['warn', ['warn', 'error', 'repeated', 'bug']],
+    ['error', ['error', 'bug']],
+  ] as const)('is left out if it is less urgent than %s', (logLevel, written) => {
+    const { log, events } = logTo('json')
+    log.change({ logLevel, logFormat: null })
+    log.info('info', '')
+    log.warn('warn', '')
+    log.error('error', '')
+    log.repeated('repeated', '')
+    log.bug('')
+    expect(events().map(({ event }) => event)).toEqual([...written])
+    expect(log.dropped).toBe(0)
+  })
+
+  test('that was left out counts as none that was suppressed', () => {
+    const { log, events, clock } = logTo('json')
+    log.change({ logLevel: 'error', logFormat: null })
+    log.repeated('refused', 'Refused.')
+    log.change({ logLevel: 'warn', logFormat: null })
+    log.repeated('refused', 'Refused.')
+    clock.advance(logLimits.repeatMs)
+    log.repeated('refused', 'Refused.')
+    expect(events().map(({ alsoSuppressed }) => alsoSuppressed)).toEqual([undefined, undefined])
   })
 })
 

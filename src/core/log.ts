@@ -7,14 +7,34 @@ import { formatQuantity } from './units.ts'
 
 export type LogFields = Readonly<Record<string, string | number | boolean | null>>
 
-type Level = 'info' | 'warn' | 'error'
+/** From the least urgent on. */
+export const LOG_LEVELS = ['info', 'warn', 'error'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+export const LOG_FORMATS = ['json', 'text'] as const
+export type LogFormat = (typeof LOG_FORMATS)[number]
 
 export interface LogOptions {
-  readonly format: 'json' | 'text'
+  /** Unless another is chosen. */
+  readonly format: LogFormat
+  /** May text have the colours of a terminal? */
+  readonly hasColor?: boolean
   /** Returns whether the line was written; one that was not is dropped. */
   readonly write: (line: string) => boolean
   readonly clock: Clock
 }
+
+/** What may change while the log is written. */
+export interface LogSettings {
+  /** Less urgent events are left out. */
+  readonly logLevel: LogLevel
+  /** Null for that of the place where the log is written. */
+  readonly logFormat: LogFormat | null
+}
+
+/** Yellow and red. */
+const COLORS: Readonly<Record<LogLevel, string>> = { info: '', warn: '\x1b[33m', error: '\x1b[31m' }
+const PLAIN = '\x1b[m'
 
 export class Log {
   readonly #options: LogOptions
@@ -26,9 +46,15 @@ export class Log {
   /** Those of them that no line reports yet. */
   #unreported = 0
   #timer: Timer | null = null
+  #settings: LogSettings = { logLevel: 'info', logFormat: null }
 
   constructor(options: LogOptions) {
     this.#options = options
+  }
+
+  /** From the next event on. */
+  change(settings: LogSettings): void {
+    this.#settings = settings
   }
 
   info(event: string, message: string, fields: LogFields = {}): void {
@@ -54,6 +80,7 @@ export class Log {
    * stays small.
    */
   repeated(event: string, message: string): void {
+    if (!this.#takes('warn')) return
     const nowMs = this.#options.clock.elapsedMs()
     const entry = this.#repeated.get(event)
     if (entry !== undefined && nowMs - entry.writtenMs < logLimits.repeatMs) {
@@ -65,7 +92,12 @@ export class Log {
     this.#write('warn', event, message, suppressed > 0 ? { alsoSuppressed: suppressed } : {})
   }
 
-  #write(level: Level, event: string, message: string, fields: LogFields): void {
+  #takes(level: LogLevel): boolean {
+    return LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(this.#settings.logLevel)
+  }
+
+  #write(level: LogLevel, event: string, message: string, fields: LogFields): void {
+    if (!this.#takes(level)) return
     if (this.#reportDropped() && this.#put(level, event, message, fields)) return
     this.dropped++
     this.#unreported++
@@ -85,14 +117,17 @@ export class Log {
     return true
   }
 
-  #put(level: Level, event: string, message: string, fields: LogFields): boolean {
-    const time = new Date(this.#options.clock.nowMs()).toISOString()
-    if (this.#options.format === 'json') {
-      return this.#options.write(JSON.stringify({ time, level, event, message, ...fields }))
+  #put(level: LogLevel, event: string, message: string, fields: LogFields): boolean {
+    const { clock, format, hasColor, write } = this.#options
+    const time = new Date(clock.nowMs()).toISOString()
+    if ((this.#settings.logFormat ?? format) === 'json') {
+      return write(JSON.stringify({ time, level, event, message, ...fields }))
     }
     // The message is enough for people; the fields are for programs. A stack trace has several
     // lines.
     const line = message.replaceAll(/\s*\n\s*/g, ' ')
-    return this.#options.write(`${time.slice(11, 19)} ${level.padEnd(5)} ${line}`)
+    const color = hasColor === true ? COLORS[level] : ''
+    const shown = color === '' ? level.padEnd(5) : `${color}${level.padEnd(5)}${PLAIN}`
+    return write(`${time.slice(11, 19)} ${shown} ${line}`)
   }
 }

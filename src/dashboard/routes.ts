@@ -12,6 +12,7 @@ import { htmlFile, inlineScript, inlineStyle, uplotLicense } from '../report/ass
 }
 import type { Inline } from '../report/assets.ts'
 import { liveOf } from './live.ts'
+import { manualRoutes } from './manual-routes.ts'
 import type { Sampler } from './sampler.ts'
 
 const HTML = htmlFile('dashboard/dashboard.html')
@@ -61,6 +62,7 @@ export interface DashboardOptions {
 export function dashboardRoutes(options: DashboardOptions) {
   const { sampler, isLocked } = options
   return new Elysia({ name: 'comet.dashboard' })
+    .use(manualRoutes())
     .get('/', () => new Response(pageText(isLocked), { headers: HEADERS }), {
       detail: { hide: true },
     })

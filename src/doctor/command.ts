@@ -9,6 +9,7 @@ import { ENDS } from './demand.ts'
 
 export const doctor = command({
   name: 'doctor',
+  purpose: 'Operation',
   summary:
     'say how many streams this machine can hold, or whether nodes can share a Redis; and why',
   options: {
@@ -50,10 +51,12 @@ export const doctor = command({
   examples: [
     'comet doctor --connections 1m',
     'comet doctor --connections 100k --end both',
-    'comet doctor --sysctl | sudo tee /etc/sysctl.d/60-comet.conf && sudo sysctl --system',
-    'comet doctor --systemd | sudo tee /etc/systemd/system/comet.service.d/limits.conf',
+    'comet doctor --sysctl | sudo tee /etc/sysctl.d/60-comet.conf',
+    'comet doctor --systemd | sudo tee \\',
+    '     /etc/systemd/system/comet.service.d/limits.conf',
     'comet doctor --json | jq .holds',
-    'comet doctor --bus rediss://comet@cache.example --bus-password-file /etc/comet/redis',
+    'comet doctor --bus rediss://comet@cache.example \\',
+    '     --bus-password-file /etc/comet/redis',
   ],
   load: () => import('./doctor.ts'),
 })

@@ -9,6 +9,7 @@ import {
   objectives,
   oneOf,
   share,
+  short,
   text,
   url,
   type ValueOption,
@@ -89,33 +90,48 @@ const churn: ValueOption<number, string> = {
   expected: 'a share per second, like 1%/s or 0.5%/s',
 }
 
-export const OPTIONS = {
+const REQUESTS = {
   connections: count(null, 'streams to open (default: 10k, or as many as --storm)', {
     max: 10_000_000,
   }),
   'first-id': count('1', 'the first {id}', { max: messageLimits.userIdMax }),
-  insecure: flag('accept any certificate of an https server'),
-  ca: text('file', null, 'file with the certificates, in PEM, by which that of https is checked'),
-  source,
-  header: list(header),
-  framing: oneOf(
-    ['auto', 'chunk', 'line', 'sse'],
-    'auto',
-    "what a message is: a chunk, a line or a server-sent event; auto: by the response's type",
-  ),
   format: oneOf(
     FORMATS,
     'test',
     "what a stream is: test, as at /test/{id}; or one of /stream/{id}, held to the format's rules",
   ),
-  resume: flag(
-    'streams that ended, or that --churn closed, go on behind their cursor; check that nothing ' +
-      'is lost or doubled, and that gaps are true',
+  framing: oneOf(
+    ['auto', 'chunk', 'line', 'sse'],
+    'auto',
+    "what a message is: a chunk, a line or a server-sent event; auto: by the response's type",
   ),
+  header: short('H', list(header)),
   [SECRET_OPTION]: text(
     'file',
     null,
     "file with the secret that a token of each stream's user is signed with, by HS256",
+  ),
+  insecure: short('k', flag('accept any certificate of an https server')),
+  ca: text('file', null, 'file with the certificates, in PEM, by which that of https is checked'),
+  source,
+} as const
+
+const PACE = {
+  rate: count(null, 'connections to begin per second (default: as the server keeps up)'),
+  ramp: duration(null, 'begin all connections evenly within this time', { minMs: 1 }),
+  pending: count(
+    String(floodLimits.pendingDefault),
+    'most connections that wait for their first byte at the same time',
+    { max: floodLimits.pendingMax },
+  ),
+  hold: duration(null, 'end the run this long after all streams are open or have failed'),
+  duration: duration(null, 'how long to run (default: until interrupted)'),
+} as const
+
+const BEHAVIOUR = {
+  resume: flag(
+    'streams that ended, or that --churn closed, go on behind their cursor; check that nothing ' +
+      'is lost or doubled, and that gaps are true',
   ),
   churn,
   reconnect: duration(
@@ -127,21 +143,15 @@ export const OPTIONS = {
   ),
   slow: share('share of all streams that stop reading once they are open'),
   'silent-drop': share('share of all streams that vanish once open, without FIN or RST'),
-  rate: count(null, 'connections to begin per second (default: as the server keeps up)'),
-  ramp: duration(null, 'begin all connections evenly within this time', { minMs: 1 }),
-  pending: count(
-    String(floodLimits.pendingDefault),
-    'most connections that wait for their first byte at the same time',
-    { max: floodLimits.pendingMax },
-  ),
   storm: count(
     null,
     'after the hold, cut so many streams at once and let them come back as fast as they can, ' +
       'or at --rate, with their cursors; then hold again (--hold: 5s)',
     { max: 10_000_000 },
   ),
-  hold: duration(null, 'end the run this long after all streams are open or have failed'),
-  duration: duration(null, 'how long to run (default: until interrupted)'),
+} as const
+
+const CHECKS = {
   expect: list(
     text('file', null, 'compare with the report of comet gen --json in this file; may be repeated'),
   ),
@@ -152,13 +162,34 @@ export const OPTIONS = {
     null,
     "succeed only if these objectives are met, like 'p99<20ms,failed<10'",
   ),
+} as const
+
+const REPORT = {
   json: flag('print one JSON object instead of the summary'),
   ndjson: flag('print a line of JSON each second, and that object as the last line'),
   html: text('file', null, 'also write an HTML page with charts of the run to this file'),
 } as const
 
+/** As the help lists them. */
+const OPTION_GROUPS = {
+  Streams: REQUESTS,
+  'How fast, and how long': PACE,
+  'How clients behave': BEHAVIOUR,
+  'What is checked': CHECKS,
+  Report: REPORT,
+} as const
+
+export const OPTIONS = {
+  ...REQUESTS,
+  ...PACE,
+  ...BEHAVIOUR,
+  ...CHECKS,
+  ...REPORT,
+} as const
+
 export const flood = command({
   name: 'flood',
+  purpose: 'Tools',
   summary: 'open very many streams, and check and time what arrives',
   argument: {
     name: 'url',
@@ -166,6 +197,7 @@ export const flood = command({
     fallback: `${PUBLIC_URL}${STREAM_PATH}`,
   },
   options: OPTIONS,
+  groups: OPTION_GROUPS,
   conflicts: [
     ['rate', 'ramp'],
     ['storm', 'churn'],
@@ -176,10 +208,10 @@ export const flood = command({
   validate,
   examples: [
     'comet flood --connections 10k --duration 60s',
-    'comet flood "http://127.0.0.1:8000/stream/user-{id}?format=raw" --connections 1k',
+    'comet flood "127.0.0.1:8000/stream/user-{id}?format=raw" --connections 1k',
     'comet flood --format json --resume --churn 5%/s --duration 60s',
-    'comet flood http://10.0.0.9:8000/test/{id} --source 10.0.0.1-10.0.0.4 --rate 2k --json',
-    'comet flood http://127.0.0.1:8080/sub/{id} --header "TE: chunked" --ramp 30s --hold 5min',
+    'comet flood 10.0.0.9:8000/test/{id} --source 10.0.0.1-10.0.0.4 --rate 2k',
+    'comet flood 127.0.0.1:8080/sub/{id} --header "TE: chunked" --hold 5min',
     'comet flood --format sse --storm 15k --token-secret-file secret',
     'comet flood --churn 1%/s --slow 1% --reconnect 1s --assert "p99<20ms,failed=0"',
   ],

@@ -2,13 +2,13 @@
 // graph.
 
 import { command, group } from '../cli/command.ts'
-import { count, flag, text } from '../cli/option.ts'
+import { count, flag, short, text } from '../cli/option.ts'
 import { checkRedis, REDIS_OPTIONS } from '../cli/redis-options.ts'
 import { messageLimits, streamLimits } from '../core/limits.ts'
 
 const db = text('file', 'comet.db', 'the database of subscriptions')
 
-const output = text('file', null, 'write to this file (default: standard output)')
+const output = short('o', text('file', null, 'write to this file (default: standard output)'))
 
 /** Of commands for a database or for Redis. */
 const EITHER = {
@@ -100,9 +100,8 @@ const stats = command({
   load: async () => ({ run: (await import('./friends.ts')).stats }),
 })
 
-export const friends = group('friends', 'who follows whom: generate, load, export, describe', [
-  generate,
-  load,
-  export_,
-  stats,
-])
+export const friends = group(
+  'friends',
+  { summary: 'who follows whom: generate, load, export, describe', purpose: 'Tools' },
+  [generate, load, export_, stats],
+)

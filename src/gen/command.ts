@@ -112,41 +112,52 @@ const NAMED_STREAM_PATH = '/stream/user-{id}?format=raw'
 /** The default of --users. */
 export const USERS = 10_000
 
-export const OPTIONS = {
-  post: url('send each message as one POST to here; {id} is the user'),
-  rate: count('1k', 'messages a second'),
-  generators: count(
-    String(genLimits.generatorsDefault),
-    'that send in turn; the messages of each stay in order',
-    { max: genLimits.generatorsMax },
-  ),
-  interval,
+const RECEIVERS = {
   users: count(null, `messages go to users 1 to this (default: ${formatCount(USERS)})`, {
     max: messageLimits.userIdMax,
   }),
   subjects,
   'user-names': userNames,
-  size,
   address: oneOf(
     ['subject', 'to'],
     'subject',
     'send to a subject and its followers, or to one user alone',
   ),
-  key: flag('give each message a key, and send a request without an answer again'),
-  repeat: share('share of messages to send once more by their key, of which nothing must come'),
-  chain: flag('name in each message the one before it to its user, for comet flood --resume'),
+  post: url('send each message as one POST to here; {id} is the user'),
+  [TOKEN_OPTION]: tokenOption,
+} as const
+
+const PACE = {
+  rate: count('1k', 'messages a second'),
+  interval,
   duration: duration('10s', 'how long to send', { minMs: 1 }),
   messages: count(null, 'messages to send at most'),
-  batch: count(
-    null,
-    `messages in one request at most (default: ${genLimits.batchDefault}, with --post 1)`,
-    { max: genLimits.batchMax },
+  generators: count(
+    String(genLimits.generatorsDefault),
+    'that send in turn; the messages of each stay in order',
+    { max: genLimits.generatorsMax },
   ),
   publishers: count(
     String(genLimits.publishersDefault),
     'concurrent requests, each with messages of different generators',
     { max: genLimits.publishersMax },
   ),
+  batch: count(
+    null,
+    `messages in one request at most (default: ${genLimits.batchDefault}, with --post 1)`,
+    { max: genLimits.batchMax },
+  ),
+} as const
+
+const CONTENT = {
+  size,
+  key: flag('give each message a key, and send a request without an answer again'),
+  repeat: share('share of messages to send once more by their key, of which nothing must come'),
+  chain: flag('name in each message the one before it to its user, for comet flood --resume'),
+  seed: count('1', 'random seed of users and sizes', { min: 0 }),
+} as const
+
+const SEARCH = {
   'find-rate': flag(
     'raise the rate, from --rate on, until --slo fails; report the highest that held',
   ),
@@ -158,14 +169,33 @@ export const OPTIONS = {
     `addresses of the users' streams for --find-rate (default: ${STREAMS}, ` +
       `${NAMED_STREAM_PATH} with --user-names)`,
   ),
-  seed: count('1', 'random seed of users and sizes', { min: 0 }),
-  [TOKEN_OPTION]: tokenOption,
+} as const
+
+const REPORT = {
   json: flag('print one JSON object instead of the summary'),
+} as const
+
+/** As the help lists them. */
+const OPTION_GROUPS = {
+  'To whom': RECEIVERS,
+  'How fast, and how long': PACE,
+  Messages: CONTENT,
+  'Search for the highest rate': SEARCH,
+  Report: REPORT,
+} as const
+
+export const OPTIONS = {
+  ...RECEIVERS,
+  ...PACE,
+  ...CONTENT,
+  ...SEARCH,
+  ...REPORT,
 } as const
 export type GenValues = Values<typeof OPTIONS>
 
 export const gen = command({
   name: 'gen',
+  purpose: 'Tools',
   summary: 'send messages to random users at a steady rate',
   argument: {
     name: 'control-url',
@@ -173,6 +203,7 @@ export const gen = command({
     fallback: null,
   },
   options: OPTIONS,
+  groups: OPTION_GROUPS,
   conflicts: [
     ['rate', 'interval'],
     ['post', 'address'],
@@ -199,7 +230,7 @@ export const gen = command({
     'comet gen --users 1k --address to --user-names user-{id}',
     'comet gen --address to --chain --key --repeat 1% --json > gen.json',
     'comet gen --find-rate --slo "p99<50ms,lost=0" --users 1k',
-    'comet gen http://127.0.0.1:8001 --generators 1000 --interval 11ms-110ms --users 1m --json',
+    'comet gen 127.0.0.1:8001 --generators 1000 --interval 11ms-110ms --users 1m',
   ],
   load: () => import('./gen.ts'),
 })

@@ -40,6 +40,8 @@ export const CONFIG: ServerConfig = {
   keepaliveMs: 0,
   drainGraceMs: 0,
   drainMs: 0,
+  logLevel: 'info',
+  logFormat: null,
   erlang: null,
   bus: null,
 }

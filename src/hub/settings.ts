@@ -4,6 +4,7 @@
 import { hostname } from 'node:os'
 import { type Address, isLoopback, type Network } from '../core/address.ts'
 import type { ControlToken } from '../core/control-token.ts'
+import type { LogSettings } from '../core/log.ts'
 import type { RedisAddress } from '../core/redis-address.ts'
 import { OK, type Result, refused } from '../core/result.ts'
 
@@ -95,7 +96,7 @@ export interface BusConfig {
 /** The file of the database, unless it is named. */
 export const DATABASE_DEFAULT = 'comet.db'
 
-export interface ServerConfig {
+export interface ServerConfig extends LogSettings {
   /** Where clients open streams. */
   readonly publicAddresses: readonly Address[]
   /** Null if everyone may open the stream of every user. */

@@ -1,4 +1,4 @@
-// Is a descriptor a terminal?
+// Is a descriptor a terminal, and may what is written to one have colours?
 
 import { openCLibrary } from './libc.ts'
 
@@ -11,4 +11,9 @@ export async function isTerminal(descriptor: number): Promise<boolean> {
   if (library !== null) return library.symbols.isatty(descriptor) === 1
   const { isatty } = await import('node:tty')
   return isatty(descriptor)
+}
+
+/** `NO_COLOR` with a value turns colour off, see https://no-color.org. */
+export function wantsColor(environment: Readonly<Record<string, string | undefined>>): boolean {
+  return environment['TERM'] !== 'dumb' && (environment['NO_COLOR'] ?? '') === ''
 }

@@ -14,6 +14,7 @@ import {
   network,
   oneOf,
   origin,
+  short,
   text,
   type Values,
 } from '../cli/option.ts'
@@ -22,6 +23,7 @@ import { type Address, httpUrl, parseControlAddress } from '../core/address.ts'
 import { feedLimits } from '../core/feed-limits.ts'
 import { historyLimits } from '../core/history-limits.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
+import { LOG_FORMATS, LOG_LEVELS } from '../core/log.ts'
 import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import {
   checkControlGuard,
@@ -52,11 +54,98 @@ function reloadable<O extends AnyOption>(option: O, reload: Reloadable['reload']
 
 const UP_TO_AN_HOUR = { maxMs: 36e5 }
 
-export const OPTIONS = {
-  listen: commaSeparated(
-    address('127.0.0.1:8000', 'public port, where clients open streams; elsewhere with keys'),
+const PUBLIC_PORT = {
+  listen: short(
+    'l',
+    commaSeparated(
+      address('127.0.0.1:8000', 'public port, where clients open streams; elsewhere with keys'),
+    ),
   ),
-  ...IDENTITY_OPTIONS,
+  'tls-cert': reloadable(
+    text('file', null, 'certificate in PEM, to serve TLS on the public port'),
+    'value',
+  ),
+  'tls-key': reloadable(text('file', null, 'key of the certificate in PEM'), 'value'),
+  'head-timeout': duration('10s', 'time for a connection to send its request head, at most 10s', {
+    minMs: 1_000,
+    maxMs: streamLimits.headTimeoutMsMax,
+  }),
+  'trusted-proxy': reloadable(
+    commaSeparated(network('proxies that are trusted to give the address of a client')),
+  ),
+  'forwarded-header': reloadable(
+    headerName('X-Forwarded-For', 'header in which they give it; Forwarded is parsed by RFC 7239'),
+  ),
+} as const
+
+const STREAMS = {
+  'max-users': reloadable(
+    count(String(streamLimits.userIdMaxDefault), 'highest user id that may open a stream', {
+      max: messageLimits.userIdMax,
+    }),
+  ),
+  'max-streams': count(null, 'streams to hold in all workers (default: what the open files allow)'),
+  // Streams that were opened while there was no limit are not counted.
+  'max-streams-per-address': reloadable(
+    count(null, 'streams of one client address, IPv6 by its first 64 bits (default: no limit)'),
+    'value',
+  ),
+  'max-new-streams': reloadable(
+    count(null, 'streams opened per second by all clients together (default: no limit)', {
+      max: streamLimits.newPerSecondMax,
+    }),
+  ),
+  outbox: reloadable(
+    bytes('64KiB', 'bytes queued for a slow stream before it is closed', {
+      // One message of the largest size must fit.
+      min: messageLimits.bodyBytesMax,
+      max: 1024 ** 3,
+    }),
+  ),
+  keepalive: duration(
+    '2min',
+    'silence after which TCP probes whether a client is still connected; 0s for never',
+    UP_TO_AN_HOUR,
+  ),
+  heartbeat: reloadable(
+    duration(
+      '25s',
+      'silence after which a stream gets a sign of life, in formats that have one; 0s for never',
+      UP_TO_AN_HOUR,
+    ),
+  ),
+  wire: oneOf(
+    ['auto', 'socket'],
+    'auto',
+    'what holds streams: bare descriptors where they work, or sockets of Bun, which take more memory',
+  ),
+} as const
+
+const KEPT = {
+  db: text(
+    'file',
+    DATABASE_DEFAULT,
+    'database of subscriptions; :memory: for one that is not kept; not used with --bus',
+  ),
+  'max-subscriptions-per-user': reloadable(
+    count(String(subscriptionLimits.perUserDefault), 'subjects that one user may follow'),
+  ),
+  history: bytes(
+    '64MiB',
+    'messages kept for clients that come back, in a file beside the database; 0 for none',
+    { min: 0, max: historyLimits.bytesMax },
+  ),
+  feed: bytes(
+    '4MiB',
+    'latest connects and disconnects kept for those who follow /feed; 0 for none',
+    {
+      min: 0,
+      max: feedLimits.bytesMax,
+    },
+  ),
+} as const
+
+const CONTROL_PORT = {
   control: {
     ...address('127.0.0.1:8001', 'control port, where messages come in; or unix:/path'),
     parse: parseControlAddress,
@@ -90,6 +179,9 @@ export const OPTIONS = {
       { minMs: 1_000, maxMs: messageLimits.bodyTimeoutMsMax },
     ),
   ),
+} as const
+
+const PROCESSES = {
   workers: countOr(
     'auto',
     null,
@@ -100,80 +192,17 @@ export const OPTIONS = {
     null,
     'start as many workers as so many streams need under the open-files limit',
   ),
-  db: text(
-    'file',
-    DATABASE_DEFAULT,
-    'database of subscriptions; :memory: for one that is not kept; not used with --bus',
+} as const
+
+const OPERATION = {
+  'log-level': reloadable(
+    oneOf(LOG_LEVELS, 'info', 'how urgent an event must be for the log; info for all'),
   ),
-  history: bytes(
-    '64MiB',
-    'messages kept for clients that come back, in a file beside the database; 0 for none',
-    { min: 0, max: historyLimits.bytesMax },
-  ),
-  feed: bytes(
-    '4MiB',
-    'latest connects and disconnects kept for those who follow /feed; 0 for none',
-    {
-      min: 0,
-      max: feedLimits.bytesMax,
-    },
-  ),
-  'max-subscriptions-per-user': reloadable(
-    count(String(subscriptionLimits.perUserDefault), 'subjects that one user may follow'),
-  ),
-  'max-users': reloadable(
-    count(String(streamLimits.userIdMaxDefault), 'highest user id that may open a stream', {
-      max: messageLimits.userIdMax,
-    }),
-  ),
-  'max-streams': count(null, 'streams to hold in all workers (default: what the open files allow)'),
-  // Streams that were opened while there was no limit are not counted.
-  'max-streams-per-address': reloadable(
-    count(null, 'streams of one client address, IPv6 by its first 64 bits (default: no limit)'),
-    'value',
-  ),
-  'max-new-streams': reloadable(
-    count(null, 'streams opened per second by all clients together (default: no limit)', {
-      max: streamLimits.newPerSecondMax,
-    }),
-  ),
-  'trusted-proxy': reloadable(
-    commaSeparated(network('proxies that are trusted to give the address of a client')),
-  ),
-  'forwarded-header': reloadable(
-    headerName('X-Forwarded-For', 'header in which they give it; Forwarded is parsed by RFC 7239'),
-  ),
-  outbox: reloadable(
-    bytes('64KiB', 'bytes queued for a slow stream before it is closed', {
-      // One message of the largest size must fit.
-      min: messageLimits.bodyBytesMax,
-      max: 1024 ** 3,
-    }),
-  ),
-  wire: oneOf(
-    ['auto', 'socket'],
-    'auto',
-    'what holds streams: bare descriptors where they work, or sockets of Bun, which take more memory',
-  ),
-  'tls-cert': reloadable(
-    text('file', null, 'certificate in PEM, to serve TLS on the public port'),
-    'value',
-  ),
-  'tls-key': reloadable(text('file', null, 'key of the certificate in PEM'), 'value'),
-  'head-timeout': duration('10s', 'time for a connection to send its request head, at most 10s', {
-    minMs: 1_000,
-    maxMs: streamLimits.headTimeoutMsMax,
-  }),
-  keepalive: duration(
-    '2min',
-    'silence after which TCP probes whether a client is still connected; 0s for never',
-    UP_TO_AN_HOUR,
-  ),
-  heartbeat: reloadable(
-    duration(
-      '25s',
-      'silence after which a stream gets a sign of life, in formats that have one; 0s for never',
-      UP_TO_AN_HOUR,
+  'log-format': reloadable(
+    oneOf(
+      LOG_FORMATS,
+      null,
+      'how the log is written (default: text on a terminal, json elsewhere)',
     ),
   ),
   'drain-grace': reloadable(
@@ -186,8 +215,31 @@ export const OPTIONS = {
       UP_TO_AN_HOUR,
     ),
   ),
-  ...ERLANG_OPTIONS,
+} as const
+
+/** As the help lists them. */
+const OPTION_GROUPS = {
+  'Public port': PUBLIC_PORT,
+  'Who may open which stream': IDENTITY_OPTIONS,
+  'Streams and their limits': STREAMS,
+  'Subscriptions and history': KEPT,
+  'Control port': CONTROL_PORT,
+  Processes: PROCESSES,
+  'Several machines': BUS_OPTIONS,
+  Erlang: ERLANG_OPTIONS,
+  Operation: OPERATION,
+} as const
+
+export const OPTIONS = {
+  ...PUBLIC_PORT,
+  ...IDENTITY_OPTIONS,
+  ...STREAMS,
+  ...KEPT,
+  ...CONTROL_PORT,
+  ...PROCESSES,
   ...BUS_OPTIONS,
+  ...ERLANG_OPTIONS,
+  ...OPERATION,
 } as const
 
 export type ServeValues = Values<typeof OPTIONS>
@@ -241,6 +293,8 @@ export function serverConfig(
     heartbeatMs: values.heartbeat,
     drainGraceMs: values['drain-grace'],
     drainMs: values.drain,
+    logLevel: values['log-level'],
+    logFormat: values['log-format'],
     ...files,
   }
   const readable = warning === null ? [] : [warning]
@@ -255,8 +309,10 @@ function workersRequest({ workers, connections }: ServeValues): WorkersRequest {
 
 export const serve = command({
   name: 'serve',
+  purpose: 'Serve, publish, listen',
   summary: 'hold one open HTTP response per user and push messages down it',
   options: OPTIONS,
+  groups: OPTION_GROUPS,
   conflicts: [['workers', 'connections'], ERLANG_COOKIES, ...IDENTITY_CONFLICTS],
   requires: [
     ['control-mode', 'control', { like: 'unix:/path', matches: isUnixSocket }],
@@ -268,7 +324,7 @@ export const serve = command({
   validate,
   examples: [
     'comet serve',
-    'comet serve --listen 0.0.0.0:80 --anonymous --control 127.0.0.1:8001 --max-streams 10k',
+    'comet serve --listen 0.0.0.0:80 --anonymous --max-streams 10k',
     'comet serve --workers auto',
     'comet serve --connections 1m',
     'comet serve --erlang-node master@localhost --erlang-name comet@localhost',

@@ -27,6 +27,7 @@ const OPTIONS = {
 
 export const health = command({
   name: 'health',
+  purpose: 'Operation',
   summary: 'ask a server whether it is alive, or whether it takes streams; exit 0 if so',
   argument: {
     name: 'url',

@@ -21,7 +21,7 @@ import { LocalBus } from '../log/local-bus.ts'
 import type { MessageBus } from '../log/message-bus.ts'
 import { openLog } from '../log/open-log.ts'
 import type { RingLog } from '../log/ring-log.ts'
-import { openDatabase } from '../subscriptions/database.ts'
+import { IN_USE, openDatabase } from '../subscriptions/database.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { type Stores, storesOf } from '../subscriptions/stores.ts'
 import type { StoredSubscriptions } from '../subscriptions/subscriptions.ts'
@@ -79,7 +79,11 @@ export function openOwnMessages(
   // The seed: nobody can guess which names collide in the table.
   const names = new NameTable({ seed: randomInt(2 ** 32) })
   const database = openDatabase(config.databasePath, names)
-  if (!database.ok) return refused(`the database ${database.why}`)
+  if (!database.ok) {
+    // As when a second server is started in the folder of the first.
+    const hint = database.why.endsWith(IN_USE) ? '; give another with --db, or --db :memory:' : ''
+    return refused(`the database ${database.why}${hint}`)
+  }
   const { messages, place } = openOwnLog(config, names, { log, clock })
   const recorder = new FollowLog(messages, names)
   const stores = storesOf(database.value, names, { recorder, findsSubjects: true })

@@ -35,7 +35,9 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, source) => {
   if (!first.ok) return refuse(first.why)
   const service = openService(process.env, process.pid)
   const format = io.stderrIsTerminal ? 'text' : 'json'
-  const log = new Log({ format, write: io.logLine, clock: systemClock })
+  const hasColor = io.stderrHasColor
+  const log = new Log({ format, hasColor, write: io.logLine, clock: systemClock })
+  log.change(first.value.config)
   io.onUncaught((error) => log.bug(error))
   io.onIgnoredSignal((signal) => log.repeated('signal', `Ignored ${signal}, which has no meaning.`))
   // Waited for from the start, so that a signal while the ports open is not lost.
@@ -60,7 +62,9 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, source) => {
     const next = configOf(valuesOf<typeof OPTIONS>(resolved), once)
     if (!next.ok) return next
     warnOf(log, next.value.warnings)
-    return server.replaceSettings(next.value.config)
+    const replaced = server.replaceSettings(next.value.config)
+    if (replaced.ok) log.change(next.value.config)
+    return replaced
   })
   reload = () => reloader.reload()
   if (isReloadPending) reload()

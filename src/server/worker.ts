@@ -35,6 +35,7 @@ async function open(
   { log, clock }: WorkerProcess,
 ): Promise<Result<WorkerPort>> {
   const { addresses, sharesCores, isOfCrowd } = start
+  log.change(start.config)
   if (sharesCores) yieldToOthers()
   if (isOfCrowd) runAfterOthers()
   const filesLimit = openFilesLimit()
@@ -64,6 +65,7 @@ async function open(
       port.isReady = isReady
     },
     change: (config) => {
+      log.change(config)
       const prepared = port.prepare(config)
       if (prepared.ok) settings.replace(config)
       else log.error('renew_failed', `The public port cannot be opened again: ${prepared.why}.`)

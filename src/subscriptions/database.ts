@@ -215,9 +215,12 @@ function readHeader(path: string, into: DataView): number {
   }
 }
 
+/** Why a database that another server has cannot be opened. */
+export const IN_USE = 'is in use by another process'
+
 function whyNot(path: string, error: SQLiteError): string {
   const code = error.code ?? ''
-  if (code.startsWith('SQLITE_BUSY')) return `${path} is in use by another process`
+  if (code.startsWith('SQLITE_BUSY')) return `${path} ${IN_USE}`
   if (code.startsWith('SQLITE_NOTADB')) return `${path} is not a database`
   if (code.startsWith('SQLITE_CORRUPT')) return `${path} is damaged: ${error.message}`
   if (code.startsWith('SQLITE_CANTOPEN')) return `${path} cannot be created or opened`

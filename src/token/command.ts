@@ -53,8 +53,7 @@ const create = command({
   examples: [
     'comet token create --user 123 --jwt-secret-file secret --ttl 10min',
     "comet token create --user 123 --read 'room:*,news' --jwt-key-file private.pem",
-    'curl -N -H "Authorization: Bearer $(comet token create --user 123 --jwt-secret-file secret)" \\',
-    '     http://127.0.0.1:8000/stream/123',
+    'comet token create --user 123 --jwt-secret-file secret > token',
   ],
   load: async () => ({ run: (await import('./create.ts')).create }),
 })
@@ -79,7 +78,11 @@ const check = command({
   load: async () => ({ run: (await import('./check.ts')).check }),
 })
 
-export const token = group('token', 'the tokens of clients: make and check them', [create, check])
+export const token = group(
+  'token',
+  { summary: 'the tokens of clients: make and check them', purpose: 'Serve, publish, listen' },
+  [create, check],
+)
 
 function needsKey(values: {
   readonly [SECRET_OPTION]: string | null

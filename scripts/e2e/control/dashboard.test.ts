@@ -227,7 +227,7 @@ describe('the dashboard on every screen', () => {
       await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
       await page.until(`!document.getElementById('content').hidden`)
       const reached: string[] = []
-      for (let at = 0; at < 12; at++) {
+      for (let at = 0; at < 13; at++) {
         await page.press('Tab')
         const [name, outline] = await page.ask<[string, string]>(
           `[document.activeElement.id || document.activeElement.value ||
@@ -238,7 +238,7 @@ describe('the dashboard on every screen', () => {
         expect([name, outline]).toEqual([name, 'solid'])
       }
       expect(reached).toEqual([
-        ...['Over time', 'A user', 'Workers', 'Erlang', 'All figures', 'Try a stream'],
+        ...['Over time', 'A user', 'Workers', 'Erlang', 'All figures', 'Try a stream', 'Manual'],
         ...['seconds', 'user-id', 'Look up', 'body', 'Send'],
         expect.stringContaining('Figure'),
       ])

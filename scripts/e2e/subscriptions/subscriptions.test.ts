@@ -169,7 +169,7 @@ describe('a database file', () => {
     [
       'another process uses',
       async (file: string) => serve(['--db', file]),
-      'is in use by another process',
+      'is in use by another process; give another with --db, or --db :memory:',
     ],
     [
       'is no database',
