@@ -47,7 +47,7 @@ test('a page that is called like a command says where its options are', () => {
 test.each([40, 60, 80, 100])('the list of pages fits %p columns', (columns) => {
   const lines = Bun.stripANSI(pageList(columns)).split('\n')
   expect(lines.filter((line) => line.length > columns)).toEqual([])
-  expect(lines[1]).toContain(page.name)
+  expect(lines.some((line) => line.includes(page.name))).toBe(true)
 })
 
 describe('items', () => {
