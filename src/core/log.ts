@@ -3,11 +3,8 @@
 
 import type { Clock } from './clock.ts'
 import { logLimits } from './limits.ts'
+import { type LogFields, type LogLevel, RecentLog } from './recent-log.ts'
 import { formatQuantity } from './units.ts'
-
-export type LogFields = Readonly<Record<string, string | number | boolean | null>>
-
-type Level = 'info' | 'warn' | 'error'
 
 export interface LogOptions {
   readonly format: 'json' | 'text'
@@ -17,6 +14,8 @@ export interface LogOptions {
 }
 
 export class Log {
+  /** The last lines, written or not. */
+  readonly recent: RecentLog
   readonly #options: LogOptions
   /** Of each repeated event: when it was last written, and how many were suppressed since. */
   readonly #repeated = new Map<string, { writtenMs: number; suppressed: number }>()
@@ -29,6 +28,7 @@ export class Log {
 
   constructor(options: LogOptions) {
     this.#options = options
+    this.recent = new RecentLog(options.clock)
   }
 
   info(event: string, message: string, fields: LogFields = {}): void {
@@ -65,7 +65,8 @@ export class Log {
     this.#write('warn', event, message, suppressed > 0 ? { alsoSuppressed: suppressed } : {})
   }
 
-  #write(level: Level, event: string, message: string, fields: LogFields): void {
+  #write(level: LogLevel, event: string, message: string, fields: LogFields): void {
+    this.recent.add({ timeMs: this.#options.clock.nowMs(), level, event, message, fields })
     if (this.#reportDropped() && this.#put(level, event, message, fields)) return
     this.dropped++
     this.#unreported++
@@ -85,7 +86,7 @@ export class Log {
     return true
   }
 
-  #put(level: Level, event: string, message: string, fields: LogFields): boolean {
+  #put(level: LogLevel, event: string, message: string, fields: LogFields): boolean {
     const time = new Date(this.#options.clock.nowMs()).toISOString()
     if (this.#options.format === 'json') {
       return this.#options.write(JSON.stringify({ time, level, event, message, ...fields }))
