@@ -4,21 +4,31 @@
 
 import type { SingleReceipt } from '../control/publish.ts'
 import { dashboardLimits } from '../core/limits.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import type { Subject } from '../core/user.ts'
 
 export interface NoReply {
-  /** Does the server ask for a token? */
+  /** Does the server want a token, or another one? */
   readonly isLocked: boolean
+  /** Is it one that may do something else? */
+  readonly isRole?: boolean
   /** Why, in a sentence. */
   readonly text: string
 }
 
 let token: string | null = null
 
-export function setToken(text: string): void {
-  token = text
+/** Keeps the token for all requests to come, unless it cannot be one. */
+export function setToken(text: string): Result<void> {
+  const trimmed = text.trim()
+  if (trimmed === '') return refused('Enter the token.')
+  // Others cannot be in a header; the request would fail without a reason.
+  if (!/^[\x21-\x7e]+$/.test(trimmed)) {
+    return refused('A token has no blanks and no letters beyond ASCII. Was more than it copied?')
+  }
+  token = trimmed
+  return OK
 }
 
 /** @param message is posted; without it the request is a GET */
@@ -33,7 +43,7 @@ export async function ask<T>(path: string, message?: object): Promise<Result<T, 
     })
     const body: unknown = await response.json()
     if (response.ok) return success(body as T)
-    return refused({ isLocked: response.status === 401, text: textOf(body, response.status) })
+    return refused(refusalOf(body, response.status))
   } catch (error) {
     const isLate = error instanceof Error && error.name === 'TimeoutError'
     const text = isLate ? 'The server does not answer.' : 'The server cannot be reached.'
@@ -41,11 +51,22 @@ export async function ask<T>(path: string, message?: object): Promise<Result<T, 
   }
 }
 
-/** The server's own message: errors have one shape. */
-function textOf(body: unknown, status: number): string {
-  const { error } = (body ?? {}) as { error?: { message?: unknown } }
-  return typeof error?.message === 'string' ? error.message : `The server answered with ${status}.`
+/** In the server's own words; errors have one shape. */
+function refusalOf(body: unknown, status: number): NoReply {
+  const { error } = (body ?? {}) as { error?: { code?: unknown; message?: unknown } }
+  const text =
+    typeof error?.message === 'string' ? error.message : `The server answered with ${status}.`
+  if (status === 401 && token !== null) return { isLocked: true, text: WRONG_TOKEN }
+  const isRole = error?.code === 'forbidden'
+  return {
+    isLocked: status === 401 || isRole,
+    isRole,
+    text: isRole ? `${text} ${OTHER_ROLE}` : text,
+  }
 }
+
+const WRONG_TOKEN = 'The token is wrong: it is none of those in the file of --control-token-file.'
+const OTHER_ROLE = 'Another one is needed here.'
 
 interface Presence {
   readonly connections: number

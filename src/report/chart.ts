@@ -61,14 +61,15 @@ const DASHES: Readonly<Record<Stroke, number[]>> = { solid: [], dashed: [7, 4], 
 /** A chart in its element: drawn once the element has a width, and again with each color scheme. */
 export class Plot {
   readonly element: PageElement
-  readonly #heightPx: number
+  readonly #heightPx: number | null
   readonly #optionsOf: () => Omit<uPlot.Options, 'width' | 'height'>
   #data: uPlot.AlignedData
   #plot: uPlot | null = null
 
+  /** @param heightPx null for that of the element */
   constructor(
     element: PageElement,
-    heightPx: number,
+    heightPx: number | null,
     data: uPlot.AlignedData,
     optionsOf: () => Omit<uPlot.Options, 'width' | 'height'>,
   ) {
@@ -98,7 +99,7 @@ export class Plot {
     if (width === 0) return
     this.#plot?.destroy()
     this.element.replaceChildren()
-    const options = { ...this.#optionsOf(), width, height: this.#heightPx }
+    const options = { ...this.#optionsOf(), width, height: this.#height }
     // uPlot's types name elements of the browser, whose types are not loaded.
     this.#plot = new uPlot(options, this.#data, this.element as never)
   }
@@ -107,8 +108,12 @@ export class Plot {
     const width = this.element.clientWidth
     if (this.#plot === null) this.draw()
     else if (width > 0 && width !== this.#plot.width) {
-      this.#plot.setSize({ width, height: this.#heightPx })
+      this.#plot.setSize({ width, height: this.#height })
     }
+  }
+
+  get #height(): number {
+    return this.#heightPx ?? this.element.clientHeight
   }
 }
 
