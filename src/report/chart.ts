@@ -37,8 +37,11 @@ export interface Chart {
   readonly across: 'seconds' | 'percentiles'
   readonly places: readonly number[]
   readonly format: FormatName
+  /** What the axis at the left measures. */
+  readonly axisName: string
   /** Of the axis at the right; without it there is none. */
   readonly rightFormat?: FormatName
+  readonly rightName?: string
   readonly isLogarithmic?: boolean
   readonly curves: readonly Curve[]
 }
@@ -137,11 +140,17 @@ export function axisStyle(): uPlot.Axis {
   return { stroke: styleColor('muted'), grid: line, ticks: line }
 }
 
+/** The name of an axis beside it. */
+export function namedAxis(name: string): uPlot.Axis {
+  return { label: name, labelSize: 22, labelGap: 2, labelFont: '12px system-ui, sans-serif' }
+}
+
 /** An axis of values, as wide as its labels. */
-export function valueAxis(format: FormatName): uPlot.Axis {
+export function valueAxis(format: FormatName, name?: string): uPlot.Axis {
   const { axis: text } = FORMATS[format]
   return {
     ...axisStyle(),
+    ...(name === undefined ? {} : namedAxis(name)),
     size: labelsWidth,
     values: (_, values) => values.map((value) => (value === null ? '' : text(value))),
   }
@@ -162,6 +171,8 @@ const AXIS_TOPS: Readonly<Record<FormatName, number>> = {
   count: 5,
   rate: 5,
   bytes: 1_000,
+  gibibytes: 0.01,
+  mebibytes: 1,
   milliseconds: 1,
   cores: 0.1,
 }
