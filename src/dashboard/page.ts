@@ -14,7 +14,7 @@ import {
   type ShowSamples,
   TRAFFIC_CHARTS,
 } from './plots.ts'
-import { ask, lookUp, send, setToken } from './requests.ts'
+import { ask, changeFollow, lookUp, send, setToken } from './requests.ts'
 import { placeTiles } from './tiles.ts'
 
 const { sampleEveryMs, againMs } = dashboardLimits
@@ -84,18 +84,37 @@ function lock(why: string): void {
   byId('token').focus()
 }
 
-/** Runs a form, one submission at a time, and shows the result below it. */
-function onSubmit(form: string, run: () => Promise<string>): void {
-  const answer = byId(`${form}-answer`)
+/** Runs a form or a button, once at a time, and shows the result below the form. */
+function onEvent(
+  event: 'submit' | 'click',
+  id: string,
+  answerId: string,
+  run: () => Promise<string>,
+): void {
+  const answer = byId(answerId)
   let isRunning = false
-  byId(form).addEventListener('submit', async (event) => {
-    event.preventDefault()
+  byId(id).addEventListener(event, async (happened) => {
+    happened.preventDefault()
     if (isRunning) return
     isRunning = true
     setText(answer, '…')
     setText(answer, await run())
     isRunning = false
   })
+}
+
+/** What is done for the user in the field; asks for one if there is none. */
+async function forUser(run: (user: string) => Promise<string>): Promise<string> {
+  const user = byId('user-id').value.trim()
+  if (user !== '') return await run(user)
+  byId('user-id').focus()
+  return 'Enter a user id above.'
+}
+
+async function follow(method: 'PUT' | 'DELETE'): Promise<string> {
+  const subject = byId('subject').value.trim()
+  if (subject === '') return 'Enter a subject.'
+  return await forUser((user) => changeFollow(method, user, subject))
 }
 
 byId('lock-form').addEventListener('submit', (event) => {
@@ -107,11 +126,8 @@ byId('lock-form').addEventListener('submit', (event) => {
   setText(byId('lock-answer'), taken.ok ? '' : taken.why)
   if (taken.ok) poll()
 })
-for (const [anchor, id] of [
-  ['machine', 'machine'],
-  ['all', 'all'],
-] as const) {
-  for (const link of queryAll(`nav a[href="#${anchor}"]`)) {
+for (const id of ['machine', 'all']) {
+  for (const link of queryAll(`nav a[href="#${id}"]`)) {
     link.addEventListener('click', () => byId(id).setAttribute('open', ''))
   }
 }
@@ -124,13 +140,10 @@ for (const choice of queryAll('input[name="range"]')) {
 onVisibilityChange(() => {
   if (isVisible() && byId('lock').hidden) poll()
 })
-onSubmit('look-up', () => lookUp(byId('user-id').value.trim()))
-onSubmit('send', async () => {
-  const user = byId('user-id').value.trim()
-  if (user !== '') return await send(user, byId('body').value)
-  byId('user-id').focus()
-  return 'Enter a user id above.'
-})
+onEvent('submit', 'look-up', 'look-up-answer', () => lookUp(byId('user-id').value.trim()))
+onEvent('submit', 'send', 'send-answer', () => forUser((user) => send(user, byId('body').value)))
+onEvent('submit', 'follow', 'follow-answer', () => follow('PUT'))
+onEvent('click', 'unfollow', 'follow-answer', () => follow('DELETE'))
 // A link sends no token.
 byId('openapi').hidden = root.dataset['lock'] === 'locked'
 if (root.dataset['lock'] === 'locked') lock('')

@@ -89,7 +89,7 @@ function showMachine(now: Now, { values }: Samples): void {
     formatFigure('bytes', bytes),
     `lag ${formatFigure('milliseconds', last('loopLateMs'))}`,
   ]
-  setText(byId('machine-now'), words.join(' · '))
+  setText(byId('machine-now'), cores === null ? '' : words.join(' · '))
   fillCards(byId('machine-facts'), [
     ['CPU cores', formatFigure('cores', cores), 'used by all processes'],
     ['Memory', formatFigure('bytes', bytes), 'private, of all processes'],

@@ -31,14 +31,18 @@ export function setToken(text: string): Result<void> {
   return OK
 }
 
-/** @param message is posted; without it the request is a GET */
-export async function ask<T>(path: string, message?: object): Promise<Result<T, NoReply>> {
+/** @param message is posted; without it the request is a GET, unless it is to be another one */
+export async function ask<T>(
+  path: string,
+  message?: object,
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE' = message === undefined ? 'GET' : 'POST',
+): Promise<Result<T, NoReply>> {
   const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` }
   if (message !== undefined) headers['content-type'] = 'application/json'
   try {
     const response = await fetch(path, {
-      headers,
-      ...(message === undefined ? {} : { method: 'POST', body: JSON.stringify(message) }),
+      ...{ method, headers },
+      ...(message === undefined ? {} : { body: JSON.stringify(message) }),
       signal: AbortSignal.timeout(dashboardLimits.answerMs),
     })
     const body: unknown = await response.json()
@@ -115,4 +119,20 @@ export async function send(user: string, body: string): Promise<string> {
   if (skipped > 0) sentences.push(`${formatQuantity(skipped, 'stream')} skipped.`)
   if (unknown > 0) sentences.push(`${formatQuantity(unknown, 'stream')} did not answer in time.`)
   return sentences.join(' ')
+}
+
+/** Lets a user follow a subject or, with DELETE, no longer; returns in a sentence what changed. */
+export async function changeFollow(
+  method: 'PUT' | 'DELETE',
+  user: string,
+  subject: string,
+): Promise<string> {
+  const path = `/users/${encodeURIComponent(user)}/subscriptions/${encodeURIComponent(subject)}`
+  const changed = await ask<{ readonly changed: boolean }>(path, undefined, method)
+  if (!changed.ok) return `Not changed: ${changed.why.text}`
+  const isSince = changed.value.changed
+  if (method === 'PUT') {
+    return `User ${user} ${isSince ? 'follows' : 'already followed'} ${subject}.`
+  }
+  return `User ${user} ${isSince ? 'no longer follows' : 'did not follow'} ${subject}.`
 }

@@ -129,6 +129,15 @@ describe('the form of one user', () => {
       expect(await lookUp('alice')).toStartWith('User alice has 1 open stream since ')
       expect(await send('by name')).toBe('Delivered to 1 stream of user alice.')
       await alice.received('by name')
+      const follow = (subject: string) => filled(page, 'subject', subject, 'follow-answer')
+      expect(await follow('news')).toBe('User alice follows news.')
+      expect(await follow('news')).toBe('User alice already followed news.')
+      await page.until(`document.getElementById('subscriptions').checkVisibility()`)
+      await waitFor('its row', async () => (await cardOf(page, 'Subscriptions')) === '2')
+      await page.ask(`document.getElementById('unfollow').click()`)
+      await page.until(
+        `document.getElementById('follow-answer').textContent === 'User alice no longer follows news.'`,
+      )
       // Before the errors below, which the browser reports too.
       expectQuiet(page, server.controlUrl)
       expect(await lookUp('x*')).toContain('A user or subject is a name')
@@ -313,7 +322,7 @@ describe('the dashboard on every screen', () => {
       await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
       await page.until(`!document.getElementById('content').hidden`)
       const reached: string[] = []
-      for (let at = 0; at < 16; at++) {
+      for (let at = 0; at < 19; at++) {
         await page.press('Tab')
         const [name, outline] = await page.ask<[string, string]>(
           `[document.activeElement.id || document.activeElement.value ||
@@ -333,6 +342,9 @@ describe('the dashboard on every screen', () => {
           'Look up',
           'body',
           'Send',
+          'subject',
+          'Follow',
+          'unfollow',
           'log-box',
           'all',
         ],
