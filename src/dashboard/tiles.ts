@@ -4,7 +4,7 @@
 
 import type uPlot from 'uplot'
 import { formatCount } from '../core/units.ts'
-import { byId, create, type PageElement, setText, styleColor } from '../report/browser.ts'
+import { byId, create, onResize, type PageElement, setText, styleColor } from '../report/browser.ts'
 import { drawAll, Plot, rangeFromZero } from '../report/chart.ts'
 import { type FormatName, formatFigure } from '../report/format.ts'
 import type { ColumnName, Samples } from './columns.ts'
@@ -127,10 +127,10 @@ export function placeTiles(): (now: Now, samples: Samples) => void {
   const tiles = TILES.map((options) => new Tile(options))
   const container = byId('tiles')
   container.append(...tiles.map(({ element }) => element))
-  drawAll(
-    tiles.map(({ plot }) => plot),
-    container,
-  )
+  const plots = tiles.map(({ plot }) => plot)
+  drawAll(plots, container)
+  // A longer figure leaves its curve less room.
+  for (const plot of plots) onResize(plot.element, () => plot.fit())
   return (now, samples) => {
     for (const tile of tiles) tile.show(now, samples)
   }

@@ -96,6 +96,9 @@ describe('a dashboard under load', () => {
       )
       expect(label).toMatch(/^Chart\. Messages and deliveries per second: messages [\d,.k]+ now, /)
       expect(await page.ask(`document.querySelectorAll('.tile canvas').length`)).toBe(4)
+      // Each curve is as wide as its figure lets it be, so that its newest end is in view.
+      await page.until(`[...document.querySelectorAll('.tile .spark')].every((place) =>
+        place.querySelector('.uplot').clientWidth === place.clientWidth)`)
       expect(await page.ask(`document.querySelectorAll('#charts canvas').length`)).toBe(6)
       await page.ask(`document.getElementById('machine').open = true`)
       await page.until(`document.querySelectorAll('#machine-charts canvas').length === 6`)
