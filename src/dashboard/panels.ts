@@ -3,7 +3,16 @@
 
 import { dashboardLimits } from '../core/limits.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
-import { byId, create, fillCards, fillTable, root, setText, setTitle } from '../report/browser.ts'
+import {
+  byId,
+  create,
+  fillCards,
+  fillTable,
+  type PageElement,
+  root,
+  setText,
+  setTitle,
+} from '../report/browser.ts'
 import { formatDuration, formatFigure } from '../report/format.ts'
 import type { ColumnName, Samples } from './columns.ts'
 import type { Live } from './live.ts'
@@ -199,8 +208,16 @@ function showErlang(erlang: Now['erlang']): void {
   body.replaceChildren(
     create('p', '', `${name}, ${epmd}; messages in total: ${formatFigure('count', messages)}.`),
     create('p', peer?.state === 'connected' || peer === null ? '' : 'bad', link),
-    ...(rows.length === 0 ? [] : [create('div', 'scroll', table)]),
+    ...(rows.length === 0 ? [] : [scrollBox('Table of Erlang nodes', table)]),
   )
+}
+
+/** For a table that may be wider than the page; with the focus it is scrolled by keyboard. */
+function scrollBox(label: string, table: PageElement): PageElement {
+  const box = create('section', 'scroll', table)
+  box.setAttribute('aria-label', label)
+  box.setAttribute('tabindex', '0')
+  return box
 }
 
 /** The charts in numbers. */
