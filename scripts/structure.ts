@@ -91,7 +91,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
 /** The framework stays at the edge, so that the rest outlives it. */
 const MAY_IMPORT_ELYSIA =
-  /^src\/(control\/(app|messages|users|subjects|subscriptions|tickets|metrics|feed)|dashboard\/(routes|manual-routes))\.ts$/
+  /^src\/(control\/(app|messages|users|subjects|subscriptions|tickets|metrics|feed|log)|dashboard\/(routes|manual-routes))\.ts$/
 
 const TOO_LARGE_FOR_WORKERS =
   /^(elysia|@elysia\/.*|@sinclair\/typebox|node:(crypto|net|tty|dns|dns\/promises|stream|http|https|tls))$/

@@ -3,6 +3,7 @@
 
 import { formatCount } from '../../src/core/units.ts'
 import type { Chart, Curve } from '../../src/report/chart.ts'
+import { formatDate } from '../../src/report/format.ts'
 import {
   bodyRow,
   card,
@@ -14,7 +15,8 @@ import {
   table,
 } from '../../src/report/html.ts'
 import { formatMet, formatTarget } from '../harness/table.ts'
-import { memoryCurves, openingSvg } from './picture.ts'
+import { type Columns, drawnColumns, memoryCurves, memoryUnit } from './curves.ts'
+import { openingSvg } from './picture.ts'
 import type { MillionReport, ReportFigure } from './report.ts'
 import {
   ATTEMPT_HEAD,
@@ -63,7 +65,7 @@ function head(report: MillionReport): string[] {
     return report.figures.filter(({ figure }) => figure === name).map(figureCard)
   })
   return [
-    `<p class="muted">${escaped(`${machine}; ${versions}; ${report.date}`)}</p>`,
+    `<p class="muted">${escaped(`${machine}; ${versions}; ${formatDate(new Date(report.date))}`)}</p>`,
     verdict,
     `<div class="cards">${cards.join('')}</div>`,
   ]
@@ -148,13 +150,11 @@ function figureRow(of: ReportFigure): string {
   )
 }
 
-type Columns = (name: string) => (number | null)[]
-
 /** Without its places: which seconds of the run it shows is decided in one place. */
 type Untimed = Omit<Chart, 'across' | 'places'>
 
 function millionCharts(report: MillionReport): Chart[] {
-  const column: Columns = (name) => report.samples[name] ?? []
+  const column = drawnColumns(report)
   const seconds = column('seconds').map((at) => at ?? 0)
   const lastSeconds = seconds.at(-1) ?? 1
   const phase = (name: string) => report.phases.find((of) => of.name === name)
@@ -184,6 +184,7 @@ function openingCharts(column: Columns): Untimed[] {
     isRight: true,
     stroke: 'dashed',
   }
+  const unit = memoryUnit(column)
   return [
     {
       id: 'memory-opening',
@@ -191,28 +192,34 @@ function openingCharts(column: Columns): Untimed[] {
       words:
         'Taken from the machine since before the server started, both ends; of it the kernel’s ' +
         'share (sockets, stacks, page tables) and the processes’ (proportional set size).',
-      format: 'bytes',
+      format: unit.format,
+      axisName: 'memory',
       rightFormat: 'count',
-      curves: [...memoryCurves(column), opened],
+      rightName: 'streams open',
+      curves: [...memoryCurves(column, unit), opened],
     },
     {
       id: 'opening',
       title: 'Streams opened a second',
-      words: 'As the client counts first bytes of answers.',
+      words:
+        'As the client counts first bytes of answers; of an opening of less than three seconds, the mean.',
       format: 'rate',
+      axisName: 'streams per second',
       curves: [{ name: 'opened a second', color: 'purple', values: column('openedPerSecond') }],
     },
   ]
 }
 
 function flowCharts(column: Columns): Untimed[] {
+  const unit = memoryUnit(column)
   return [
     {
       id: 'memory-flow',
       title: 'Memory while messages flow',
       words: 'From silence through the steady flow to the searches.',
-      format: 'bytes',
-      curves: memoryCurves(column),
+      format: unit.format,
+      axisName: 'memory',
+      curves: memoryCurves(column, unit),
     },
     {
       id: 'latency',
@@ -220,6 +227,7 @@ function flowCharts(column: Columns): Untimed[] {
       words:
         'Of the messages of each second, logarithmic. The clock starts when a message was due.',
       format: 'milliseconds',
+      axisName: 'latency',
       isLogarithmic: true,
       curves: latencyCurves(column),
     },
@@ -228,6 +236,7 @@ function flowCharts(column: Columns): Untimed[] {
       title: 'Deliveries received a second',
       words: 'By all streams together.',
       format: 'rate',
+      axisName: 'deliveries per second',
       curves: [{ name: 'received a second', color: 'blue', values: column('messagesPerSecond') }],
     },
   ]
@@ -237,8 +246,11 @@ function coresChart(column: Columns): Untimed {
   return {
     id: 'cpu',
     title: 'Processor cores in use',
-    words: 'By what the processes do; the whole machine has the kernel’s.',
+    words:
+      'By what the processes do; the whole machine has the kernel’s. A second that took longer to ' +
+      'look at than to pass is left out.',
     format: 'cores',
+    axisName: 'cores',
     curves: [
       { name: 'whole machine', color: 'ink', values: column('machineCores') },
       { name: 'server, parent', color: 'purple', values: column('serverParentCores') },

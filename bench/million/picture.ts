@@ -1,14 +1,17 @@
 // The picture of a run for documents: memory and streams while the connections open, as an SVG
 // that needs no font, no style and no network.
 
-import { formatCount } from '../../src/core/units.ts'
+import { formatBytes, formatCount, formatQuantity } from '../../src/core/units.ts'
 import type { ColorName, Curve } from '../../src/report/chart.ts'
+import { formatDate } from '../../src/report/format.ts'
+import { escaped } from '../../src/report/html.ts'
+import { drawnColumns, memoryCurves, memoryUnit } from './curves.ts'
 import { figureValue, type MillionReport } from './report.ts'
 
 const WIDTH_PX = 820
-const HEIGHT_PX = 470
+const HEIGHT_PX = 480
 /** Where the axes are: the rest is titles and labels. */
-const FRAME = { left: 76, right: 730, top: 118, bottom: 400 }
+const FRAME = { left: 96, right: 718, top: 118, bottom: 400 }
 /** Seconds shown after the last stream has opened: what they cost once all is still. */
 const SECONDS_AFTER = 12
 
@@ -23,20 +26,6 @@ const COLORS: Readonly<Record<ColorName, string>> = {
 }
 const GRID = '#e4e8ec'
 
-const GB = 1e9
-
-/** Memory over time, by what takes it. */
-export function memoryCurves(column: (name: string) => (number | null)[]): Curve[] {
-  const workers = column('serverWorkersBytes')
-  const server = column('serverParentBytes').map((bytes, at) => (bytes ?? 0) + (workers[at] ?? 0))
-  return [
-    { name: 'taken from the machine', color: 'ink', values: column('takenBytes') },
-    { name: 'kernel', color: 'orange', values: column('kernelBytes') },
-    { name: 'server processes', color: 'blue', values: server },
-    { name: 'client processes', color: 'green', values: column('floodBytes') },
-  ]
-}
-
 export function openingSvg(report: MillionReport): string {
   const title = `${formatCount(report.connections)} streams open on one machine, both ends`
   const size = `width="${WIDTH_PX}" height="${HEIGHT_PX}"`
@@ -49,7 +38,10 @@ export function openingSvg(report: MillionReport): string {
     label(24, 34, title, `font-size="19" fill="${COLORS.ink}"`),
     label(24, 58, summary(report)),
     ...plot(report),
-    label((FRAME.left + FRAME.right) / 2, HEIGHT_PX - 24, 'seconds', 'text-anchor="middle"'),
+    label((FRAME.left + FRAME.right) / 2, FRAME.bottom + 42, 'seconds', 'text-anchor="middle"'),
+    upright(18, 'memory', ''),
+    upright(WIDTH_PX - 12, 'streams open', `fill="${COLORS.purple}"`),
+    label(24, HEIGHT_PX - 14, conditionsOf(report), 'font-size="11"'),
     '</g>',
     '</svg>',
     '',
@@ -62,23 +54,34 @@ function summary(report: MillionReport): string {
     return value === null ? [] : [`${formatCount(value)} ${words}`]
   }
   return [
-    ...part('openedPerSecond', 'opened a second'),
-    ...part('takenPerStream', 'bytes of memory a stream'),
-    ...part('serverPerStream', 'of them the server’s processes'),
-  ].join(', ')
+    ...part('openedPerSecond', 'streams opened a second'),
+    ...part('takenPerStream', 'bytes a stream taken from the machine'),
+    ...part('serverPerStream', 'in the server’s processes'),
+  ].join('; ')
+}
+
+/** When and on what it ran. */
+function conditionsOf({ date, machine }: MillionReport): string {
+  const memory = formatBytes(machine.memoryBytes)
+  const cores = formatQuantity(machine.cores, 'core')
+  return escaped(`${formatDate(new Date(date))}; ${machine.processor}, ${cores}, ${memory}`)
 }
 
 /** The legend, the grid, the streams as an area and memory as curves. */
-function plot({ samples, phases, connections }: MillionReport): string[] {
-  const from = phases.find(({ name }) => name === 'start')?.fromSeconds ?? 0
+function plot(report: MillionReport): string[] {
+  const { phases, connections } = report
+  const all = drawnColumns(report)
   const openSeconds = phases.find(({ name }) => name === 'open')?.toSeconds ?? 0
-  const count = (samples['seconds'] ?? []).filter((at) => (at ?? 0) <= openSeconds + SECONDS_AFTER)
-  const column = (name: string) => (samples[name] ?? []).slice(0, count.length)
+  const count = all('seconds').filter((at) => (at ?? 0) <= openSeconds + SECONDS_AFTER)
+  const column = (name: string) => all(name).slice(0, count.length)
   const seconds = column('seconds').map((at) => at ?? 0)
+  // Memory is known from the first sample on.
+  const from = Math.floor(seconds[0] ?? 0)
   const to = Math.max(from + 1, ...seconds)
-  const curves = memoryCurves(column)
-  const bytesMost = Math.max(1, ...curves.flatMap(({ values }) => values.map((of) => of ?? 0)))
-  const bytesMax = niceMost(bytesMost)
+  const unit = memoryUnit(column)
+  const curves = memoryCurves(column, unit)
+  const most = Math.max(0.01, ...curves.flatMap(({ values }) => values.map((of) => of ?? 0)))
+  const memoryMax = niceMost(most)
   const x = (at: number) =>
     (FRAME.left + ((at - from) / (to - from)) * (FRAME.right - FRAME.left)).toFixed(1)
   /** Points of values as shares of their axis; gaps are bridged. */
@@ -89,7 +92,7 @@ function plot({ samples, phases, connections }: MillionReport): string[] {
       return `${x(seconds[at] ?? 0)} ${yOf(share).toFixed(1)}`
     })
   const lines = curves.map(({ color, values }) => {
-    const path = points(values, bytesMax).join('L')
+    const path = points(values, memoryMax).join('L')
     if (path === '') return ''
     return `<path d="M${path}" fill="none" stroke="${COLORS[color]}" stroke-width="2.5"/>`
   })
@@ -98,7 +101,7 @@ function plot({ samples, phases, connections }: MillionReport): string[] {
   for (let at = Math.ceil(from / step) * step; at <= to; at += step) ticks.push(at)
   return [
     ...legend(curves),
-    ...levels(bytesMax, connections),
+    ...levels(memoryMax, unit.text, connections),
     ...ticks.flatMap((at) => [
       `<path d="M${x(at)} ${FRAME.top}V${FRAME.bottom}" stroke="${GRID}"/>`,
       label(Number(x(at)), FRAME.bottom + 20, formatCount(at), 'text-anchor="middle"'),
@@ -132,7 +135,7 @@ function yOf(share: number): number {
 }
 
 function legend(curves: readonly Curve[]): string[] {
-  const entries = [...curves, { name: 'streams open (right)', color: 'purple' as const }]
+  const entries = [...curves, { name: 'streams open', color: 'purple' as const }]
   let x = FRAME.left
   return entries.flatMap(({ name, color }) => {
     const at = x
@@ -145,21 +148,27 @@ function legend(curves: readonly Curve[]): string[] {
 }
 
 /** Quarters of both axes: memory at the left, streams at the right. */
-function levels(bytesMax: number, streamsMax: number): string[] {
+function levels(memoryMax: number, unit: string, streamsMax: number): string[] {
   return [0, 0.25, 0.5, 0.75, 1].flatMap((share) => {
     const y = yOf(share)
     const streams = formatCount(streamsMax * share)
     return [
       `<path d="M${FRAME.left} ${y.toFixed(1)}H${FRAME.right}" stroke="${GRID}"/>`,
-      label(FRAME.left - 8, y + 4, memoryLabel(bytesMax * share), 'text-anchor="end"'),
+      label(FRAME.left - 8, y + 4, memoryLabel(memoryMax * share, unit), 'text-anchor="end"'),
       label(FRAME.right + 8, y + 4, streams, `fill="${COLORS.purple}"`),
     ]
   })
 }
 
-function memoryLabel(bytes: number): string {
-  if (bytes === 0) return '0'
-  return bytes >= GB ? `${Number((bytes / GB).toFixed(2))} GB` : `${Math.round(bytes / 1e6)} MB`
+function memoryLabel(value: number, unit: string): string {
+  return value === 0 ? '0' : `${Number(value.toFixed(2))} ${unit}`
+}
+
+/** The name of an axis, along it. */
+function upright(x: number, text: string, attributes: string): string {
+  const y = (FRAME.top + FRAME.bottom) / 2
+  const turned = `transform="rotate(-90 ${x} ${y})" text-anchor="middle"`
+  return label(x, y, text, `${turned} ${attributes}`)
 }
 
 function area(points: readonly string[]): string {

@@ -148,9 +148,11 @@ export class Sampler {
   }
 
   #moment() {
+    // The look takes long while many processes start, and what it counts is of its end.
+    const cpu = this.cpu()
     return {
       atMs: performance.now(),
-      cpu: this.cpu(),
+      cpu,
       stolenSeconds: machineCpu().stolenSeconds,
       flooded: this.floodSamples.at(-1),
     }

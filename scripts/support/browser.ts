@@ -10,6 +10,9 @@ import { makeFolder } from './folder.ts'
 /** Milliseconds for a browser to close on a busy machine. */
 const CLOSE_MS_MAX = 20_000
 
+/** Of axe-core, which has one function. */
+const AXE = `${import.meta.dir}/../../node_modules/axe-core/axe.min.js`
+
 const EXECUTABLES = {
   chromium: Bun.which('chromium') ?? Bun.which('chromium-browser'),
   firefox: Bun.which('firefox-esr') ?? Bun.which('firefox'),
@@ -150,6 +153,21 @@ export class BrowserPage implements AsyncDisposable {
     const isMobile = width < 600
     await this.#page.setViewport({ width, height, deviceScaleFactor: scale, isMobile })
     await this.#page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
+  }
+
+  /** Writes a picture of what is in view as PNG, or of the whole page. */
+  async picture(path: `${string}.png`, isWhole = false): Promise<void> {
+    await this.#page.screenshot({ path, fullPage: isWhole })
+  }
+
+  /**
+   * What axe finds wrong for people who use the page otherwise than most, as lines of text. Its
+   * script is run by the browser itself, which no policy of the page forbids.
+   */
+  async barriers(): Promise<string[]> {
+    await this.#page.evaluate(await Bun.file(AXE).text())
+    return await this.ask(`axe.run().then(({ violations }) => violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => [id, html, failureSummary].join(': '))))`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,6 +3,7 @@
 
 import { type AnyElysia, Elysia } from 'elysia'
 import type { OpenAPIV3_1 as OpenApi } from 'openapi-types'
+import type { RecentLog } from '../core/recent-log.ts'
 import { ELYSIA, type OnBug, pathOf } from '../http/elysia.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { ListenerOptions } from '../http/listener.ts'
@@ -11,6 +12,7 @@ import type { Settings } from '../hub/settings.ts'
 import { controlRejection, INTERNAL_REFUSAL, refusal } from './answer.ts'
 import type { ControlAuth } from './auth.ts'
 import { type FeedRoutesOptions, feedRoutes } from './feed.ts'
+import { logRoutes } from './log.ts'
 import { type MessageRoutesOptions, messageRoutes, publishDirectly } from './messages.ts'
 import { metricsRoutes } from './metrics.ts'
 import type { OtherNodes } from './other-nodes.ts'
@@ -27,6 +29,7 @@ export interface ControlOptions {
   readonly subjects: SubjectRoutesOptions
   readonly tickets: TicketRoutesOptions
   readonly feed: FeedRoutesOptions
+  readonly recentLog: Pick<RecentLog, 'after'>
   readonly stats: StatsSource
   readonly others: OtherNodes
   readonly settings: Settings<'userIdMax'>
@@ -90,6 +93,7 @@ function routesOf(options: ControlOptions) {
     .use(subscriptionRoutes(options.subscriptions))
     .use(ticketRoutes(options.tickets))
     .use(feedRoutes(options.feed))
+    .use(logRoutes(options.recentLog))
     .use(metricsRoutes(options.stats, options.others))
     .use(options.dashboard())
 }

@@ -9,6 +9,7 @@ import { keyLimits } from '../core/history-limits.ts'
 import { messageLimits } from '../core/limits.ts'
 import { KEY_PATTERN, KEY_RULE } from '../core/name.ts'
 import { failures } from './documented.ts'
+import { LOG_QUERY } from './log.ts'
 import { PAGE_QUERY } from './page.ts'
 
 type Parameter = OpenApi.ParameterObject
@@ -69,6 +70,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'delete /subscriptions': { id: 'removeSubscriptions' },
   'post /tickets': { id: 'issueTicket' },
   'get /feed': { id: 'followConnections', others: FEED_QUERY },
+  'get /log': { id: 'readLog', others: LOG_QUERY },
   'get /stats': { id: 'getStats' },
   'get /metrics': { id: 'getMetrics' },
   'get /livez': { id: 'checkAlive' },

@@ -3,13 +3,8 @@
 
 import type { Clock } from './clock.ts'
 import { logLimits } from './limits.ts'
+import { LOG_LEVELS, type LogFields, type LogLevel, RecentLog } from './recent-log.ts'
 import { formatQuantity } from './units.ts'
-
-export type LogFields = Readonly<Record<string, string | number | boolean | null>>
-
-/** From the least urgent on. */
-export const LOG_LEVELS = ['info', 'warn', 'error'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
 
 export const LOG_FORMATS = ['json', 'text'] as const
 export type LogFormat = (typeof LOG_FORMATS)[number]
@@ -37,6 +32,8 @@ const COLORS: Readonly<Record<LogLevel, string>> = { info: '', warn: '\x1b[33m',
 const PLAIN = '\x1b[m'
 
 export class Log {
+  /** The last lines, written or not. */
+  readonly recent: RecentLog
   readonly #options: LogOptions
   /** Of each repeated event: when it was last written, and how many were suppressed since. */
   readonly #repeated = new Map<string, { writtenMs: number; suppressed: number }>()
@@ -50,6 +47,7 @@ export class Log {
 
   constructor(options: LogOptions) {
     this.#options = options
+    this.recent = new RecentLog(options.clock)
   }
 
   /** From the next event on. */
@@ -98,6 +96,7 @@ export class Log {
 
   #write(level: LogLevel, event: string, message: string, fields: LogFields): void {
     if (!this.#takes(level)) return
+    this.recent.add({ timeMs: this.#options.clock.nowMs(), level, event, message, fields })
     if (this.#reportDropped() && this.#put(level, event, message, fields)) return
     this.dropped++
     this.#unreported++

@@ -38,11 +38,17 @@ function nowOf(sampler: Sampler, reading: Reading) {
     ...{ state, uptimeSeconds, openFiles, openFilesLimit, erlang, history },
     limit: host.limit,
     pid: process.pid,
-    subscriptions: source.subscriptions.counts().subscriptions,
+    subscriptions: source.subscriptions.counts(),
     socketsInUse: tcp?.socketsInUse ?? null,
     memoryBytes: system?.memoryBytes ?? null,
     memoryAvailableBytes: system?.memoryAvailableBytes ?? null,
-    totals: { messages: counters.messageRate, deliveries: counters.deliveryRate },
+    totals: {
+      opened: counters.openedRate,
+      deliveries: counters.deliveryRate,
+      // Frames that a stream took and did not send, and those that none was handed.
+      lost: counters.undeliveredRate + counters.skippedRate,
+    },
+    lostLately: Math.round(lately(sampler, 'undeliveredRate') + lately(sampler, 'skippedRate')),
     bus: bus === null ? null : shownOf(bus),
     warnings: warningsOf({
       ...{ state, openFiles, openFilesLimit, erlang, tcp, system, history, bus },
@@ -56,10 +62,15 @@ function nowOf(sampler: Sampler, reading: Reading) {
   }
 }
 
-/** The sums of the last minute: with a sample a second, rates add up to counts. */
+/** What a rate of the last minute adds up to, with a sample a second. */
+function lately({ history }: Pick<Sampler, 'history'>, name: ColumnName): number {
+  const rates = history.seconds.last(name, dashboardLimits.recentSamples)
+  return rates.reduce((total, value) => total + value, 0)
+}
+
 function recentOf({ history }: Sampler): Recent {
   const last = (name: ColumnName) => history.seconds.last(name, dashboardLimits.recentSamples)
-  const sum = (name: ColumnName) => last(name).reduce((total, value) => total + value, 0)
+  const sum = (name: ColumnName) => lately({ history }, name)
   return {
     refused: sum('refusedRate') - sum('limitedRate'),
     limited: sum('limitedRate'),

@@ -5,19 +5,32 @@ import { dashboardLimits } from '../core/limits.ts'
 import { byId, isVisible, onVisibilityChange, queryAll, root, setText } from '../report/browser.ts'
 import { PageHistory, type Span } from './history.ts'
 import type { Live } from './live.ts'
-import { showConnection, showFigures, showNow } from './panels.ts'
-import { BUS_CHARTS, CHARTS, placeCharts, type ShowSamples } from './plots.ts'
-import { ask, lookUp, send, setToken } from './requests.ts'
+import { LogPanel } from './log-panel.ts'
+import { showConnection, showFigures, showLocked, showNow } from './panels.ts'
+import {
+  BUS_CHARTS,
+  MACHINE_CHARTS,
+  placeCharts,
+  type ShowSamples,
+  TRAFFIC_CHARTS,
+} from './plots.ts'
+import { ask, changeFollow, lookUp, send, setToken } from './requests.ts'
+import { placeTiles } from './tiles.ts'
 
 const { sampleEveryMs, againMs } = dashboardLimits
 
 const history = new PageHistory()
-const showCharts = placeCharts(CHARTS, byId('charts'))
+const showTiles = placeTiles()
+const showTraffic = placeCharts(TRAFFIC_CHARTS, byId('charts'))
+const showMachine = placeCharts(MACHINE_CHARTS, byId('machine-charts'))
+const log = new LogPanel()
 /** Null until the server has said that it has a bus. */
 let showBusCharts: ShowSamples | null = null
 let span: Span = 'seconds'
 let timer: ReturnType<typeof setTimeout> | undefined
 let isAsking = false
+/** When the server answered last; null before it has. */
+let answeredMs: number | null = null
 
 /** Asks now and again later; never twice at the same time. */
 async function poll(): Promise<void> {
@@ -32,18 +45,22 @@ async function poll(): Promise<void> {
     return
   }
   timer = setTimeout(poll, answer.ok ? sampleEveryMs : againMs)
-  showConnection(answer.ok ? null : answer.why.text)
-  root.classList.toggle('stale', !answer.ok)
-  if (answer.ok) show(answer.value)
+  if (answer.ok) answeredMs = Date.now()
+  showConnection(answer.ok ? null : answer.why.text, answeredMs)
+  if (!answer.ok) return
+  show(answer.value)
+  await log.update(Date.now())
 }
 
 function show(live: Live): void {
   const wasLocked = !byId('lock').hidden
   byId('lock').hidden = true
   byId('content').hidden = false
-  if (wasLocked) byId('warnings-title').focus()
+  if (wasLocked) byId('now-title').focus()
   history.take(live)
-  showNow(live.now, history.of('seconds'))
+  const seconds = history.of('seconds')
+  showNow(live.now, seconds)
+  if (isVisible()) showTiles(live.now, seconds)
   if (live.now.bus !== null) showBusCharts ??= placeCharts(BUS_CHARTS, byId('nodes-charts'))
   showSpan()
 }
@@ -52,26 +69,32 @@ function showSpan(): void {
   // A hidden tab draws nothing; it draws the newest samples once it is visible.
   if (!isVisible()) return
   const samples = history.of(span)
-  showCharts(samples, span)
+  showTraffic(samples, span)
+  showMachine(samples, span)
   showBusCharts?.(samples, span)
-  showFigures(samples, showBusCharts === null ? CHARTS : [...CHARTS, ...BUS_CHARTS])
+  const charts = [...TRAFFIC_CHARTS, ...MACHINE_CHARTS]
+  showFigures(samples, showBusCharts === null ? charts : [...charts, ...BUS_CHARTS])
 }
 
 function lock(why: string): void {
   byId('content').hidden = true
   byId('lock').hidden = false
-  showConnection(null)
-  setText(byId('link'), 'locked')
+  showLocked()
   setText(byId('lock-answer'), why)
   byId('token').focus()
 }
 
-/** Runs a form, one submission at a time, and shows the result below it. */
-function onSubmit(form: string, run: () => Promise<string>): void {
-  const answer = byId(`${form}-answer`)
+/** Runs a form or a button, once at a time, and shows the result below the form. */
+function onEvent(
+  event: 'submit' | 'click',
+  id: string,
+  answerId: string,
+  run: () => Promise<string>,
+): void {
+  const answer = byId(answerId)
   let isRunning = false
-  byId(form).addEventListener('submit', async (event) => {
-    event.preventDefault()
+  byId(id).addEventListener(event, async (happened) => {
+    happened.preventDefault()
     if (isRunning) return
     isRunning = true
     setText(answer, '…')
@@ -80,14 +103,34 @@ function onSubmit(form: string, run: () => Promise<string>): void {
   })
 }
 
+/** What is done for the user in the field; asks for one if there is none. */
+async function forUser(run: (user: string) => Promise<string>): Promise<string> {
+  const user = byId('user-id').value.trim()
+  if (user !== '') return await run(user)
+  byId('user-id').focus()
+  return 'Enter a user id above.'
+}
+
+async function follow(method: 'PUT' | 'DELETE'): Promise<string> {
+  const subject = byId('subject').value.trim()
+  if (subject === '') return 'Enter a subject.'
+  return await forUser((user) => changeFollow(method, user, subject))
+}
+
 byId('lock-form').addEventListener('submit', (event) => {
   event.preventDefault()
   const field = byId('token')
-  setToken(field.value.trim())
+  const taken = setToken(field.value)
   // From now on the token is in memory only.
   field.value = ''
-  poll()
+  setText(byId('lock-answer'), taken.ok ? '' : taken.why)
+  if (taken.ok) poll()
 })
+for (const id of ['machine', 'all']) {
+  for (const link of queryAll(`nav a[href="#${id}"]`)) {
+    link.addEventListener('click', () => byId(id).setAttribute('open', ''))
+  }
+}
 for (const choice of queryAll('input[name="range"]')) {
   choice.addEventListener('change', () => {
     if (choice.checked) span = choice.value === 'tens' ? 'tens' : 'seconds'
@@ -97,12 +140,11 @@ for (const choice of queryAll('input[name="range"]')) {
 onVisibilityChange(() => {
   if (isVisible() && byId('lock').hidden) poll()
 })
-onSubmit('look-up', () => lookUp(byId('user-id').value.trim()))
-onSubmit('send', async () => {
-  const user = byId('user-id').value.trim()
-  if (user !== '') return await send(user, byId('body').value)
-  byId('user-id').focus()
-  return 'Enter a user id above.'
-})
+onEvent('submit', 'look-up', 'look-up-answer', () => lookUp(byId('user-id').value.trim()))
+onEvent('submit', 'send', 'send-answer', () => forUser((user) => send(user, byId('body').value)))
+onEvent('submit', 'follow', 'follow-answer', () => follow('PUT'))
+onEvent('click', 'unfollow', 'follow-answer', () => follow('DELETE'))
+// A link sends no token.
+byId('openapi').hidden = root.dataset['lock'] === 'locked'
 if (root.dataset['lock'] === 'locked') lock('')
 else poll()

@@ -5,10 +5,11 @@ import { dashboardLimits } from '../core/limits.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import {
   byId,
-  type Card,
   create,
   fillCards,
   fillTable,
+  type PageElement,
+  root,
   setText,
   setTitle,
 } from '../report/browser.ts'
@@ -22,29 +23,51 @@ type Now = Live['now']
 
 export function showNow(now: Now, seconds: Samples): void {
   const { state, version, pid, uptimeSeconds } = now
-  setPill('state', state, state === 'ready')
+  setPill('state', state, state === 'ready' ? 'good' : 'bad')
   setText(
     byId('about'),
     `Version ${version}, process ${pid}, up for ${formatDuration(uptimeSeconds)}`,
   )
   showWarnings(now.warnings)
-  showCards(now, seconds)
+  showMachine(now, seconds)
   showHistory(now.history)
+  showSubscriptions(now, seconds)
   showWorkers(now.workers)
   showErlang(now.erlang)
   showNodes(now, seconds)
+  const { streams } = seconds.values
+  byId('first').hidden = now.totals.opened > 0 || (streams.at(-1) ?? 0) > 0
 }
 
-/** @param why there is no answer from the server; null while there is */
-export function showConnection(why: string | null): void {
-  setPill('link', why === null ? 'live' : `disconnected: ${why} Retrying.`, why === null)
+/**
+ * The connection to the server, in the header, which is in view wherever the page is scrolled to.
+ *
+ * @param why there is no answer from the server; null while there is
+ * @param sinceMs when it answered last; null if it never has
+ */
+export function showConnection(why: string | null, sinceMs: number | null): void {
+  setPill('link', why === null ? 'live' : 'disconnected', why === null ? 'good' : 'bad')
+  const gone = byId('gone')
+  gone.hidden = why === null
+  root.classList.toggle('stale', why !== null)
+  if (why === null) return
+  byId('state').hidden = true
+  const time = sinceMs === null ? null : new Date(sinceMs).toTimeString().slice(0, 8)
+  setText(gone, `${why} Trying again.${time === null ? '' : ` The figures are of ${time}.`}`)
 }
 
-function setPill(id: string, text: string, isGood: boolean): void {
+/** The server has not been asked yet, since it wants a token. */
+export function showLocked(): void {
+  byId('gone').hidden = true
+  byId('state').hidden = true
+  setPill('link', 'locked', 'locked')
+}
+
+function setPill(id: string, text: string, kind: 'good' | 'bad' | 'locked'): void {
   const pill = byId(id)
   setText(pill, text)
-  pill.classList.toggle('good', isGood)
-  pill.classList.toggle('bad', !isGood)
+  pill.hidden = false
+  pill.className = `pill ${kind}`
 }
 
 let shownWarnings = ''
@@ -65,48 +88,48 @@ function showWarnings(warnings: Now['warnings']): void {
   setText(byId('warnings-said'), names === '' ? 'No warnings.' : `Warnings: ${names}.`)
 }
 
-function showCards(now: Now, { values }: Samples): void {
+function showMachine(now: Now, { values }: Samples): void {
   const last = (column: ColumnName) => values[column].at(-1) ?? null
   const cores = sum(last('parentCores'), last('workersCores'))
   const bytes = sum(last('parentBytes'), last('workersBytes'))
-  const { totals, memoryAvailableBytes: available } = now
-  const cards: Card[] = [
-    ['Streams', formatFigure('count', last('streams')), `of at most ${formatCount(now.limit)}`],
-    [
-      'Messages per second',
-      formatFigure('rate', last('messageRate')),
-      `${formatCount(totals.messages)} in total`,
-    ],
-    [
-      'Deliveries per second',
-      formatFigure('rate', last('deliveryRate')),
-      `${formatCount(totals.deliveries)} in total`,
-    ],
-    [
-      'Delivery latency, p99',
-      formatFigure('milliseconds', last('deliveryP99Ms')),
-      'to the last stream',
-    ],
+  const { memoryAvailableBytes: available } = now
+  const words = [
+    `${formatFigure('cores', cores)} cores`,
+    formatFigure('bytes', bytes),
+    `lag ${formatFigure('milliseconds', last('loopLateMs'))}`,
+  ]
+  setText(byId('machine-now'), cores === null ? '' : words.join(' · '))
+  fillCards(byId('machine-facts'), [
     ['CPU cores', formatFigure('cores', cores), 'used by all processes'],
     ['Memory', formatFigure('bytes', bytes), 'private, of all processes'],
     [
       'Memory available',
       formatFigure('bytes', available),
-      `of ${formatFigure('bytes', now.memoryBytes)}`,
+      `of ${formatFigure('bytes', now.memoryBytes)}, this machine`,
     ],
     [
       'Open files',
       formatCount(now.openFiles),
       `of ${formatCount(now.openFilesLimit)}, control process`,
     ],
-    ['TCP sockets', formatFigure('count', now.socketsInUse), 'on this machine'],
     [
-      'Subscriptions',
-      formatCount(now.subscriptions),
-      `users online: ${formatFigure('count', last('users'))}`,
+      'TCP sockets of the machine',
+      formatFigure('count', now.socketsInUse),
+      'of all programs, comet among them',
     ],
-  ]
-  fillCards(byId('cards'), cards)
+  ])
+}
+
+/** Nothing where nobody follows anything but themselves. */
+function showSubscriptions({ subscriptions: held }: Now, { values }: Samples): void {
+  const { subscriptions, subjects } = held
+  byId('subscriptions').hidden = subscriptions === 0
+  if (subscriptions === 0) return
+  fillCards(byId('subscriptions-facts'), [
+    ['Subscriptions', formatCount(subscriptions), 'that are kept'],
+    ['Subjects', formatCount(subjects), 'that somebody follows'],
+    ['Users online', formatFigure('count', values.users.at(-1)), 'with a stream'],
+  ])
 }
 
 const PLACES = { file: 'a file', memory: 'memory', bus: 'memory and Redis' } as const
@@ -138,8 +161,8 @@ const WORKER_COLUMNS = [
 ]
 
 function showWorkers(workers: Now['workers']): void {
-  byId('workers-none').hidden = workers.length > 0
-  byId('workers-scroll').hidden = workers.length === 0
+  byId('workers').hidden = workers.length === 0
+  byId('workers-anchor').hidden = workers.length === 0
   const rows = workers.map((worker) => [
     String(worker.number),
     worker.silentMs > dashboardLimits.silentMs
@@ -158,18 +181,16 @@ function showWorkers(workers: Now['workers']): void {
   fillTable(byId('workers-table'), WORKER_COLUMNS, rows)
 }
 
-let shownErlang = ''
+let shownErlang = 'null'
 
 function showErlang(erlang: Now['erlang']): void {
   const json = JSON.stringify(erlang)
   if (json === shownErlang) return
   shownErlang = json
   const body = byId('erlang-body')
-  if (erlang === null) {
-    const words = 'This server is not an Erlang node; start it with --erlang-node to make it one.'
-    body.replaceChildren(create('p', 'muted', words))
-    return
-  }
+  byId('erlang').hidden = erlang === null
+  byId('erlang-anchor').hidden = erlang === null
+  if (erlang === null) return
   const { name, peer, registered, messages, connections } = erlang
   const epmd = registered ? 'registered with epmd' : 'not registered with epmd'
   const link =
@@ -187,8 +208,16 @@ function showErlang(erlang: Now['erlang']): void {
   body.replaceChildren(
     create('p', '', `${name}, ${epmd}; messages in total: ${formatFigure('count', messages)}.`),
     create('p', peer?.state === 'connected' || peer === null ? '' : 'bad', link),
-    ...(rows.length === 0 ? [] : [create('div', 'scroll', table)]),
+    ...(rows.length === 0 ? [] : [scrollBox('Table of Erlang nodes', table)]),
   )
+}
+
+/** For a table that may be wider than the page; with the focus it is scrolled by keyboard. */
+function scrollBox(label: string, table: PageElement): PageElement {
+  const box = create('section', 'scroll', table)
+  box.setAttribute('aria-label', label)
+  box.setAttribute('tabindex', '0')
+  return box
 }
 
 /** The charts in numbers. */

@@ -49,7 +49,8 @@ function chart(id: string, title: string, format: FormatName, curves: readonly N
   return { id, title, format, curves: styled }
 }
 
-export const CHARTS: readonly LiveChart[] = [
+/** What becomes of streams and messages. */
+export const TRAFFIC_CHARTS: readonly LiveChart[] = [
   chart('streams', 'Streams', 'count', [
     ['open', 'streams'],
     ['users', 'users'],
@@ -58,24 +59,9 @@ export const CHARTS: readonly LiveChart[] = [
     ['messages', 'messageRate'],
     ['deliveries', 'deliveryRate'],
   ]),
-  chart('latency', 'Delivery latency, to the last stream of a message', 'milliseconds', [
+  chart('latency', 'Delivery latency, to the last stream', 'milliseconds', [
     ['p50', 'deliveryP50Ms'],
     ['p99', 'deliveryP99Ms'],
-  ]),
-  chart('loops', 'Event loop lag', 'milliseconds', [['slowest process', 'loopLateMs']]),
-  chart('processors', 'CPU cores used by comet', 'cores', [
-    ['control process', 'parentCores'],
-    ['all workers', 'workersCores'],
-    ['busiest worker', 'busiestCores'],
-  ]),
-  chart('memory', 'Memory of comet', 'bytes', [
-    ['control process', 'parentBytes'],
-    ['all workers', 'workersBytes'],
-    ['outboxes', 'queuedBytes'],
-  ]),
-  chart('kernel', 'Memory of the kernel', 'bytes', [
-    ['slabs, stacks, page tables', 'kernelBytes'],
-    ['TCP buffers', 'tcpBytes'],
   ]),
   chart('turnover', 'Streams opened and closed per second', 'rate', [
     ['opened', 'openedRate'],
@@ -90,6 +76,30 @@ export const CHARTS: readonly LiveChart[] = [
     ['lost with a stream', 'undeliveredRate'],
     ['rejected', 'rejectedRate'],
   ]),
+  chart('loops', 'Event loop lag', 'milliseconds', [['slowest process', 'loopLateMs']]),
+]
+
+/** What that takes of the machine. */
+export const MACHINE_CHARTS: readonly LiveChart[] = [
+  chart('processors', 'CPU cores used by comet', 'cores', [
+    ['control process', 'parentCores'],
+    ['all workers', 'workersCores'],
+    ['busiest worker', 'busiestCores'],
+  ]),
+  chart('memory', 'Memory of comet', 'bytes', [
+    ['control process', 'parentBytes'],
+    ['all workers', 'workersBytes'],
+    ['outboxes', 'queuedBytes'],
+  ]),
+  chart('kernel', 'Memory of the kernel', 'bytes', [
+    ['slabs, stacks, page tables', 'kernelBytes'],
+    ['TCP buffers', 'tcpBytes'],
+  ]),
+  chart('machine', 'CPU cores used on this machine', 'cores', [
+    ['user', 'userCores'],
+    ['system', 'systemCores'],
+    ['load average', 'load'],
+  ]),
   chart('network', 'Network of this machine, bytes per second', 'bytes', [
     ['received', 'receivedBytesRate'],
     ['sent', 'sentBytesRate'],
@@ -99,11 +109,6 @@ export const CHARTS: readonly LiveChart[] = [
     ['received', 'receivedPacketRate'],
     ['sent', 'sentPacketRate'],
     ['loopback', 'loopbackPacketRate'],
-  ]),
-  chart('machine', 'CPU cores used on this machine', 'cores', [
-    ['user', 'userCores'],
-    ['system', 'systemCores'],
-    ['load average', 'load'],
   ]),
 ]
 
@@ -190,7 +195,7 @@ class ChartFigure {
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 6 } },
       scales: {
-        x: { time: false, range: () => this.#range() },
+        x: { time: false, range: () => timeRange(this.plot.data[0], this.#span) },
         y: { range: rangeFromZero(format) },
       },
       axes: [
@@ -207,15 +212,14 @@ class ChartFigure {
       hooks: { setCursor: [(plot) => this.#setLegend(plot.cursor.idx)] },
     }
   }
+}
 
-  /** The time that samples are known for: at least a tenth of the span, at most all of it. */
-  #range(): [number, number] {
-    const times = this.plot.data[0]
-    const last = times.at(-1) ?? Date.now() / 1000
-    const first = times[0] ?? last
-    const longest = SPAN_SECONDS[this.#span]
-    return [last - Math.min(longest, Math.max(longest / 10, last - first)), last]
-  }
+/** The time that samples are known for: at least a tenth of the span, at most all of it. */
+export function timeRange(seconds: ArrayLike<number>, span: Span): [number, number] {
+  const last = seconds[seconds.length - 1] ?? Date.now() / 1000
+  const first = seconds[0] ?? last
+  const longest = SPAN_SECONDS[span]
+  return [last - Math.min(longest, Math.max(longest / 10, last - first)), last]
 }
 
 /** `14:05`, and the seconds where they matter. */

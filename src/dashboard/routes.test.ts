@@ -106,7 +106,8 @@ describe('/dashboard/live', () => {
       sampler.take()
     }
     const { now, seconds } = await live('/dashboard/live')
-    expect(now).toMatchObject({ state: 'ready', limit: 1_000, subscriptions: 3, warnings: [] })
+    expect(now).toMatchObject({ state: 'ready', limit: 1_000, warnings: [] })
+    expect(now.subscriptions).toEqual({ subscriptions: 3, subjects: 2 })
     expect(seconds.times).toHaveLength(3)
     const later = await live(`/dashboard/live?since=${seconds.times[1]}`)
     expect(later.seconds.times).toEqual(seconds.times.slice(2))
@@ -125,6 +126,21 @@ describe('/dashboard/live', () => {
       sampler.take()
     }
     expect(await codes()).toEqual([])
+  })
+
+  test('counts what was lost since the start, and lately', async () => {
+    const { server, sampler, live } = serving()
+    server.host = { ...server.host, totals: { ...server.host.totals, undelivered: 4 } }
+    server.clock.advance(1_000)
+    sampler.take()
+    const { now } = await live('/dashboard/live')
+    expect([now.totals.lost, now.lostLately]).toEqual([4, 4])
+    for (let second = 0; second < 60; second++) {
+      server.clock.advance(1_000)
+      sampler.take()
+    }
+    const later = (await live('/dashboard/live')).now
+    expect([later.totals.lost, later.lostLately]).toEqual([4, 0])
   })
 
   test('rejects a time that is not a number', async () => {

@@ -150,14 +150,25 @@ byId('send').addEventListener('submit', async (event) => {
   setText(byId('send-answer'), '…')
   setText(byId('send-answer'), await publish())
 })
-byId('lock-form').addEventListener('submit', (event) => {
-  event.preventDefault()
-  setToken(byId('token').value.trim())
+/** Is there an answer to this token? One that may publish alone reads nothing. */
+async function unlock(): Promise<string> {
+  const field = byId('token')
+  const taken = setToken(field.value)
   // From now on the token is in memory only.
-  byId('token').value = ''
+  field.value = ''
+  if (!taken.ok) return taken.why
+  const answer = await ask('/log?limit=1')
+  if (!answer.ok && !answer.why.isRole) return answer.why.text
   byId('lock').hidden = true
   byId('content').hidden = false
   byId('user').focus()
+  return ''
+}
+
+byId('lock-form').addEventListener('submit', async (event) => {
+  event.preventDefault()
+  setText(byId('lock-answer'), '')
+  setText(byId('lock-answer'), await unlock())
 })
 byId('foreign').hidden = root.dataset['foreign'] !== 'yes'
 setText(byId('foreign-option'), `--cors-origin ${origin}`)

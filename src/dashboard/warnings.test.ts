@@ -11,7 +11,7 @@ import {
 } from './warnings.ts'
 
 const CALM: Recent = {
-  ...{ refused: 0, limited: 0, slow: 0, lostGaps: 0, skipped: 0, rejected: 0, restarted: 0 },
+  ...{ refused: 0, limited: 0, slow: 9, lostGaps: 0, skipped: 0, rejected: 0, restarted: 0 },
   ...{ busRefused: 0, busGaps: 0 },
   lateMs: 250,
 }
@@ -68,7 +68,7 @@ const FAULTS: Record<WarningCode, readonly [Partial<Condition>, string]> = {
   ],
   erlang_unregistered: [{ erlang: { registered: false, peer: null } }, 'not registered'],
   skipped: [recently({ skipped: 1_234.4 }), 'too far behind: 1,234.'],
-  slow: [recently({ slow: 1 }), '1 stream was closed'],
+  slow: [recently({ slow: 10 }), '10 streams were closed'],
   gaps: [
     recently({ lostGaps: 2 }),
     '2 streams were told of a gap in the last minute; the oldest message kept is 1 min old.',

@@ -15,6 +15,9 @@ import { formatBulk, formatDuration } from '../report/format.ts'
 const { nearRatio, memoryLeftRatio, loopLateMs } = dashboardLimits
 const { queueRatio } = busFigureLimits
 
+/** Streams closed as slow in a minute; a few clients on bad networks are nothing to act on. */
+const SLOW_STREAMS_MIN = 10
+
 /** The state of the server, and what happened in the last minute. */
 export interface Condition {
   readonly state: ServerState
@@ -187,9 +190,9 @@ const TABLE = {
   },
   slow: {
     text: ({ recent }) =>
-      recent.slow > 0 &&
+      recent.slow >= SLOW_STREAMS_MIN &&
       `${streamsWere(recent.slow)} closed in the last minute for reading too slowly.`,
-    advice: 'A few are normal. If there are many, send less to each user or raise --outbox.',
+    advice: 'Send less to each user, or raise --outbox.',
   },
   gaps: {
     text: ({ recent, history }) =>

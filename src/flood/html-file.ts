@@ -38,11 +38,15 @@ export class HtmlFile {
   readonly #path: string
   readonly #samples = new BoundedSamples<PageSample>(viewLimits.samplesMax, PAGE_FOLDS)
 
+  /** By the first sample. */
+  #began: Date | null = null
+
   constructor(path: string) {
     this.#path = path
   }
 
   add(sample: FloodSample): void {
+    this.#began ??= new Date(Date.parse(sample.time) - sample.seconds * 1_000)
     this.#samples.push(pageSampleOf(sample))
   }
 
@@ -54,6 +58,7 @@ export class HtmlFile {
       report,
       samples: this.#samples.list,
       distribution: distributionOf(totals.latency),
+      began: this.#began,
       command: commandLine(['comet', ...process.argv.slice(2)]),
       versions: versions(),
     })

@@ -44,6 +44,7 @@ const PAGE: FloodPage = {
   report: REPORT,
   samples: [sampleOf(1), sampleOf(2), sampleOf(2.1)],
   distribution: { rests: [1, 2, 10], latenciesMs: [0.1, 0.5, 2] },
+  began: new Date(Date.UTC(2026, 10, 30, 10, 19, 33)),
   command: 'comet flood --html page.html',
   versions: { comet: 'comet 0.1.0', Bun: '1.4.5' },
 }
@@ -88,6 +89,10 @@ describe('the page', () => {
     expect(rowsOf(html)).toContainEqual(['Bun', '1.4.5'])
   })
 
+  test('has the date', () => {
+    expect(html).toContain('2026-11-30, 10:19 UTC')
+  })
+
   test('says whether all went well', () => {
     expect(html).toContain('class="bad"')
     const connections = { wanted: 5, opened: 5, failed: 0, closed: 0 }
@@ -124,8 +129,18 @@ describe('the page', () => {
       expect(html).toContain(`id="${id}"`)
       for (const { values } of curves) expect(values).toHaveLength(places.length)
     }
+    for (const { axisName, rightFormat, rightName } of charts) {
+      expect(axisName).not.toBe('')
+      expect(rightName === undefined).toBe(rightFormat === undefined)
+    }
     const [connections, rates, , distribution] = charts
-    expect(connections?.curves.map(({ values }) => values[0])).toEqual([997, 2, 1])
+    // 998 streams at 4,321 a second were open before the first sample.
+    expect(connections?.places).toEqual([0, 998 / 4_321, 1, 2, 2.1])
+    expect(connections?.curves.map(({ values }) => values.slice(0, 3))).toEqual([
+      [0, 997, 997],
+      [0, 2, 2],
+      [0, 1, 1],
+    ])
     // The last sample is too close to the one before for a rate.
     expect(rates?.curves.map(({ values }) => values)).toEqual([
       [1_000, 1_000, null],

@@ -5,6 +5,7 @@ import type { Histogram } from 'hdr-histogram-js'
 import { floodLimits, viewLimits } from '../core/tool-limits.ts'
 import { formatCount, formatMs, formatQuantity } from '../core/units.ts'
 import type { Chart } from '../report/chart.ts'
+import { formatDate } from '../report/format.ts'
 import {
   bodyRow,
   card,
@@ -26,18 +27,21 @@ export interface FloodPage {
   readonly distribution: Distribution
   /** The command line that repeats the run. */
   readonly command: string
+  /** When the run began; null if nothing is known of it. */
+  readonly began: Date | null
   /** Versions of what it ran on, by name. */
   readonly versions: Readonly<Record<string, string>>
 }
 
 export function floodPage(page: FloodPage): string {
-  const { report, samples, distribution, command, versions } = page
+  const { report, samples, distribution, command, began, versions } = page
   const charts = floodCharts(report, samples, distribution)
   return pageText({
     title: `A flood of ${formatQuantity(report.connections.wanted, 'stream')}`,
     charts,
     bands: [],
     body: [
+      ...(began === null ? [] : [`<p class="muted">${formatDate(began)}</p>`]),
       verdict(report, samples),
       `<div class="cards">${cards(report).join('')}</div>`,
       '<h2>Over time</h2>',
@@ -142,13 +146,14 @@ function errorTable(errors: FloodReport['errors']): string {
 const RATE_SECONDS_MIN = 0.5
 
 function floodCharts(
-  { storm }: FloodReport,
+  report: FloodReport,
   samples: readonly PageSample[],
   distribution: Distribution,
 ): Chart[] {
   const over = { across: 'seconds', places: samples.map(({ seconds }) => seconds) } as const
+  const { storm } = report
   return [
-    { ...connections(samples), ...over },
+    connections(withOpening(report, samples)),
     { ...rates(samples), ...over },
     { ...latencies(samples), ...over },
     ...(storm === null ? [] : [stormChart(storm)]),
@@ -166,6 +171,7 @@ function stormChart({ curve }: NonNullable<FloodReport['storm']>): Chart {
     across: 'seconds',
     places: curve.map(({ ms }) => ms / 1000),
     format: 'rate',
+    axisName: 'per second',
     curves: [
       { name: 'opened', color: 'purple', values: perSecond('opened') },
       { name: 'resumed', color: 'blue', values: perSecond('resumed') },
@@ -176,20 +182,40 @@ function stormChart({ curve }: NonNullable<FloodReport['storm']>): Chart {
 
 type Untimed = Omit<Chart, 'across' | 'places'>
 
-function connections(samples: readonly PageSample[]): Untimed {
+type Counts = Pick<PageSample, 'seconds' | 'open' | 'failed' | 'closed'>
+
+/** With the beginning, and with the end of an opening that was over before the first sample. */
+function withOpening(
+  { connect, connections: { opened } }: FloodReport,
+  samples: readonly PageSample[],
+): Counts[] {
+  const [first] = samples
+  if (first === undefined) return []
+  const seconds = connect.perSecond > 0 ? opened / connect.perSecond : 0
+  return [
+    { seconds: 0, open: 0, failed: 0, closed: 0 },
+    ...(seconds > 0 && seconds < first.seconds ? [{ ...first, seconds }] : []),
+    ...samples,
+  ]
+}
+
+function connections(counts: readonly Counts[]): Chart {
   return {
     id: 'connections',
     title: 'Streams',
     words: 'Open at the moment; failed to open and closed early, in total so far.',
+    across: 'seconds',
+    places: counts.map(({ seconds }) => seconds),
     format: 'count',
+    axisName: 'streams',
     curves: [
       {
         name: 'open',
         color: 'purple',
-        values: samples.map(({ open }) => open),
+        values: counts.map(({ open }) => open),
       },
-      { name: 'failed', color: 'orange', values: samples.map(({ failed }) => failed) },
-      { name: 'closed', color: 'pink', values: samples.map(({ closed }) => closed) },
+      { name: 'failed', color: 'orange', values: counts.map(({ failed }) => failed) },
+      { name: 'closed', color: 'pink', values: counts.map(({ closed }) => closed) },
     ],
   }
 }
@@ -200,7 +226,9 @@ function rates(samples: readonly PageSample[]): Untimed {
     title: 'Received per second',
     words: 'By all streams together: messages, and bytes of chunks without those of HTTP.',
     format: 'rate',
+    axisName: 'messages per second',
     rightFormat: 'bytes',
+    rightName: 'bytes per second',
     curves: [
       { name: 'messages per second', color: 'blue', values: perSecond(samples, 'messages') },
       {
@@ -231,6 +259,7 @@ function latencies(samples: readonly PageSample[]): Untimed {
       'From the moment a message was due at its generator to its arrival, for the messages of each ' +
       'second, on a logarithmic scale. In a long run, of the slowest of several seconds.',
     format: 'milliseconds',
+    axisName: 'latency',
     isLogarithmic: true,
     curves: latencyCurves((name) => samples.map((sample) => sample[name])),
   }
@@ -245,6 +274,7 @@ function distributionChart({ rests, latenciesMs }: Distribution): Chart {
     across: 'percentiles',
     places: rests,
     format: 'milliseconds',
+    axisName: 'latency',
     curves: [{ name: 'latency', color: 'blue', values: latenciesMs }],
   }
 }

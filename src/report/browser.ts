@@ -8,7 +8,10 @@ export interface PageElement {
   checked: boolean
   disabled: boolean
   className: string
-  clientWidth: number
+  readonly clientWidth: number
+  readonly clientHeight: number
+  scrollTop: number
+  readonly scrollHeight: number
   readonly dataset: Record<string, string | undefined>
   readonly classList: { toggle(name: string, on: boolean): void }
   append(...parts: (PageElement | string)[]): void

@@ -37,8 +37,11 @@ export interface Chart {
   readonly across: 'seconds' | 'percentiles'
   readonly places: readonly number[]
   readonly format: FormatName
+  /** What the axis at the left measures. */
+  readonly axisName: string
   /** Of the axis at the right; without it there is none. */
   readonly rightFormat?: FormatName
+  readonly rightName?: string
   readonly isLogarithmic?: boolean
   readonly curves: readonly Curve[]
 }
@@ -61,14 +64,15 @@ const DASHES: Readonly<Record<Stroke, number[]>> = { solid: [], dashed: [7, 4], 
 /** A chart in its element: drawn once the element has a width, and again with each color scheme. */
 export class Plot {
   readonly element: PageElement
-  readonly #heightPx: number
+  readonly #heightPx: number | null
   readonly #optionsOf: () => Omit<uPlot.Options, 'width' | 'height'>
   #data: uPlot.AlignedData
   #plot: uPlot | null = null
 
+  /** @param heightPx null for that of the element */
   constructor(
     element: PageElement,
-    heightPx: number,
+    heightPx: number | null,
     data: uPlot.AlignedData,
     optionsOf: () => Omit<uPlot.Options, 'width' | 'height'>,
   ) {
@@ -98,7 +102,7 @@ export class Plot {
     if (width === 0) return
     this.#plot?.destroy()
     this.element.replaceChildren()
-    const options = { ...this.#optionsOf(), width, height: this.#heightPx }
+    const options = { ...this.#optionsOf(), width, height: this.#height }
     // uPlot's types name elements of the browser, whose types are not loaded.
     this.#plot = new uPlot(options, this.#data, this.element as never)
   }
@@ -107,8 +111,12 @@ export class Plot {
     const width = this.element.clientWidth
     if (this.#plot === null) this.draw()
     else if (width > 0 && width !== this.#plot.width) {
-      this.#plot.setSize({ width, height: this.#heightPx })
+      this.#plot.setSize({ width, height: this.#height })
     }
+  }
+
+  get #height(): number {
+    return this.#heightPx ?? this.element.clientHeight
   }
 }
 
@@ -132,11 +140,17 @@ export function axisStyle(): uPlot.Axis {
   return { stroke: styleColor('muted'), grid: line, ticks: line }
 }
 
+/** The name of an axis beside it. */
+export function namedAxis(name: string): uPlot.Axis {
+  return { label: name, labelSize: 22, labelGap: 2, labelFont: '12px system-ui, sans-serif' }
+}
+
 /** An axis of values, as wide as its labels. */
-export function valueAxis(format: FormatName): uPlot.Axis {
+export function valueAxis(format: FormatName, name?: string): uPlot.Axis {
   const { axis: text } = FORMATS[format]
   return {
     ...axisStyle(),
+    ...(name === undefined ? {} : namedAxis(name)),
     size: labelsWidth,
     values: (_, values) => values.map((value) => (value === null ? '' : text(value))),
   }
@@ -157,6 +171,8 @@ const AXIS_TOPS: Readonly<Record<FormatName, number>> = {
   count: 5,
   rate: 5,
   bytes: 1_000,
+  gibibytes: 0.01,
+  mebibytes: 1,
   milliseconds: 1,
   cores: 0.1,
 }

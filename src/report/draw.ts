@@ -9,13 +9,16 @@ import {
   type Curve,
   curveSeries,
   drawAll,
+  namedAxis,
   Plot,
   rangeFromZero,
   valueAxis,
 } from './chart.ts'
-import { FORMATS, formatClock, formatPercentile } from './format.ts'
+import { FORMATS, type FormatName, formatClock, formatPercentile } from './format.ts'
 
-const HEIGHT_PX = 300
+const HEIGHT_PX = 330
+/** Above a chart, for the names of its bands. */
+const NAMES_PX = 20
 /** Seconds between two ticks that read well as minutes and seconds. */
 const CLOCK_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400]
 
@@ -35,6 +38,7 @@ function optionsOf(chart: Chart): Omit<uPlot.Options, 'width' | 'height'> {
   const across = isTime ? formatClock : formatPercentile
   const right = chart.rightFormat
   return {
+    ...(isTime && bands.length > 0 ? { padding: [NAMES_PX, null, null, null] } : {}),
     scales: {
       x: isTime ? { time: false } : { time: false, distr: 3, log: 10, range: asIs },
       y: chart.isLogarithmic ? { distr: 3, log: 10 } : { range: rangeFromZero(chart.format) },
@@ -43,14 +47,14 @@ function optionsOf(chart: Chart): Omit<uPlot.Options, 'width' | 'height'> {
     axes: [
       {
         ...axisStyle(),
+        ...namedAxis(isTime ? 'minutes:seconds' : 'percentile of all messages'),
         values: (_, values) => values.map((at) => (at === null ? '' : across(at))),
         space: 60,
+        size: 34,
         ...(isTime ? { incrs: CLOCK_STEPS } : { splits: powersOfTen }),
       },
-      valueAxis(chart.format),
-      ...(right === undefined
-        ? []
-        : [{ ...valueAxis(right), scale: 'right', side: 1 as const, grid: { show: false } }]),
+      valueAxis(chart.format, chart.axisName),
+      ...(right === undefined ? [] : [rightAxis(right, chart.rightName)]),
     ],
     series: [
       {
@@ -62,6 +66,10 @@ function optionsOf(chart: Chart): Omit<uPlot.Options, 'width' | 'height'> {
     hooks: { drawClear: isTime ? [drawBands] : [] },
     cursor: { drag: { x: true, y: false } },
   }
+}
+
+function rightAxis(format: FormatName, name?: string): uPlot.Axis {
+  return { ...valueAxis(format, name), scale: 'right', side: 1, grid: { show: false } }
 }
 
 function seriesOf(curve: Curve, { format, rightFormat }: Chart): uPlot.Series {
@@ -85,26 +93,25 @@ function powersOfTen(_: uPlot, _axis: number, least: number, most: number): numb
   return powers
 }
 
-/** Bands behind the curves, every other one darker, with its name where there is room. */
+/**
+ * Bands behind the curves, every other one darker. The names are above the chart, where no line of
+ * the grid strikes them, and each only where there is room for it.
+ */
 function drawBands(plot: uPlot): void {
   const { ctx: pen, bbox } = plot
-  pen.save()
-  pen.beginPath()
-  pen.rect(bbox.left, bbox.top, bbox.width, bbox.height)
-  pen.clip()
-  pen.textBaseline = 'top'
   const scale = uPlot.pxRatio
+  pen.save()
+  pen.textBaseline = 'bottom'
   pen.font = `${11 * scale}px system-ui, sans-serif`
   for (const [at, { name, fromSeconds, toSeconds }] of bands.entries()) {
-    const left = plot.valToPos(fromSeconds, 'x', true)
-    const right = plot.valToPos(toSeconds, 'x', true)
+    const left = Math.max(plot.valToPos(fromSeconds, 'x', true), bbox.left)
+    const right = Math.min(plot.valToPos(toSeconds, 'x', true), bbox.left + bbox.width)
+    if (right <= left) continue
     pen.fillStyle = styleColor(at % 2 === 0 ? 'band' : 'band-other')
     pen.fillRect(left, bbox.top, right - left, bbox.height)
-    const visibleLeft = Math.max(left, bbox.left)
-    const width = Math.min(right, bbox.left + bbox.width) - visibleLeft
-    if (width < pen.measureText(name).width + 8 * scale) continue
+    if (right - left < pen.measureText(name).width + 8 * scale) continue
     pen.fillStyle = styleColor('muted')
-    pen.fillText(name, visibleLeft + 4 * scale, bbox.top + 3 * scale)
+    pen.fillText(name, left + 4 * scale, bbox.top - 4 * scale)
   }
   pen.restore()
 }

@@ -2,10 +2,12 @@
 
 import { expect, test } from 'bun:test'
 import {
+  FORMATS,
   type FormatName,
   formatBulk,
   formatClock,
   formatCompact,
+  formatDate,
   formatDuration,
   formatFigure,
   formatLatency,
@@ -86,4 +88,17 @@ test.each([
   [1e9, '99.9999999%'],
 ])('of 1 in %d being slower, %s lie below', (rest, text) => {
   expect(formatPercentile(rest)).toBe(text)
+})
+
+test('a date is short, and says in which time zone it is', () => {
+  expect(formatDate(new Date('2026-11-30T10:19:33.658Z'))).toBe('2026-11-30, 10:19 UTC')
+})
+
+test('memory in binary units has its unit beside each tick', () => {
+  expect([FORMATS.gibibytes.axis(2.5), FORMATS.gibibytes.value(9.387)]).toEqual([
+    ...['2.5 GiB', '9.39 GiB'],
+  ])
+  expect([FORMATS.mebibytes.axis(0.5), FORMATS.mebibytes.value(75.4)]).toEqual([
+    ...['0.5 MiB', '75 MiB'],
+  ])
 })

@@ -9,10 +9,26 @@ interface Format {
   readonly value: (value: number) => string
 }
 
-export type FormatName = 'bytes' | 'count' | 'rate' | 'milliseconds' | 'cores'
+export type FormatName =
+  | 'bytes'
+  | 'gibibytes'
+  | 'mebibytes'
+  | 'count'
+  | 'rate'
+  | 'milliseconds'
+  | 'cores'
 
 export const FORMATS: Readonly<Record<FormatName, Format>> = {
   bytes: both(formatBulk),
+  // Of numbers that count these, so that axes have round steps.
+  gibibytes: {
+    axis: (of) => `${Number(of.toFixed(3))} GiB`,
+    value: (of) => `${of.toFixed(2)} GiB`,
+  },
+  mebibytes: {
+    axis: (of) => `${Number(of.toFixed(1))} MiB`,
+    value: (of) => `${of.toFixed(0)} MiB`,
+  },
   count: { axis: formatCompact, value: formatCount },
   rate: both(formatCompact),
   milliseconds: both(formatLatency),
@@ -72,6 +88,12 @@ export function formatDuration(seconds: number): string {
   if (hours === 0) return `${minutes} min`
   if (hours < 48) return `${hours} h ${minutes % 60} min`
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
+}
+
+/** `2026-11-30, 10:19 UTC`. */
+export function formatDate(date: Date): string {
+  const text = date.toISOString()
+  return `${text.slice(0, 10)}, ${text.slice(11, 16)} UTC`
 }
 
 /** The share that lies below, of `1 / (1 - share)`: 1 is `0%`, 10 is `90%`, 1,000 is `99.9%`. */

@@ -30,8 +30,10 @@ export function pageText({ title, body, charts, bands }: Page): string {
     `<style>${STYLE.text}</style>`,
     '</head>',
     '<body>',
+    '<main>',
     `<h1>${escaped(title)}</h1>`,
     ...body,
+    '</main>',
     `<script type="application/json" id="data">${data}</script>`,
     `<!-- The charts are drawn by uPlot.\n${LICENSE}-->`,
     `<script>${SCRIPT.text}</script>`,
@@ -81,7 +83,9 @@ export function card(title: string, value: string, words = ''): string {
 }
 
 export function table(head: string, rows: readonly string[]): string {
-  return `<div class="scroll"><table><thead>${head}</thead><tbody>${rows.join('\n')}</tbody></table></div>`
+  const inner = `<thead>${head}</thead><tbody>${rows.join('\n')}</tbody>`
+  // What scrolls must be reached by keyboard, too.
+  return `<div class="scroll" tabindex="0"><table>${inner}</table></div>`
 }
 
 /** @param numbers which cells are aligned as numbers */
@@ -94,8 +98,11 @@ export function bodyRow(cells: readonly string[], numbers?: ReadonlySet<number>)
 }
 
 function row(tag: 'td' | 'th', cells: readonly string[], numbers?: ReadonlySet<number>): string {
-  const cell = (text: string, at: number) =>
-    `<${tag}${numbers?.has(at) ? ' class="number"' : ''}>${escaped(text)}</${tag}>`
+  const cell = (text: string, at: number) => {
+    // A head without words is none.
+    const name = text === '' ? 'td' : tag
+    return `<${name}${numbers?.has(at) ? ' class="number"' : ''}>${escaped(text)}</${name}>`
+  }
   return `<tr>${cells.map(cell).join('')}</tr>`
 }
 

@@ -23,7 +23,8 @@ import { type Address, httpUrl, parseControlAddress } from '../core/address.ts'
 import { feedLimits } from '../core/feed-limits.ts'
 import { historyLimits } from '../core/history-limits.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
-import { LOG_FORMATS, LOG_LEVELS } from '../core/log.ts'
+import { LOG_FORMATS } from '../core/log.ts'
+import { LOG_LEVELS } from '../core/recent-log.ts'
 import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import {
   checkControlGuard,

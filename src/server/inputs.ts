@@ -264,6 +264,7 @@ function openControlPort(
     subjects: { host, names, followers: subscriptions, settings },
     tickets: { tickets: messages.tickets, settings },
     feed: { feed: opened.source, present: opened.present, readers, settings, clock },
+    recentLog: log.recent,
     stats: sampler.source,
     dashboard: () =>
       dashboardRoutes({

@@ -4,6 +4,7 @@
 import { capacityOf } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
+import { recentLogLimits } from '../core/recent-log-limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { CurrentSettings } from '../hub/settings.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
@@ -19,9 +20,15 @@ export async function runWorker(log: Log, clock: Clock): Promise<void> {
   // The end of the link is seen only by a process whose loop still turns.
   endWithParent()
   const { promise, resolve } = Promise.withResolvers<void>()
+  let reported = 0
   await runChild({
     onEnd: resolve,
     logLinesDropped: () => log.dropped,
+    newLogLines: () => {
+      const { lines, last } = log.recent.after(reported, recentLogLimits.workerLinesMax)
+      reported = last
+      return lines
+    },
     open: (start, parent) => open(start, parent, { log, clock }),
   })
   return promise

@@ -2,6 +2,7 @@
 // instead of a port. Its argument says what else it does.
 
 import { systemClock } from '../core/clock.ts'
+import type { LogLine } from '../core/recent-log.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { until } from '../core/time.fixture.ts'
 import { NO_TOTALS, streamFigures } from '../hub/figures.ts'
@@ -23,6 +24,12 @@ export function childCommand(kind: ChildKind): string[] {
 
 /** Users of the streams that it opens at once; the one stream of the last reads nothing. */
 export const CHILD_USERS = [1, 1, 2, 3] as const
+
+/** The one line of its log. */
+export const CHILD_LINE: LogLine = {
+  ...{ timeMs: 1_700_000_000_000, level: 'warn', event: 'test', message: 'A line.' },
+  fields: { count: 3 },
+}
 
 export function startOf(number: number): WorkerStart {
   return {
@@ -80,7 +87,12 @@ if (import.meta.main) {
     await runChild({
       onEnd,
       logLinesDropped: () => 0,
+      newLogLines: () => [],
       open: async () => refused('the port is in use'),
     })
-  else await runChild({ onEnd, logLinesDropped: () => 0, open })
+  else {
+    const lines = [CHILD_LINE]
+    const newLogLines = () => lines.splice(0)
+    await runChild({ onEnd, logLinesDropped: () => 0, newLogLines, open })
+  }
 }

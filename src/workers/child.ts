@@ -5,6 +5,7 @@ import { systemClock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
 import { LoopWatch } from '../core/loop.ts'
 import { Queue } from '../core/queue.ts'
+import type { LogLine } from '../core/recent-log.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { Broadcasts } from '../hub/broadcast.ts'
 import type { DrainPace } from '../hub/drain.ts'
@@ -60,6 +61,8 @@ export interface ChildOptions {
   readonly open: (start: WorkerStart, parent: Parent) => Promise<Result<WorkerPort>>
   /** Lines of this process's log that could not be written. */
   readonly logLinesDropped: () => number
+  /** The newest lines of this process's log since it was asked last. */
+  readonly newLogLines: () => readonly LogLine[]
   /** The streams are drained, or the parent has gone. */
   readonly onEnd: () => void
 }
@@ -179,8 +182,9 @@ class Child implements DeliveryAck {
   }
 
   #report(port: WorkerPort): WorkerReport {
-    const logLinesDropped = this.#options.logLinesDropped()
-    return { ...port.figures(), loopLag: this.#loop.figures(), logLinesDropped }
+    const { logLinesDropped, newLogLines } = this.#options
+    const log = { logLinesDropped: logLinesDropped(), logLines: newLogLines() }
+    return { ...port.figures(), loopLag: this.#loop.figures(), ...log }
   }
 
   /** Hot path: once a frame, and in it once a receiver. */

@@ -3,6 +3,7 @@
 
 import type { Address } from '../core/address.ts'
 import type { HistogramFigures } from '../core/histogram.ts'
+import type { LogLine } from '../core/recent-log.ts'
 import type { Result } from '../core/result.ts'
 import type { StreamFigures } from '../hub/figures.ts'
 import { type Frame, newFrame, newGapFrame } from '../hub/frame.ts'
@@ -116,6 +117,8 @@ export interface WorkerReport extends StreamFigures {
   readonly loopLag: HistogramFigures
   /** Lines of its log that could not be written. */
   readonly logLinesDropped: number
+  /** The newest lines of its log since its last report. */
+  readonly logLines: readonly LogLine[]
 }
 
 export type WorkerStarted = Result<WorkerReport>

@@ -134,8 +134,9 @@ export class Supervisor implements StreamHost, WorkerOwner {
       ...{ number, sharesCores, isOfCrowd: isCrowd(count), addresses },
       config: this.#workerConfig(),
     })
+    const shared = { command, owner: this, recentLog: log.recent, clock }
     this.#workers = Array.from({ length: count }, (_, number) => {
-      return new WorkerProcess({ number, start: () => start(number), command, owner: this, clock })
+      return new WorkerProcess({ ...shared, number, start: () => start(number) })
     })
   }
 

@@ -3,8 +3,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { workerLimits } from '../core/limits.ts'
+import { RecentLog } from '../core/recent-log.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
-import { CHILD_USERS, type ChildKind, childCommand, startOf } from './child.fixture.ts'
+import { CHILD_LINE, CHILD_USERS, type ChildKind, childCommand, startOf } from './child.fixture.ts'
 import type { Link } from './link.ts'
 import { TO_PARENT, TO_WORKER } from './protocol.ts'
 import { type WorkerOwner, WorkerProcess } from './worker.ts'
@@ -14,6 +15,7 @@ const { silentTicksMax, restartForgetMs, restartMs, figuresRequestsMax } = worke
 /** A slot with its owner, which remembers what it was told. */
 class Place implements WorkerOwner, AsyncDisposable {
   readonly clock = new FakeClock()
+  readonly recentLog = new RecentLog(this.clock)
   readonly worker: WorkerProcess
   readonly pids: number[] = []
   readonly downs: [why: string, restartMs: number | null][] = []
@@ -26,6 +28,7 @@ class Place implements WorkerOwner, AsyncDisposable {
       start: () => startOf(4),
       command,
       owner: this,
+      recentLog: this.recentLog,
       clock,
     })
   }
@@ -101,6 +104,14 @@ describe('a worker', () => {
     await place.isUp(1)
     expect([place.pids, place.worker.restarts, place.worker.number]).toEqual([[pid ?? 0], 0, 4])
     expect(place.worker.latest).toMatchObject({ open: CHILD_USERS.length, limit: 10, pid })
+  })
+
+  test('reports each line of its log once, which is kept with its number', async () => {
+    await using place = await Place.working()
+    await place.worker.ask()
+    const { lines } = place.recentLog.after(0, 9)
+    const fields = { worker: 4, ...CHILD_LINE.fields }
+    expect(lines).toMatchObject([{ ...CHILD_LINE, fields }])
   })
 
   test('tells its figures when asked', async () => {

@@ -3,6 +3,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import { figureLimits, workerLimits } from '../core/limits.ts'
+import type { RecentLog } from '../core/recent-log.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { Retry } from '../core/retry.ts'
 import type { WorkerState } from '../hub/figures.ts'
@@ -43,6 +44,8 @@ export interface WorkerOptions {
   /** How to start this program again as a worker. */
   readonly command: readonly string[]
   readonly owner: WorkerOwner
+  /** Where lines of the worker's log are kept with those of this process. */
+  readonly recentLog: Pick<RecentLog, 'add'>
   readonly clock: Clock
 }
 
@@ -145,7 +148,7 @@ export class WorkerProcess {
     const report = await link.request<WorkerReport>(TO_WORKER.figures, null)
     if (report === undefined || link !== this.link) return
     this.#silentTicks = 0
-    this.latest = report
+    this.#take(report)
   }
 
   /** Once every so often, by the owner's timer: ends a worker that hangs. */
@@ -190,7 +193,7 @@ export class WorkerProcess {
     if (this.#life !== life || life.link === null) return
     this.#silentTicks = 0
     if (record.kind === TO_PARENT.started) this.#started(life, life.link, jsonOf(record))
-    else if (record.kind === TO_PARENT.figures) this.latest = jsonOf(record)
+    else if (record.kind === TO_PARENT.figures) this.#take(jsonOf(record))
     else this.#options.owner.onRecord(this, record)
   }
 
@@ -201,8 +204,16 @@ export class WorkerProcess {
     }
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.state = 'running'
-    this.latest = started.value
+    this.#take(started.value)
     this.#options.owner.onUp(this, link)
+  }
+
+  #take(report: WorkerReport): void {
+    this.latest = report
+    const { number: worker, recentLog } = this.#options
+    for (const line of report.logLines) {
+      recentLog.add({ ...line, fields: { worker, ...line.fields } })
+    }
   }
 
   /** A process that ends closes its link first; why it ended is known a moment later. */

@@ -125,6 +125,14 @@ withChromium('with keys it gets tickets, once its pages may read', async () => {
   await page.goTo(`${server.controlUrl}/try`)
   await page.until(`!document.getElementById('lock').hidden`)
   await page.ask(`{
+    document.getElementById('token').value = 'wrong-horse-battery'
+    document.querySelector('#lock button').click()
+  }`)
+  await page.until(
+    `document.getElementById('lock-answer').textContent.startsWith('The token is wrong: ')`,
+  )
+  expect(await page.ask<boolean>(`document.getElementById('content').hidden`)).toBe(true)
+  await page.ask(`{
     document.getElementById('token').value = 'correct-horse-battery'
     document.querySelector('#lock button').click()
     document.getElementById('format').value = '${FORMAT}'

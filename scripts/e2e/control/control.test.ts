@@ -251,6 +251,7 @@ test('/openapi describes every route of the port', async () => {
   expect(Object.keys(body['paths'] as object).sort()).toEqual([
     '/feed',
     '/livez',
+    '/log',
     '/messages',
     '/metrics',
     '/readyz',

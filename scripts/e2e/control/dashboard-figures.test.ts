@@ -63,7 +63,7 @@ describe('a dashboard without load', () => {
     async () => {
       await using server = await serve()
       await using page = await opened(server.controlUrl, SCREEN)
-      await page.until(`document.querySelectorAll('#charts canvas').length === 12`)
+      await page.until(`document.querySelectorAll('#charts canvas').length === 6`)
       await withLatency(page)
       for (const ms of [0.7, 23, 5_100]) {
         await page.ask(`{ window.latencyMs = ${ms}; window.labels.length = 0 }`)

@@ -94,7 +94,7 @@ withChromium(
   async () => {
     await using server = await serve()
     await using page = await opened(server.controlUrl, { width: 1_440, height: 900 })
-    await page.until(`document.querySelectorAll('#charts canvas').length === 12`)
+    await page.until(`document.querySelectorAll('#charts canvas').length === 6`)
     const shown = await page.ask(
       `['nodes', 'nodes-anchor'].map((id) => document.getElementById(id).checkVisibility())`,
     )

@@ -17,7 +17,12 @@ import { makeFolder } from '../../support/folder.ts'
 import { get, RawClient } from '../../support/raw-client.ts'
 
 const TOKEN = 'correct-horse-battery'
+const PUBLISHER = 'publisher-horse-battery'
 const PATIENCE_MS = 60_000
+
+const JSON_BODY = { 'content-type': 'application/json' }
+
+const SCHEMES = ['light', 'dark'] as const
 
 async function numberOf(page: BrowserPage, title: string): Promise<number> {
   return Number((await cardOf(page, title)).replaceAll(',', ''))
@@ -75,6 +80,7 @@ describe('a dashboard under load', () => {
         )
       const before = await notes()
       await waitFor('other words', async () => (await notes()) !== before)
+      expect(await cardOf(page, 'Lost deliveries')).toBe('0')
       expect(await numberOf(page, 'CPU cores')).toBeGreaterThan(0)
       const rows = await page.ask<string[][]>(
         `[...document.querySelectorAll('#workers-table tbody tr')].map((row) =>
@@ -89,7 +95,13 @@ describe('a dashboard under load', () => {
         `document.querySelector('[data-chart="messages"] [role=img]').getAttribute('aria-label')`,
       )
       expect(label).toMatch(/^Chart\. Messages and deliveries per second: messages [\d,.k]+ now, /)
-      expect(await page.ask(`document.querySelectorAll('#charts canvas').length`)).toBe(12)
+      expect(await page.ask(`document.querySelectorAll('.tile canvas').length`)).toBe(4)
+      // Each curve is as wide as its figure lets it be, so that its newest end is in view.
+      await page.until(`[...document.querySelectorAll('.tile .spark')].every((place) =>
+        place.querySelector('.uplot').clientWidth === place.clientWidth)`)
+      expect(await page.ask(`document.querySelectorAll('#charts canvas').length`)).toBe(6)
+      await page.ask(`document.getElementById('machine').open = true`)
+      await page.until(`document.querySelectorAll('#machine-charts canvas').length === 6`)
       expectQuiet(page, server.controlUrl)
     },
     PATIENCE_MS,
@@ -120,6 +132,15 @@ describe('the form of one user', () => {
       expect(await lookUp('alice')).toStartWith('User alice has 1 open stream since ')
       expect(await send('by name')).toBe('Delivered to 1 stream of user alice.')
       await alice.received('by name')
+      const follow = (subject: string) => filled(page, 'subject', subject, 'follow-answer')
+      expect(await follow('news')).toBe('User alice follows news.')
+      expect(await follow('news')).toBe('User alice already followed news.')
+      await page.until(`document.getElementById('subscriptions').checkVisibility()`)
+      await waitFor('its row', async () => (await cardOf(page, 'Subscriptions')) === '2')
+      await page.ask(`document.getElementById('unfollow').click()`)
+      await page.until(
+        `document.getElementById('follow-answer').textContent === 'User alice no longer follows news.'`,
+      )
       // Before the errors below, which the browser reports too.
       expectQuiet(page, server.controlUrl)
       expect(await lookUp('x*')).toContain('A user or subject is a name')
@@ -135,7 +156,7 @@ describe('the dashboard of a server with a token', () => {
     async () => {
       await using folder = await makeFolder()
       const path = `${folder.path}/token`
-      await Bun.write(path, `${TOKEN}\n`)
+      await Bun.write(path, `admin ${TOKEN}\npublish ${PUBLISHER}\n`)
       await chmod(path, 0o600)
       await using server = await serve(['--control-token-file', path])
       await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
@@ -144,11 +165,19 @@ describe('the dashboard of a server with a token', () => {
       expect(page.complaints).toEqual([])
       expect(server.stderr).not.toContain('unauthorized')
       expect((await server.ask('/dashboard/live')).status).toBe(401)
-      await page.type('wrong-horse-battery')
-      await page.press('Enter')
-      await page.until(
-        `document.getElementById('lock-answer').textContent === 'The token is wrong.'`,
-      )
+      expect(await page.ask(`document.getElementById('link').className`)).toBe('pill locked')
+      const refused = async (text: string, words: string) => {
+        await page.type(text)
+        await page.press('Enter')
+        await page.until(
+          `document.getElementById('lock-answer').textContent.startsWith('${words}')`,
+        )
+      }
+      await refused('wrong-horse-battery', 'The token is wrong: ')
+      await refused(' ', 'Enter the token.')
+      await refused('wrong-hörse-battery', 'A token has no blanks')
+      await refused(PUBLISHER, 'This token is for publish alone. Another one')
+      expect(await page.text('link')).toBe('locked')
       await page.type(TOKEN)
       await page.press('Enter')
       await page.until(`document.getElementById('link').textContent === 'live'`)
@@ -178,13 +207,48 @@ describe('the dashboard of a server that stops', () => {
       await page.until(`document.getElementById('link').textContent === 'live'`)
       const about = await page.text('about')
       await server[Symbol.asyncDispose]()
-      await page.until(`document.getElementById('link').textContent.startsWith('disconnected')`)
+      await page.until(`document.getElementById('link').textContent === 'disconnected'`)
+      // In view at the end of the page, too.
+      await page.ask('scrollTo(0, document.body.scrollHeight)')
+      await page.until('scrollY > 500')
+      const gone = `document.getElementById('gone')`
+      expect(await page.text('gone')).toMatch(
+        /^The server cannot be reached\. Trying again\. The figures are of \d\d:\d\d:\d\d\.$/,
+      )
+      expect(
+        await page.ask(`${gone}.checkVisibility() && ${gone}.getBoundingClientRect().top`),
+      ).toBeWithin(30, 100)
       const { host } = new URL(url)
       const running = start(['serve', ...NO_FILE, '--listen', '127.0.0.1:0', '--control', host])
       await using again = running
       await page.until(`document.getElementById('link').textContent === 'live'`)
       expect(await page.text('about')).not.toBe(about)
+      expect(await page.ask(`${gone}.hidden`)).toBe(true)
       expect(again.exitCode).toBeNull()
+    },
+    PATIENCE_MS,
+  )
+})
+
+describe('the log on the dashboard', () => {
+  withChromium(
+    'grows by itself, with the newest line in view',
+    async () => {
+      await using server = await serve()
+      await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
+      const lines = `document.querySelectorAll('#log-lines li')`
+      await page.until(
+        `[...${lines}].some((line) => line.textContent.includes(' info  Streams on '))`,
+      )
+      const reloads = () => server.stderr.split('"reloaded"').length - 1
+      for (let at = 1; at <= 30; at++) {
+        server.kill('SIGHUP')
+        await waitFor(`${at} reloads`, () => reloads() === at)
+      }
+      await page.until(`${lines}.length > 30`)
+      const isAtEnd = `(() => { const box = document.getElementById('log-box')
+        return box.scrollTop > 0 && box.scrollTop + box.clientHeight >= box.scrollHeight - 1 })()`
+      await page.until(isAtEnd)
     },
     PATIENCE_MS,
   )
@@ -202,7 +266,7 @@ describe('the dashboard on every screen', () => {
     async () => {
       await using server = await serve()
       await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
-      await page.until(`document.querySelectorAll('#charts canvas').length === 12`)
+      await page.until(`document.querySelectorAll('#charts canvas').length === 6`)
       for (const [name, screen] of screens) {
         await page.show(screen)
         const fits = `[...document.querySelectorAll('#charts figure')].every((box) => {
@@ -220,6 +284,40 @@ describe('the dashboard on every screen', () => {
     PATIENCE_MS,
   )
 
+  withChromium.each(SCHEMES)(
+    'has nothing that keeps people from using it, in %s colors',
+    async (scheme) => {
+      await using folder = await makeFolder()
+      const path = `${folder.path}/token`
+      await Bun.write(path, TOKEN)
+      await chmod(path, 0o600)
+      await using server = await serve(['--workers', '2'])
+      await using _one = await RawClient.stream(server.publicPort, 1)
+      await using page = await opened(server.controlUrl, { width: 1_280, height: 800, scheme })
+      await page.until(`document.getElementById('link').textContent === 'live'`)
+      // A warning is among what is looked at.
+      await server.ask('/messages', { method: 'POST', body: '{"to":1}', headers: JSON_BODY })
+      await page.until(`document.getElementById('warnings').textContent.startsWith('Invalid')`)
+      await page.until(`document.querySelectorAll('#log-lines li').length > 0`)
+      await page.ask(`{ for (const box of document.querySelectorAll('details')) box.open = true }`)
+      await page.until(`document.querySelectorAll('#machine-charts canvas').length === 6`)
+      expect(await page.barriers()).toEqual([])
+      await page.show({ width: 390, height: 844, scheme })
+      await page.until(`document.getElementById('link')?.textContent === 'live'`)
+      expect(await page.barriers()).toEqual([])
+      await page.goTo(`${server.controlUrl}/try`)
+      expect(await page.barriers()).toEqual([])
+      // What it finds is found: a field without its name.
+      await page.ask(`{ document.querySelector('label[for=user]').remove() }`)
+      expect((await page.barriers()).join()).toContain('label: <input id="user"')
+      await using locked = await serve(['--control-token-file', path])
+      await page.goTo(`${locked.controlUrl}/`)
+      await page.until(`document.activeElement.id === 'token'`)
+      expect(await page.barriers()).toEqual([])
+    },
+    PATIENCE_MS,
+  )
+
   withChromium(
     'works by keyboard alone, with every element named',
     async () => {
@@ -227,20 +325,41 @@ describe('the dashboard on every screen', () => {
       await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
       await page.until(`!document.getElementById('content').hidden`)
       const reached: string[] = []
-      for (let at = 0; at < 13; at++) {
+      for (let at = 0; at < 20; at++) {
         await page.press('Tab')
         const [name, outline] = await page.ask<[string, string]>(
           `[document.activeElement.id || document.activeElement.value ||
-            document.activeElement.textContent.slice(0, 12),
+            document.activeElement.closest('details')?.id || document.activeElement.textContent,
           getComputedStyle(document.activeElement).outlineStyle]`,
         )
         reached.push(name)
         expect([name, outline]).toEqual([name, 'solid'])
       }
       expect(reached).toEqual([
-        ...['Over time', 'A user', 'Workers', 'Erlang', 'All figures', 'Try a stream', 'Manual'],
-        ...['seconds', 'user-id', 'Look up', 'body', 'Send'],
-        expect.stringContaining('Figure'),
+        ...[
+          'Charts',
+          'Machine',
+          'A user',
+          'Log',
+          'All figures',
+          'Try a stream',
+          'Manual',
+          'openapi',
+        ],
+        ...[
+          'Open one and send it a message',
+          'seconds',
+          'machine',
+          'user-id',
+          'Look up',
+          'body',
+          'Send',
+          'subject',
+          'Follow',
+          'unfollow',
+          'log-box',
+          'all',
+        ],
       ])
       const unnamed = await page.ask<number>(
         `[...document.querySelectorAll('input, textarea')].filter((box) => box.labels.length === 0).length`,

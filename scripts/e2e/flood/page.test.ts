@@ -16,6 +16,7 @@ async function opened(path: string): Promise<{ document: string; complaints: str
   await page.goTo(`file://${path}`)
   const document = await page.ask<string>('document.documentElement.outerHTML')
   expect(page.requests).toEqual([`file://${path}`])
+  expect(await page.barriers()).toEqual([])
   return { document, complaints: page.complaints }
 }
 
