@@ -1,6 +1,7 @@
 // Runs `comet friends load`: a progress bar for each phase, then what was loaded or which lines are
 // invalid.
 
+import type { Database } from 'bun:sqlite'
 import { randomInt } from 'node:crypto'
 import { existsSync, rmSync } from 'node:fs'
 import cliProgress from 'cli-progress'
@@ -11,9 +12,10 @@ import type { Result } from '../core/result.ts'
 import { friendsLimits } from '../core/tool-limits.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import { onProcessEnd } from '../os/process.ts'
-import { type Loaded, loadFriends } from '../subscriptions/bulk-load.ts'
+import { type Loaded, loadFriends, saveSnapshot } from '../subscriptions/bulk-load.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import type { LoadOptions, LoadProgress, NotLoaded } from '../subscriptions/friends-file.ts'
+import { IndexSnapshot } from '../subscriptions/index-snapshot.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { MORE_COLUMNS, NOT_IDS, NOT_IDS_OR_NAMES } from '../subscriptions/pairs.ts'
 import type { LOAD } from './command.ts'
@@ -60,23 +62,37 @@ async function loadIntoDatabase(task: LoadTask): Promise<number> {
     for (const suffix of SUFFIXES) rmSync(`${values.db}${suffix}`, { force: true })
   }
   const forget = onProcessEnd(remove)
-  const opened = openDatabase(values.db, names)
+  const snapshot = IndexSnapshot.of(values.db)
+  const opened = openDatabase(values.db, names, snapshot)
   if (!opened.ok) {
     forget()
+    snapshot?.close()
     io.stderr(`comet friends load: the database ${opened.why}`)
     return EXIT.unavailable
   }
   isCreated = isNew
   let isLoaded = false
   try {
-    const add: AddFriends = (input, options) => loadFriends(input, opened.value, options)
+    const add: AddFriends = async (input, options) => {
+      const loaded = await loadFriends(input, opened.value, options)
+      if (loaded.ok && snapshot !== null) saveIndex(opened.value, snapshot, io)
+      return loaded
+    }
     isLoaded = await loadInto(add, task, 'in the database')
   } finally {
     forget()
     opened.value.close()
+    snapshot?.close()
     if (!isLoaded) remove()
   }
   return isLoaded ? EXIT.ok : EXIT.failed
+}
+
+/** The pairs are loaded whether that is possible or not. */
+function saveIndex(database: Database, snapshot: IndexSnapshot, io: Io): void {
+  const names = new NameTable({ seed: randomInt(2 ** 32) })
+  const saved = saveSnapshot(database, names, snapshot)
+  if (!saved.ok) io.stderr(`comet friends load: the next start takes longer: ${saved.why}`)
 }
 
 /** Loads the file and prints the outcome; returns whether it was loaded. */
