@@ -18,6 +18,7 @@ import type { LoadOptions, LoadProgress, NotLoaded } from '../subscriptions/frie
 import { IndexSnapshot } from '../subscriptions/index-snapshot.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { MORE_COLUMNS, NOT_IDS, NOT_IDS_OR_NAMES } from '../subscriptions/pairs.ts'
+import type { Pairs } from '../subscriptions/subscriptions.ts'
 import type { LOAD } from './command.ts'
 import { loadIntoRedis, withRedis } from './redis-graph.ts'
 
@@ -73,11 +74,10 @@ async function loadIntoDatabase(task: LoadTask): Promise<number> {
   isCreated = isNew
   let isLoaded = false
   try {
-    const add: AddFriends = async (input, options) => {
-      const loaded = await loadFriends(input, opened.value, options)
-      if (loaded.ok && snapshot !== null) saveIndex(opened.value, snapshot, io)
-      return loaded
-    }
+    const add: AddFriends = (input, options) =>
+      loadFriends(input, opened.value, options, (pairs) => {
+        if (snapshot !== null) saveIndex(opened.value, pairs, snapshot, io)
+      })
     isLoaded = await loadInto(add, task, 'in the database')
   } finally {
     forget()
@@ -89,9 +89,9 @@ async function loadIntoDatabase(task: LoadTask): Promise<number> {
 }
 
 /** The pairs are loaded whether that is possible or not. */
-function saveIndex(database: Database, snapshot: IndexSnapshot, io: Io): void {
+function saveIndex(database: Database, pairs: Pairs, snapshot: IndexSnapshot, io: Io): void {
   const names = new NameTable({ seed: randomInt(2 ** 32) })
-  const saved = saveSnapshot(database, names, snapshot)
+  const saved = saveSnapshot(database, pairs, names, snapshot)
   if (!saved.ok) io.stderr(`comet friends load: the next start takes longer: ${saved.why}`)
 }
 

@@ -46,16 +46,12 @@ function open(path: string, limits = LIMITS, seed = 1) {
   if (!opened.ok) throw new Error(opened.why)
   const index = snapshot.takeIndex()
   const stores = storesOf(opened.value, names, { index, findsSubjects: true })
-  let saved: Result<void> = OK
   return {
     ...stores,
     snapshot,
     database: opened.value,
     isRestored: index !== null,
-    save() {
-      saved = stores.subscriptions.saveTo(snapshot, names)
-      return saved
-    },
+    save: () => stores.subscriptions.saveTo(snapshot, names),
     [Symbol.dispose]() {
       stores.subscriptions.close()
       snapshot.close()
@@ -78,6 +74,24 @@ async function make(path = newPath()): Promise<string> {
   await store.subscriptions.add(Uint32Array.from(handles))
   expect(store.save()).toEqual(OK)
   return path
+}
+
+/** Loads pairs in bulk, with a snapshot behind it. */
+async function load(path: string, lines: string): Promise<void> {
+  const snapshot = new IndexSnapshot(path, LIMITS)
+  const names = new NameTable({ seed: 1 })
+  const opened = openDatabase(path, names, snapshot)
+  if (!opened.ok) throw new Error(opened.why)
+  const { value: database } = opened
+  const saved: Result<void>[] = []
+  const input = new Blob([lines]).stream()
+  const loaded = await loadFriends(input, database, { idMax: 1_000, names }, (pairs) => {
+    saved.push(saveSnapshot(database, pairs, new NameTable({ seed: 2 }), snapshot))
+  })
+  database.close()
+  snapshot.close()
+  expect(loaded.ok).toBe(true)
+  expect(saved).toEqual([OK])
 }
 
 /** Opens a database whose snapshot must not count, and compares what it has with what it reads. */
@@ -173,23 +187,26 @@ describe('a store from a snapshot', () => {
     expect(store.isRestored).toBe(true)
   })
 
-  test('counts after a bulk load', async () => {
+  test('counts after bulk loads, into an empty database and into one with others', async () => {
     const path = newPath()
-    const snapshot = new IndexSnapshot(path, LIMITS)
-    const names = new NameTable({ seed: 1 })
-    const opened = openDatabase(path, names, snapshot)
-    if (!opened.ok) throw new Error(opened.why)
-    const input = new Blob(['1 2\nalice 2\nalice news\n']).stream()
-    const loaded = await loadFriends(input, opened.value, { idMax: 1_000, names })
-    expect(loaded).toMatchObject({ ok: true, value: { added: 3 } })
-    expect(saveSnapshot(opened.value, new NameTable({ seed: 2 }), snapshot)).toEqual(OK)
-    opened.value.close()
-    snapshot.close()
-    using store = open(path)
-    expect(store.isRestored).toBe(true)
-    const alice = store.names.find('alice')
-    expect(inOrder(store.subscriptions.subscribersOf(2))).toEqual([1, alice])
-    expect([...store.subscriptions.subscribersOf(store.names.find('news'))]).toEqual([alice])
+    for (const lines of ['1 2\nalice 2\nalice news\n', '1 9\nbob 2\n5 alice\n']) {
+      await load(path, lines)
+      using store = open(path)
+      expect(store.isRestored).toBe(true)
+      copyFileSync(path, `${path}.copy`)
+      using slow = open(`${path}.copy`)
+      expect(slow.isRestored).toBe(false)
+      expect(store.subscriptions.counts()).toEqual(slow.subscriptions.counts())
+      expect(store.names.kept()).toEqual(slow.names.kept())
+      const named = ['alice', 'bob', 'news'].map((name) => store.names.find(name))
+      for (const user of [1, 2, 5, 9, ...named]) {
+        const answers = [store, slow].map(({ subscriptions }) => [
+          inOrder(subscriptions.subscribersOf(user)),
+          inOrder(subscriptions.subjectsOf(user)),
+        ])
+        expect(answers[0]).toEqual(answers[1])
+      }
+    }
   })
 
   test('counts after a kill before any change', async () => {
@@ -383,8 +400,7 @@ describe('a snapshot is not written, and the old one does not count,', () => {
 
   test('if another file takes the place of the database', async () => {
     const [path, other] = [await make(), await make()]
-    const why = await failing(path, () => renameSync(other, path))
-    expect(why).toContain('is not the one that was opened')
+    expect(await failing(path, () => renameSync(other, path))).toContain('not the one')
     expect(existsSync(`${path}-index.new`)).toBe(false)
     expectRead(path)
   })
