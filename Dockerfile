@@ -16,7 +16,7 @@ COPY --from=build --chown=65532:65532 /image/data/ /
 COPY --from=build --chown=0:0 /image/program/ /
 LABEL org.opencontainers.image.title="comet" \
       org.opencontainers.image.description="A Comet server in one executable: one open HTTP response per user, and the tools that prove what it holds." \
-      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.version="0.2.0" \
       org.opencontainers.image.licenses="MIT"
 ENV PATH="/" COMET_LISTEN="0.0.0.0:8000"
 USER 65532:65532

@@ -16,7 +16,7 @@ export interface TarEntry {
 }
 
 export interface Image {
-  /** With the registry and the tag, like `localhost/comet:0.1.0`. */
+  /** With the registry and the tag, like `localhost/comet:0.2.0`. */
   readonly name: string
   readonly architecture: 'amd64' | 'arm64'
   /** How a container is run. */
