@@ -16,6 +16,7 @@ import { sbomOf } from './release/sbom.ts'
 import { isSigned, signed } from './release/signature.ts'
 import { mistaken, TARGETS, type Target } from './release/targets.ts'
 import { runProgram } from './support/child-process.ts'
+import { commitOfTree } from './support/commit.ts'
 
 const root = resolve(import.meta.dir, '..')
 
@@ -66,12 +67,11 @@ function sha256Of(contents: Uint8Array | string): string {
 }
 
 async function commit(): Promise<{ commit: string; seconds: number }> {
-  const shown = await Bun.$`git -C ${root} log -1 --format=${'%H %ct'}`.nothrow().quiet()
-  const [hash = 'unknown', seconds = '0'] =
-    shown.exitCode === 0 ? shown.text().trim().split(' ') : []
-  const changes = await Bun.$`git -C ${root} status --porcelain`.nothrow().quiet().text()
-  if (changes !== '') console.error('The tree has changes of its own; a release is of a commit.')
-  return { commit: changes === '' ? hash : `${hash}+`, seconds: Number(seconds) }
+  const { revision, seconds } = await commitOfTree()
+  if (revision?.endsWith('+')) {
+    console.error('The tree has changes of its own; a release is of a commit.')
+  }
+  return { commit: revision ?? 'unknown', seconds }
 }
 
 /** What an earlier release left would be taken for a part of this one. */
