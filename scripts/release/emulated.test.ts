@@ -41,7 +41,8 @@ test.skipIf(!isPossible)(
     await client.received(chunk('Hello'))
     expect(await server.end('SIGTERM')).toBe(0)
     await server.logged('"event":"stopped"')
-    await runInImage(program, folder.path)
+    // To unpack it takes root.
+    if (process.getuid?.() === 0) await runInImage(program, folder.path)
   },
   120_000,
 )
