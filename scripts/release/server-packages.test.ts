@@ -78,6 +78,15 @@ describe.each(CLIENTS)('installed by %s', (name, command) => {
   })
 })
 
+const npx = Bun.which('npx')
+
+test.skipIf(npx === null)('npx runs it by the name of the package', async () => {
+  const env = { npm_config_registry: registry.url, npm_config_cache: `${folder}/npx-cache` }
+  const command = [String(npx), '--yes', 'comet-server', '--version']
+  const { stdout, stderr } = await runProgram(command, { cwd: folder, env, timeoutMs: 60_000 })
+  expect(stdout, stderr).toStartWith(`comet ${packageJson.version} (`)
+})
+
 test('without the executable it says which package is missing', async () => {
   const flags = ['install', '--omit=optional']
   const app = await install('without', [process.execPath, ...flags])

@@ -133,11 +133,9 @@ export class IndexSnapshot {
   #read(file: number): Result<Snapshot> {
     const log = statSync(`${this.#databasePath}-wal`, { throwIfNoEntry: false })
     if (log !== undefined && log.size > 0) return refused('does not have the last changes')
-    const read = readSnapshot(this.path, this.#limits.bytesMax)
-    if (!read.ok) return read
-    const { database } = read.value
-    const isSame = fstatSync(file).size === database.bytes && this.#hash(file) === database.hash
-    return isSame ? read : refused('is not of the database as it is now')
+    return readSnapshot(this.path, this.#limits.bytesMax, ({ bytes, hash }) => {
+      return fstatSync(file).size === bytes && this.#hash(file) === hash
+    })
   }
 
   #save(database: Database, { index, names, stamp }: SnapshotContents): Result<void> {
@@ -195,7 +193,12 @@ function isWhole(database: Database, pairs: number, stamp: number): boolean {
   return log?.busy === 0 && rows === pairs && stampOf(database) === stamp
 }
 
-function readSnapshot(path: string, bytesMax: number): Result<Snapshot> {
+/** @param isCurrent whether that is the database; asked before the arrays are read */
+function readSnapshot(
+  path: string,
+  bytesMax: number,
+  isCurrent: (database: FileState) => boolean,
+): Result<Snapshot> {
   const file = openSync(path, 'r')
   try {
     const stat = fstatSync(file)
@@ -204,8 +207,9 @@ function readSnapshot(path: string, bytesMax: number): Result<Snapshot> {
     if (readFully(file, new Uint8Array(head), 0) < HEADER_BYTES) return refused('is damaged')
     const header = readHeader(head)
     if (!header.ok) return header
-    const { indexBytes, namesBytes } = header.value
+    const { database, indexBytes, namesBytes } = header.value
     if (stat.size !== HEADER_BYTES + indexBytes + namesBytes) return refused('is damaged')
+    if (!isCurrent(database)) return refused('is not of the database as it is now')
     const [index, rest] = [new ArrayBuffer(indexBytes), new ArrayBuffer(namesBytes)]
     const read =
       readFully(file, new Uint8Array(index), HEADER_BYTES) +

@@ -1,6 +1,6 @@
-// Goal: the file for one server in a container does what it says: clients with a token of its secret
-// have their stream, publishers with its token publish, and data survives a restart. Method: the
-// options of that file, with a server of this machine in place of a container.
+// Goal: the file for one server in a container does what it says: clients with a token of its
+// secret have their stream, publishers with its token publish, and data survives a restart. Method:
+// the options of that file, with a server of this machine in place of a container.
 
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
