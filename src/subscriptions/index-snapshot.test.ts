@@ -7,112 +7,29 @@ import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
 import {
   copyFileSync,
-  existsSync,
   mkdirSync,
   readFileSync,
-  renameSync,
   rmSync,
-  statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { canMount, mountSmallDisk, UNLESS_MOUNT } from '../../scripts/support/disk.ts'
-import { folderOfTests } from '../../scripts/support/folder.ts'
 import { randomFrom } from '../core/random.ts'
-import { OK, type Result } from '../core/result.ts'
-import { snapshotLimits } from '../core/snapshot-limits.ts'
-import { loadFriends, saveSnapshot } from './bulk-load.ts'
+import { OK } from '../core/result.ts'
 import { openDatabase } from './database.ts'
+import {
+  databasesOfTests,
+  expectRead,
+  LIMITS,
+  load,
+  open,
+  overwrite,
+} from './index-snapshot.fixture.ts'
 import { IndexSnapshot } from './index-snapshot.ts'
 import { expectSame, flat, inOrder, Model, openStores, type Pair, USERS } from './model.fixture.ts'
 import { NameTable } from './name-table.ts'
-import { storesOf } from './stores.ts'
 
-/** All databases have one, and are hashed in many parts. */
-const LIMITS = { ...snapshotLimits, rowsMin: 1, chunkBytes: 1_000 }
-
-const folder = folderOfTests()
-let databases = 0
-
-function newPath(): string {
-  return `${folder}/${++databases}.db`
-}
-
-/** Opens a database as a server does. */
-function open(path: string, limits = LIMITS, seed = 1) {
-  const names = new NameTable({ seed })
-  const snapshot = new IndexSnapshot(path, limits)
-  const opened = openDatabase(path, names, snapshot)
-  if (!opened.ok) throw new Error(opened.why)
-  const index = snapshot.takeIndex()
-  const stores = storesOf(opened.value, names, { index, findsSubjects: true })
-  return {
-    ...stores,
-    snapshot,
-    database: opened.value,
-    isRestored: index !== null,
-    save: () => stores.subscriptions.saveTo(snapshot, names),
-    [Symbol.dispose]() {
-      stores.subscriptions.close()
-      snapshot.close()
-    },
-  }
-}
-
-const PAIRS: readonly Pair[] = [
-  [1, 2],
-  [1, 3],
-  [2, 3],
-  [7, 2_147_483_647],
-]
-
-/** A database with some pairs, two names and a snapshot; closed. */
-async function make(path = newPath()): Promise<string> {
-  using store = open(path)
-  await store.subscriptions.add(flat(PAIRS))
-  const handles = ['alice', 'news'].map((name) => store.names.intern(name) ?? 0)
-  await store.subscriptions.add(Uint32Array.from(handles))
-  expect(store.save()).toEqual(OK)
-  return path
-}
-
-/** Loads pairs in bulk, with a snapshot behind it. */
-async function load(path: string, lines: string): Promise<void> {
-  const snapshot = new IndexSnapshot(path, LIMITS)
-  const names = new NameTable({ seed: 1 })
-  const opened = openDatabase(path, names, snapshot)
-  if (!opened.ok) throw new Error(opened.why)
-  const { value: database } = opened
-  const saved: Result<void>[] = []
-  const input = new Blob([lines]).stream()
-  const loaded = await loadFriends(input, database, { idMax: 1_000, names }, (pairs) => {
-    saved.push(saveSnapshot(database, pairs, new NameTable({ seed: 2 }), snapshot))
-  })
-  database.close()
-  snapshot.close()
-  expect(loaded.ok).toBe(true)
-  expect(saved).toEqual([OK])
-}
-
-/** Opens a database whose snapshot must not count, and compares what it has with what it reads. */
-function expectRead(path: string): string | null {
-  using store = open(path)
-  expect(store.isRestored).toBe(false)
-  const why = store.snapshot.whyNot(1)
-  const rows = store.database
-    .query<{ subscriber: number; subject: number }, []>('SELECT * FROM subscriptions')
-    .all()
-  expect(store.subscriptions.counts().subscriptions).toBe(rows.length)
-  for (const { subscriber, subject } of rows) {
-    expect([...store.subscriptions.subscribersOf(subject)]).toContain(subscriber)
-    expect([...store.subscriptions.subjectsOf(subscriber)]).toContain(subject)
-  }
-  return why
-}
-
-function overwrite(path: string, change: (bytes: Buffer) => Buffer): void {
-  writeFileSync(path, change(readFileSync(path)))
-}
+const { make, newPath } = databasesOfTests()
 
 describe('a store from a snapshot', () => {
   test.each([
@@ -221,44 +138,6 @@ describe('a store from a snapshot', () => {
   })
 })
 
-describe('a snapshot', () => {
-  test('is not written again while the database stays the same', async () => {
-    const path = await make()
-    const before = statSync(`${path}-index`)
-    using store = open(path)
-    expect(store.save()).toEqual(OK)
-    expect(statSync(`${path}-index`).ino).toBe(before.ino)
-  })
-
-  test('can be read by those who can read the database', async () => {
-    const path = newPath()
-    writeFileSync(path, '', { mode: 0o640 })
-    await make(path)
-    expect(statSync(`${path}-index`).mode & 0o777).toBe(0o640)
-  })
-
-  test('is removed when the database has few rows, for which it is not worth it', async () => {
-    const path = await make()
-    const rows = PAIRS.length + 1 + 2
-    using store = open(path, { ...LIMITS, rowsMin: rows + 1 })
-    expect(store.save()).toEqual(OK)
-    expect(existsSync(`${path}-index`)).toBe(false)
-  })
-
-  test('has the bytes of its version: raise the version if they change', async () => {
-    const path = await make()
-    // Without the hash of the database, which SQLite makes.
-    const bytes = readFileSync(`${path}-index`).fill(0, 16, 32).subarray(0, -8)
-    const digest = Bun.CryptoHasher.hash('sha256', bytes, 'hex')
-    expect([bytes.length, digest]).toMatchInlineSnapshot(`
-      [
-        16592,
-        "a84d859a31fbd609b7286ebddf2d0f0c539dea47616a1b46d773001d00f1ebaf",
-      ]
-    `)
-  })
-})
-
 describe('a snapshot does not count', () => {
   test('with a bit that is another one', async () => {
     const path = await make()
@@ -302,6 +181,14 @@ describe('a snapshot does not count', () => {
       (path) => overwrite(path, (bytes) => bytes.subarray(0, bytes.length & ~3).swap32()),
     ],
     [
+      'that is a pipe',
+      'is no snapshot',
+      (path) => {
+        rmSync(path)
+        Bun.spawnSync(['mkfifo', path])
+      },
+    ],
+    [
       'that is a folder',
       'is no snapshot',
       (path) => {
@@ -313,6 +200,19 @@ describe('a snapshot does not count', () => {
     const path = await make()
     change(`${path}-index`)
     expect(expectRead(path)).toBe(`${path}-index ${why}`)
+  })
+
+  test('that is the database itself, which stays locked', async () => {
+    const path = await make()
+    rmSync(`${path}-index`)
+    symlinkSync(path, `${path}-index`)
+    using store = open(path)
+    expect(store.snapshot.whyNot(1)).toBe(`${path}-index is no snapshot`)
+    const script = `
+      import { openDatabase } from ${JSON.stringify(`${import.meta.dir}/database.ts`)}
+      console.log(openDatabase(${JSON.stringify(path)}).why)`
+    const { stdout } = Bun.spawnSync([process.execPath, '-e', script])
+    expect(stdout.toString().trim()).toBe(`${path} is in use by another process`)
   })
 
   test.each<[string, string]>([
@@ -375,74 +275,5 @@ describe('a snapshot does not count', () => {
     expect(Bun.spawnSync([process.execPath, '-e', script]).signalCode).toBe('SIGKILL')
     expect(expectRead(path)).toBe(`${path}-index does not have the last changes`)
     expect(openStores(path).subscriptions.has(8, 9)).toBe(true)
-  })
-})
-
-describe('a snapshot is not written, and the old one does not count,', () => {
-  /** A change, and then the snapshot cannot be written. */
-  async function failing(path: string, prevent: () => void): Promise<string> {
-    using store = open(path)
-    await store.subscriptions.add(Uint32Array.of(8, 9))
-    prevent()
-    const saved = store.save()
-    return saved.ok ? 'saved' : saved.why
-  }
-
-  test('if there is a folder in its place', async () => {
-    const path = await make()
-    const why = await failing(path, () => mkdirSync(`${path}-index.new`))
-    expect(why).toStartWith(`${path}-index cannot be used (E`)
-    expect(expectRead(path)).toBe(`${path}-index is not of the database as it is now`)
-    rmSync(`${path}-index.new`, { recursive: true })
-    using store = open(path)
-    expect(store.save()).toEqual(OK)
-  })
-
-  test('if another file takes the place of the database', async () => {
-    const [path, other] = [await make(), await make()]
-    expect(await failing(path, () => renameSync(other, path))).toContain('not the one')
-    expect(existsSync(`${path}-index.new`)).toBe(false)
-    expectRead(path)
-  })
-
-  test('if the database was written over', async () => {
-    const [path, other] = [await make(), newPath()]
-    await make(other)
-    {
-      using store = open(other)
-      await store.subscriptions.add(Uint32Array.of(5, 9))
-    }
-    const bytes = readFileSync(other)
-    using store = open(path)
-    writeFileSync(path, bytes)
-    expect(store.save()).toMatchObject({ ok: false })
-  })
-
-  test('but what a killed process left is no hindrance', async () => {
-    const path = await make()
-    writeFileSync(`${path}-index.new`, readFileSync(`${path}-index`).subarray(0, 100), { mode: 0 })
-    expect(await failing(path, () => undefined)).toBe('saved')
-    using store = open(path)
-    expect(store.isRestored).toBe(true)
-    expect(existsSync(`${path}-index.new`)).toBe(false)
-  })
-
-  test.skipIf(!canMount)(`if the disk is full ${UNLESS_MOUNT}`, async () => {
-    await using disk = await mountSmallDisk()
-    const path = await make(`${disk.path}/comet.db`)
-    {
-      using store = open(path)
-      const many = Array.from({ length: 4_000 }, (_, at): Pair => [at + 10, at + 11])
-      await store.subscriptions.add(flat(many))
-      store.database.run('PRAGMA wal_checkpoint(TRUNCATE)')
-      await disk.fill(4)
-      expect(store.save()).toEqual({
-        ok: false,
-        why: `${path}-index cannot be used (ENOSPC)`,
-      })
-      expect(existsSync(`${path}-index.new`)).toBe(false)
-      await disk.free()
-    }
-    expect(expectRead(path)).toBe(`${path}-index is not of the database as it is now`)
   })
 })

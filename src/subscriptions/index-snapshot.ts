@@ -23,6 +23,7 @@ import { FollowIndex } from './follow-index.ts'
 import type { NameTable } from './name-table.ts'
 import {
   type FileState,
+  FOREIGN,
   HEADER_BYTES,
   hashOn,
   partsOf,
@@ -133,8 +134,13 @@ export class IndexSnapshot {
   #read(file: number): Result<Snapshot> {
     const log = statSync(`${this.#databasePath}-wal`, { throwIfNoEntry: false })
     if (log !== undefined && log.size > 0) return refused('does not have the last changes')
-    return readSnapshot(this.path, this.#limits.bytesMax, ({ bytes, hash }) => {
-      return fstatSync(file).size === bytes && this.#hash(file) === hash
+    const { size, ino, dev } = fstatSync(file)
+    // Before it is opened: a pipe might block forever, and to close the database would unlock it.
+    const stat = statSync(this.path)
+    const isItself = stat.ino === ino && stat.dev === dev
+    if (isItself || !stat.isFile() || stat.size > this.#limits.bytesMax) return refused(FOREIGN)
+    return readSnapshot(this.path, stat.size, ({ bytes, hash }) => {
+      return size === bytes && this.#hash(file) === hash
     })
   }
 
@@ -196,19 +202,17 @@ function isWhole(database: Database, pairs: number, stamp: number): boolean {
 /** @param isCurrent whether that is the database; asked before the arrays are read */
 function readSnapshot(
   path: string,
-  bytesMax: number,
+  size: number,
   isCurrent: (database: FileState) => boolean,
 ): Result<Snapshot> {
   const file = openSync(path, 'r')
   try {
-    const stat = fstatSync(file)
-    if (!stat.isFile() || stat.size > bytesMax) return refused('is no snapshot')
     const head = new ArrayBuffer(HEADER_BYTES)
     if (readFully(file, new Uint8Array(head), 0) < HEADER_BYTES) return refused('is damaged')
     const header = readHeader(head)
     if (!header.ok) return header
     const { database, indexBytes, namesBytes } = header.value
-    if (stat.size !== HEADER_BYTES + indexBytes + namesBytes) return refused('is damaged')
+    if (size !== HEADER_BYTES + indexBytes + namesBytes) return refused('is damaged')
     if (!isCurrent(database)) return refused('is not of the database as it is now')
     const [index, rest] = [new ArrayBuffer(indexBytes), new ArrayBuffer(namesBytes)]
     const read =

@@ -17,6 +17,9 @@ export const HEADER_BYTES = 4 * HEADER_WORDS
 const CHECKSUM_BYTES = 8
 const NAMES_AT = 21
 
+/** Why a file that is something else is not read. */
+export const FOREIGN = 'is no snapshot'
+
 /** A database file: its length and a hash over all of its bytes. */
 export interface FileState {
   readonly bytes: number
@@ -59,7 +62,7 @@ export function readHeader(bytes: ArrayBuffer): Result<SnapshotHeader> {
   const words = new Uint32Array(bytes)
   const isMagic = (magic: readonly number[]) => magic.every((word, at) => words[at] === word)
   if (isMagic(SWAPPED_MAGIC)) return refused('is of a machine with another byte order')
-  if (!isMagic(MAGIC)) return refused('is no snapshot')
+  if (!isMagic(MAGIC)) return refused(FOREIGN)
   if (words[2] !== VERSION) return refused('is of another version of comet')
   let indexBytes = 0
   for (const at of [9, 15]) {
