@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import {
+  chownSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -33,6 +34,21 @@ describe('a snapshot', () => {
     await make(path)
     expect(statSync(`${path}-index`).mode & 0o777).toBe(0o640)
   })
+
+  test.skipIf(process.getuid?.() !== 0)(
+    'is of the owner of the database, if root writes it',
+    async () => {
+      const path = await make()
+      chownSync(path, 12_345, 12_346)
+      {
+        using store = open(path)
+        await store.subscriptions.add(Uint32Array.of(8, 9))
+        expect(store.save()).toEqual(OK)
+      }
+      const { uid, gid } = statSync(`${path}-index`)
+      expect([uid, gid]).toEqual([12_345, 12_346])
+    },
+  )
 
   test('is removed when the database has few rows, for which it is not worth it', async () => {
     const path = await make()
@@ -92,6 +108,9 @@ describe('a snapshot is not written, and the old one does not count,', () => {
     }
     const bytes = readFileSync(other)
     using store = open(path)
+    // Its pages are in memory, and the log has none of them.
+    await store.subscriptions.add(Uint32Array.of(6, 9))
+    store.database.run('PRAGMA wal_checkpoint(TRUNCATE)')
     writeFileSync(path, bytes)
     expect(store.save()).toMatchObject({ ok: false })
   })
