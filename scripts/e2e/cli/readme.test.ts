@@ -277,6 +277,6 @@ test('every option that the README names exists', async () => {
     COMMANDS.map((name) => Bun.$`${COMET} ${name.split(' ')} --help`.text()),
   )
   const named = new Set([...readme.matchAll(/--[a-z][a-z-]+/g)].map(([option]) => option))
-  const known = `${help.join('\n')}\n--data-binary --unix-socket --target --suite --silence --help --only --gzip --name --read-only --cap-drop --ulimit --now`
+  const known = `${help.join('\n')}\n--data-binary --unix-socket --target --suite --silence --help --only --gzip --image --name --read-only --cap-drop --ulimit --now`
   expect([...named].filter((option) => !known.includes(option))).toEqual([])
 })
