@@ -22,8 +22,8 @@ import type { Pairs } from '../subscriptions/subscriptions.ts'
 import type { LOAD } from './command.ts'
 import { loadIntoRedis, withRedis } from './redis-graph.ts'
 
-/** The files that SQLite creates for a database. */
-const SUFFIXES = ['', '-wal', '-shm', '-journal']
+/** The files that SQLite creates for a database, and its snapshot. */
+const SUFFIXES = ['', '-wal', '-shm', '-journal', '-index', '-index.new']
 
 export const load: Run<typeof LOAD> = async (values, io, path) => {
   if (path !== '-' && !(await Bun.file(path).exists())) {

@@ -3,8 +3,16 @@
 // Method: the executable, enough subscriptions for a snapshot, and kills at random moments.
 
 import { describe, expect, test } from 'bun:test'
-import { copyFileSync, existsSync, mkdirSync, rmSync, statSync, truncateSync } from 'node:fs'
-import { type CometServer, run, serve } from '../../support/comet.ts'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+} from 'node:fs'
+import { type CometServer, run, serve, start as startComet } from '../../support/comet.ts'
 import { type Folder, makeFolder } from '../../support/folder.ts'
 
 /** Users who follow alice: enough that a snapshot is worth it. */
@@ -20,11 +28,15 @@ async function load(db: string, lines: string): Promise<void> {
   expect([loaded.stderr, loaded.exitCode]).toEqual(['', 0])
 }
 
+function linesOf(followers: number): string {
+  return Array.from({ length: followers }, (_, at) => `${at + 1} alice\n`).join('')
+}
+
 /** A folder with a database of followers of alice. */
 async function prepared(): Promise<Loaded> {
   const folder = await makeFolder()
   const db = `${folder.path}/comet.db`
-  await load(db, Array.from({ length: FOLLOWERS }, (_, at) => `${at + 1} alice\n`).join(''))
+  await load(db, linesOf(FOLLOWERS))
   return { ...folder, db }
 }
 
@@ -165,6 +177,25 @@ describe('a server', () => {
     await using again = await start(at.db)
     expect(await counts(again, 'bob')).toEqual({ held: FOLLOWERS + 1, follows: ['alice'] })
   })
+})
+
+test('a load that a signal ends at any moment leaves all of it or nothing', async () => {
+  await using folder = await makeFolder()
+  const text = `${folder.path}/pairs`
+  await Bun.write(text, linesOf(FOLLOWERS))
+  let ended = 0
+  for (let round = 0; round < 8; round++) {
+    const name = `${round}.db`
+    const db = `${folder.path}/${name}`
+    await using loading = startComet(['friends', 'load', text, '--db', db, '--names'])
+    await Bun.sleep(60 + round * 40)
+    loading.kill('SIGTERM')
+    await loading.finished
+    const files = readdirSync(folder.path).filter((file) => file.startsWith(name))
+    if (loading.signalCode !== null) ended++
+    expect(files.sort()).toEqual(loading.signalCode === null ? [name, `${name}-index`] : [])
+  }
+  expect(ended).toBeGreaterThan(0)
 })
 
 test('few subscriptions, and those in memory, have no snapshot', async () => {
