@@ -75,7 +75,12 @@ describe.skipIf(!CAN_INSTALL)('by the tools of Debian (skipped without dpkg)', (
     const named = [...unit.matchAll(/(?:file:\/\/|=)(\/(?:usr|etc)\/\S+)/g)].map(([, path]) => path)
     expect(named.length).toBeGreaterThan(2)
     for (const path of named) expect([path, existsSync(`${root}${path}`)]).toEqual([path, true])
-    await Bun.$`${root}/usr/bin/comet config check ${root}/etc/comet.toml`.quiet()
+    const options = await Bun.file(`${root}/etc/comet.toml`).text()
+    // The options that it shows are valid, too.
+    await Bun.write(`${folder}/shown.toml`, options.replaceAll(/^# (?=[a-z-]+ = )/gm, ''))
+    for (const path of [`${root}/etc/comet.toml`, `${folder}/shown.toml`]) {
+      await Bun.$`${root}/usr/bin/comet config check ${path}`.quiet()
+    }
     for (const name of ['postinst', 'prerm', 'postrm']) await Bun.$`sh -n ${folder}/control/${name}`
   })
 
