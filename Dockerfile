@@ -14,10 +14,15 @@ FROM scratch
 COPY --from=build --chown=0:0 /image/system/ /
 COPY --from=build --chown=65532:65532 /image/data/ /
 COPY --from=build --chown=0:0 /image/program/ /
+# Of the commit that is built: git rev-parse HEAD, git log -1 --format=%cI, and where it can be had.
+ARG REVISION="" CREATED="" SOURCE=""
 LABEL org.opencontainers.image.title="comet" \
       org.opencontainers.image.description="A Comet server in one executable: one open HTTP response per user, and the tools that prove what it holds." \
-      org.opencontainers.image.version="0.1.0" \
-      org.opencontainers.image.licenses="MIT"
+      org.opencontainers.image.version="0.2.0" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.created="$CREATED" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.source="$SOURCE"
 ENV PATH="/" COMET_LISTEN="0.0.0.0:8000"
 USER 65532:65532
 WORKDIR /data

@@ -4,7 +4,11 @@
 //
 //   bun run image                    builds dist/comet, and the image with it
 //   bun run image --gzip             for engines that do not know zstd, like Docker 20.10
+//   bun run image --source URL       with a label that says where the source is
 //   bun scripts/image.ts --folder f  the files alone, one folder a layer; for the Dockerfile
+//
+// With --executable given twice, for x64 and for arm64, it is one image for both. The libraries for
+// the other kind of machine are those of Debian's libc6-arm64-cross or libc6-amd64-cross.
 
 import { chmod, chown, mkdir, rename } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
@@ -15,19 +19,21 @@ import {
   contentsWith,
   LAYERS,
   type LayerName,
-  RUN_CONFIG,
+  runConfigOf,
 } from './image/contents.ts'
 import type { Compression, TarEntry } from './image/oci.ts'
+import { commitOfTree } from './support/commit.ts'
 
 const root = resolve(import.meta.dir, '..')
 
 const { values } = parseArgs({
   options: {
-    executable: { type: 'string', default: `${root}/dist/comet` },
+    executable: { type: 'string', multiple: true, default: [`${root}/dist/comet`] },
     outfile: { type: 'string', default: `${root}/dist/comet.oci.tar` },
     gzip: { type: 'boolean', default: false },
     /** How hard to compress; tests have no minute to spare. */
     level: { type: 'string' },
+    source: { type: 'string', default: process.env['COMET_SOURCE_URL'] },
     folder: { type: 'string' },
   },
   strict: true,
@@ -51,31 +57,31 @@ function gzip(bytes: Uint8Array, level: number): Uint8Array {
   return Bun.gzipSync(new Uint8Array(bytes), { library: 'libdeflate', level } as object)
 }
 
-/** When the commit was made that is built, so that the same commit makes the same image. */
-async function commitSeconds(): Promise<number> {
-  const shown = await Bun.$`git -C ${root} log -1 --format=%ct`.nothrow().quiet()
-  return shown.exitCode === 0 ? Number(shown.text().trim()) : 0
-}
-
-async function writeArchive({ machine, layers }: Contents): Promise<void> {
-  const image = {
-    name: `localhost/comet:${packageJson.version}`,
-    architecture: machine === 'x64' ? 'amd64' : machine,
-    config: RUN_CONFIG,
-    layers: LAYERS.map((name) => ({ entries: layers[name], made: MADE[name] })),
-    seconds: await commitSeconds(),
-  } as const
+async function writeArchive(all: readonly Contents[]): Promise<void> {
   // Loaded only here: the Dockerfile, which needs no archive, installs no development dependencies.
-  const { archiveOf } = await import('./image/oci.ts')
-  const archive = await archiveOf(image, compression())
+  const { archiveOf, createdAt } = await import('./image/oci.ts')
+  const { revision, seconds } = await commitOfTree()
+  const source = values.source ?? null
+  const config = runConfigOf({ revision, created: createdAt(seconds), source })
+  const name = `localhost/comet:${packageJson.version}`
+  const images = all.map(({ machine, layers }) => ({
+    ...{ name, config, seconds },
+    architecture: machine === 'x64' ? ('amd64' as const) : machine,
+    layers: LAYERS.map((layer) => ({ entries: layers[layer], made: MADE[layer] })),
+  }))
+  const [first, ...others] = images
+  if (first === undefined) throw new Error('there is no executable')
+  const archive = await archiveOf([first, ...others], compression())
   await Bun.write(`${values.outfile}.new`, archive)
   await rename(`${values.outfile}.new`, values.outfile)
-  const files = LAYERS.flatMap((name) => layers[name])
-  const unpacked = files.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0)
-  for (const { path, bytes } of files) {
-    if (bytes !== undefined) console.error(`${megabytes(bytes.length)}  /${path}`)
+  for (const { architecture, layers } of images) {
+    const files = layers.flatMap(({ entries }) => entries)
+    for (const { path, bytes } of files) {
+      if (bytes !== undefined) console.error(`${megabytes(bytes.length)}  /${path}`)
+    }
+    const unpacked = files.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0)
+    console.error(`${megabytes(unpacked)}  ${name} for linux/${architecture}, unpacked`)
   }
-  console.error(`${megabytes(unpacked)}  ${image.name} for linux/${image.architecture}, unpacked`)
   console.error(`${megabytes(archive.length)}  ${relative('', values.outfile)}`)
 }
 
@@ -98,6 +104,7 @@ async function writeEntry({ path, mode, owner, bytes }: TarEntry, folder: string
   if (owner !== undefined && process.getuid?.() === 0) await chown(target, owner, owner)
 }
 
-const contents = await contentsWith(values.executable)
+const contents = await Promise.all(values.executable.map(contentsWith))
+const [first] = contents
 if (values.folder === undefined) await writeArchive(contents)
-else await writeFolder(contents, values.folder)
+else if (first !== undefined) await writeFolder(first, values.folder)

@@ -317,9 +317,13 @@ export async function prepareFriends(
   await mkdir(folder, { recursive: true })
   const text = `${folder}/friends-${users}.txt`
   const fresh = `${database}.new`
-  await rm(fresh, { force: true })
+  for (const path of [fresh, `${fresh}-index`]) await rm(path, { force: true })
   const generateSeconds = await generateFriends(users, text)
   const { subscriptions, seconds: loadSeconds } = await loadFriends(users, text, fresh)
+  // A small one has no snapshot.
+  const snapshot = `${database}-index`
+  await rm(snapshot, { force: true })
+  if (existsSync(`${fresh}-index`)) await rename(`${fresh}-index`, snapshot)
   await rename(fresh, database)
   // Removed before memory is measured, so that its pages are not freed in the middle of that.
   await rm(text)

@@ -30,7 +30,7 @@ export interface Contents {
   readonly layers: Readonly<Record<LayerName, readonly TarEntry[]>>
 }
 
-/** The contents of an image with this executable, and the libraries of this machine. */
+/** The contents of an image with this executable, and the libraries for it on this machine. */
 export async function contentsWith(executable: string): Promise<Contents> {
   const bytes = await Bun.file(executable).bytes()
   const elf = readElf(bytes)
@@ -42,8 +42,8 @@ export async function contentsWith(executable: string): Promise<Contents> {
       `root:x:0:0:root:/:/sbin/nologin\ncomet:x:${USER}:${USER}:comet:${DATA}:/sbin/nologin\n`,
     ),
   ]
-  if (existsSync(CERTIFICATES)) files.push(await copy(CERTIFICATES, 0o644))
-  for (const path of await librariesOf(elf)) files.push(await copy(path, 0o755))
+  if (existsSync(CERTIFICATES)) files.push(await copy(CERTIFICATES, CERTIFICATES, 0o644))
+  for (const { path, source } of await librariesOf(elf)) files.push(await copy(path, source, 0o755))
   return {
     machine: elf.machine,
     layers: {
@@ -79,11 +79,31 @@ export const RUN_CONFIG = {
     Test: ['CMD', PROGRAM, 'health'],
     Interval: 30e9,
     Timeout: 5e9,
-    // A million users' subscriptions are loaded in four seconds.
+    // A million users' subscriptions are read in four seconds if there is no snapshot of them.
     StartPeriod: 30e9,
     Retries: 3,
   },
 } as const
+
+/** What an image is made of. */
+export interface Origin {
+  /** Of the commit; null if that is not known. */
+  readonly revision: string | null
+  /** When the commit was made, in RFC 3339. */
+  readonly created: string
+  /** Where the source can be had; null if nobody says. */
+  readonly source: string | null
+}
+
+/** The settings of an image, with labels that say what it is made of. */
+export function runConfigOf({ revision, created, source }: Origin): typeof RUN_CONFIG {
+  const origin = {
+    'org.opencontainers.image.created': created,
+    ...(revision === null ? {} : { 'org.opencontainers.image.revision': revision }),
+    ...(source === null ? {} : { 'org.opencontainers.image.source': source }),
+  }
+  return { ...RUN_CONFIG, Labels: { ...RUN_CONFIG.Labels, ...origin } }
+}
 
 /** A path of the image as archives have it. */
 function inside(path: string): string {
@@ -94,9 +114,9 @@ function text(path: string, contents: string): TarEntry {
   return { path: inside(path), mode: 0o644, bytes: new TextEncoder().encode(contents) }
 }
 
-/** The file that this path leads to, under this path. */
-async function copy(path: string, mode: number): Promise<TarEntry> {
-  return { path: inside(path), mode, bytes: await Bun.file(path).bytes() }
+/** The file that the source leads to, under a path of the image. */
+async function copy(path: string, source: string, mode: number): Promise<TarEntry> {
+  return { path: inside(path), mode, bytes: await Bun.file(source).bytes() }
 }
 
 /** With each folder before what is in it. */

@@ -6,7 +6,7 @@ import { expect, test } from 'bun:test'
 import { lstat, readFile } from 'node:fs/promises'
 import packageJson from '../../package.json'
 import { makeFolder } from '../support/folder.ts'
-import { contentsWith, LAYERS, RUN_CONFIG } from './contents.ts'
+import { contentsWith, LAYERS, runConfigOf } from './contents.ts'
 
 const root = `${import.meta.dir}/../..`
 
@@ -52,7 +52,8 @@ test('the Dockerfile has the same configuration as the archive', () => {
     ]),
   )
   const labels = only('LABEL').matchAll(/(\S+?)="([^"]*)"/g)
-  const { Healthcheck: expected } = RUN_CONFIG
+  const labelled = runConfigOf({ created: '$CREATED', revision: '$REVISION', source: '$SOURCE' })
+  const { Healthcheck: expected } = labelled
   expect({
     User: only('USER'),
     ExposedPorts: { [only('EXPOSE')]: {} },
@@ -70,7 +71,7 @@ test('the Dockerfile has the same configuration as the archive', () => {
       StartPeriod: (flags['start-period'] ?? 0) * 1e9,
       Retries: flags['retries'],
     },
-  }).toEqual({ ...RUN_CONFIG, Healthcheck: expected } as object as never)
+  }).toEqual({ ...labelled, Healthcheck: expected } as object as never)
 })
 
 test.skipIf(process.platform !== 'linux')(

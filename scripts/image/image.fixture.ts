@@ -46,14 +46,46 @@ export class ReadImage {
     this.layers = from.layers
   }
 
-  /** Unpacks the archive into a folder, and checks all of it. */
+  /** Unpacks the archive of one image into a folder, and checks all of it. */
   static async read(archive: string, folder: string): Promise<ReadImage> {
+    const images = await ReadImage.readAll(archive, folder)
+    const [image] = images
+    if (image === undefined || images.length > 1) throw new Error(`${images.length} images`)
+    return image
+  }
+
+  /** The same for the images of one name, each for another machine. */
+  static async readAll(archive: string, folder: string): Promise<ReadImage[]> {
     await mkdir(folder)
     await Bun.$`tar -xf ${archive} -C ${folder}`.quiet()
     const layout = await Bun.file(`${folder}/oci-layout`).json()
     if (layout.imageLayoutVersion !== '1.0.0') throw new Error('no layout of OCI')
     const index = await Bun.file(`${folder}/index.json`).json()
-    const [described] = index.manifests
+    const [named, ...others] = index.manifests
+    if (others.length > 0) throw new Error('more than one name')
+    const { annotations } = named
+    if (!named.mediaType.endsWith('.index.v1+json')) {
+      return [await ReadImage.#read(folder, named, annotations)]
+    }
+    const list = JSON.parse(Buffer.from(await blob(folder, named)).toString())
+    const images: ReadImage[] = []
+    for (const described of list.manifests) {
+      const image = await ReadImage.#read(folder, described, annotations)
+      const { architecture, os } = image.config
+      const { platform } = described
+      if (platform.architecture !== architecture || platform.os !== os) {
+        throw new Error(`an image for ${architecture} is called one for ${platform.architecture}`)
+      }
+      images.push(image)
+    }
+    return images
+  }
+
+  static async #read(
+    folder: string,
+    described: Descriptor,
+    annotations: Readonly<Record<string, string>>,
+  ): Promise<ReadImage> {
     const manifest = JSON.parse(Buffer.from(await blob(folder, described)).toString())
     const config = JSON.parse(Buffer.from(await blob(folder, manifest.config)).toString())
     const layers: Layer[] = []
@@ -63,7 +95,7 @@ export class ReadImage {
       if (digestOf(tar) !== expected) throw new Error(`a layer is not ${expected}`)
       layers.push({ mediaType: layer.mediaType, tar })
     }
-    return new ReadImage({ folder, annotations: described.annotations, config, layers })
+    return new ReadImage({ folder, annotations, config, layers })
   }
 
   /** All entries, the lowest layer first. */

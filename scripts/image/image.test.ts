@@ -2,9 +2,11 @@
 // as its user. Method: read the archive as an engine does; unpack it, enter it, serve, flood, stop.
 
 import { beforeAll, describe, expect, test } from 'bun:test'
+import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import packageJson from '../../package.json'
 import { COMET, run, serve, start } from '../support/comet.ts'
+import { commitOfTree } from '../support/commit.ts'
 import { type Confined, canConfine, inRoot } from '../support/confined.ts'
 import { folderOfTests } from '../support/folder.ts'
 import { floodReport, genReport } from '../support/reports.ts'
@@ -15,6 +17,8 @@ import { librariesOf } from './libraries.ts'
 
 const USER = 65_532
 
+const SOURCE = 'https://git.example/comet'
+
 const IS_LINUX = process.platform === 'linux'
 
 const folder = folderOfTests()
@@ -24,7 +28,8 @@ let image: ReadImage
 async function write(name: string, ...options: string[]): Promise<string> {
   const path = `${folder}/${name}`
   const script = `${import.meta.dir}/../image.ts`
-  await Bun.$`${process.execPath} ${script} --outfile ${path} --level 1 ${options}`.quiet()
+  const command = [process.execPath, script, '--outfile', path, '--source', SOURCE]
+  await Bun.$`${command} --level 1 ${options}`.quiet()
   return path
 }
 
@@ -65,7 +70,7 @@ describe.skipIf(!IS_LINUX)('an image', () => {
   test('has comet, its loader and libraries, certificates, a user and a folder for data', async () => {
     const elf = readElf(await Bun.file(COMET).bytes())
     if (elf === undefined) throw new Error('no ELF')
-    const libraries = await librariesOf(elf)
+    const libraries = (await librariesOf(elf)).map(({ path }) => path)
     const listed = await image.list()
     const files = listed.filter(({ path }) => !path.endsWith('/')).map(({ path }) => `/${path}`)
     expect(files.filter((path) => path !== '/etc/ssl/certs/ca-certificates.crt').sort()).toEqual(
@@ -83,13 +88,26 @@ describe.skipIf(!IS_LINUX)('an image', () => {
     if (elf === undefined) throw new Error('no ELF')
     const told = await Bun.$`ldd ${COMET}`.nothrow().text()
     const found = [...told.matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(([, path]) => path)
-    expect(await librariesOf(elf)).toEqual(found.sort() as string[])
+    const libraries = await librariesOf(elf)
+    expect(libraries.map(({ path }) => path)).toEqual(found.sort() as string[])
+    expect(libraries.every(({ path, source }) => path === source)).toBe(true)
   })
 
-  test('has the user, ports, volume and command to run comet', () => {
+  test('has the user, ports, volume, labels and command to run comet', async () => {
     const { architecture, os, config } = image.config
     expect([os, architecture]).toEqual(['linux', process.arch === 'x64' ? 'amd64' : 'arm64'])
-    expect(config).toEqual(RUN_CONFIG as object as Record<string, unknown>)
+    const { Labels: labels, ...settings } = config
+    const { Labels: fixed, ...expected } = RUN_CONFIG
+    expect(settings).toEqual(expected as object as Record<string, unknown>)
+    const { revision, seconds } = await commitOfTree()
+    expect(labels).toEqual({
+      ...fixed,
+      'org.opencontainers.image.created': new Date(seconds * 1_000)
+        .toISOString()
+        .replace('.000', ''),
+      'org.opencontainers.image.revision': String(revision),
+      'org.opencontainers.image.source': SOURCE,
+    })
     expect(config).toMatchObject({
       User: '65532:65532',
       Entrypoint: ['/comet'],
@@ -97,6 +115,57 @@ describe.skipIf(!IS_LINUX)('an image', () => {
       StopSignal: 'SIGTERM',
     })
   })
+})
+
+describe.skipIf(!IS_LINUX)('an image for both kinds of machines', () => {
+  /** Some bytes in the place of comet, which a machine of that kind would load. */
+  async function imposter(machine: number, loader: string): Promise<string> {
+    const bytes = Buffer.alloc(256)
+    bytes.write('7f454c460201', 'hex')
+    bytes.writeUInt16LE(machine, 18)
+    // One segment with the name of the loader, and none that says which libraries it needs.
+    bytes.writeBigUInt64LE(64n, 32)
+    bytes.writeUInt16LE(56, 54)
+    bytes.writeUInt16LE(1, 56)
+    bytes.writeUInt32LE(3, 64)
+    bytes.writeBigUInt64LE(128n, 72)
+    bytes.write(loader, 128)
+    const path = `${folder}/for-${machine}`
+    await Bun.write(path, bytes)
+    return path
+  }
+
+  const HAS_BOTH = ['/lib64/ld-linux-x86-64.so.2', '/usr/aarch64-linux-gnu/lib'].every(existsSync)
+
+  const isRoot = process.getuid?.() === 0
+
+  test.skipIf(!HAS_BOTH || !isRoot)(
+    'has one under one name for each, with its loader',
+    async () => {
+      const executables = [
+        await imposter(62, '/lib64/ld-linux-x86-64.so.2'),
+        await imposter(183, '/lib/ld-linux-aarch64.so.1'),
+      ]
+      const options = executables.flatMap((path) => ['--executable', path])
+      const images = await ReadImage.readAll(await write('both.tar', ...options), `${folder}/both`)
+      expect(images.map(({ config }) => config.architecture)).toEqual(['amd64', 'arm64'])
+      const machines = ['x64', 'arm64'] as const
+      for (const [at, image] of images.entries()) {
+        const root = `${folder}/root-${at}`
+        await image.unpack(root)
+        expect(await Bun.file(`${root}/comet`).bytes()).toEqual(
+          await Bun.file(String(executables[at])).bytes(),
+        )
+        const loader = at === 0 ? 'lib64/ld-linux-x86-64.so.2' : 'lib/ld-linux-aarch64.so.1'
+        expect(readElf(await Bun.file(`${root}/${loader}`).bytes())?.machine).toBe(machines[at])
+        expect(image.annotations['io.containerd.image.name']).toBe(
+          `localhost/comet:${packageJson.version}`,
+        )
+      }
+      const [docker] = await Bun.file(`${folder}/both/manifest.json`).json()
+      expect(await Bun.file(`${folder}/both/${docker.Config}`).json()).toEqual(images[0]?.config)
+    },
+  )
 })
 
 describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may confine)', () => {
@@ -129,10 +198,12 @@ describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may
     const db = `${root}/data/names.db`
     await run(['friends', 'load', '--names', '--db', db, `${folder}/names.txt`])
     await Bun.$`chown ${USER}:${USER} ${db}`
+    // All of the database is read, not the snapshot of the load.
+    await Bun.$`rm ${db}-index`
     await using server = await serveIn('--db', '/data/names.db')
     server.signal('SIGTERM')
     expect((await server.finished).exitCode).toBe(0)
-    await Bun.$`rm ${db} ${db}-log ${db}-log-heads`
+    await Bun.$`rm ${db} ${db}-index ${db}-log ${db}-log-heads`
   })
 
   test('comet serves a flood, is healthy, stops, and changes only /data', async () => {

@@ -16,7 +16,7 @@ export interface TarEntry {
 }
 
 export interface Image {
-  /** With the registry and the tag, like `localhost/comet:0.1.0`. */
+  /** With the registry and the tag, like `localhost/comet:0.2.0`. */
   readonly name: string
   readonly architecture: 'amd64' | 'arm64'
   /** How a container is run. */
@@ -43,6 +43,11 @@ interface Blob {
   readonly bytes: Uint8Array
 }
 
+/** In RFC 3339, as OCI writes times. */
+export function createdAt(seconds: number): string {
+  return new Date(seconds * 1_000).toISOString().replace('.000', '')
+}
+
 const MEDIA = {
   index: 'application/vnd.oci.image.index.v1+json',
   manifest: 'application/vnd.oci.image.manifest.v1+json',
@@ -50,20 +55,80 @@ const MEDIA = {
   layer: 'application/vnd.oci.image.layer.v1.tar',
 } as const
 
-/** The bytes of an archive with one image. */
+/** An image in its parts. */
+interface Packed {
+  readonly manifest: Blob
+  readonly config: Blob
+  readonly layers: readonly Blob[]
+  readonly platform: object
+}
+
+/**
+ * The bytes of an archive with one image, or with one for each of several machines.
+ *
+ * @param images of one name and time; engines that know no list of images take the first
+ */
 export async function archiveOf(
-  image: Image,
-  { name, compress }: Compression,
+  images: readonly [Image, ...Image[]],
+  compression: Compression,
 ): Promise<Uint8Array> {
+  const [{ name, seconds }] = images
+  const packed: Packed[] = []
+  for (const image of images) packed.push(await packedOf(image, compression))
+  const [first] = packed
+  if (first === undefined) throw new Error('there is no image')
+  const manifests = packed.map(({ manifest, platform }) => ({
+    ...descriptor(MEDIA.manifest, manifest),
+    platform,
+  }))
+  const list = blobOf({ schemaVersion: 2, mediaType: MEDIA.index, manifests })
+  const [only] = manifests
+  const index = {
+    schemaVersion: 2,
+    mediaType: MEDIA.index,
+    manifests: [
+      {
+        // One name is one entry, so several images are in a list of their own.
+        ...(manifests.length === 1 ? only : descriptor(MEDIA.index, list)),
+        // Docker and Podman take the name from the first, others from the second.
+        annotations: {
+          'io.containerd.image.name': name,
+          'org.opencontainers.image.ref.name': tagOf(name),
+        },
+      },
+    ],
+  }
+  // What a `docker load` without OCI reads: files of the archive by their paths.
+  const docker = [
+    {
+      Config: pathOf(first.config),
+      RepoTags: [name],
+      Layers: first.layers.map((layer) => pathOf(layer)),
+    },
+  ]
+  const all = packed.flatMap(({ manifest, config, layers }) => [manifest, config, ...layers])
+  // Images may have layers in common.
+  const blobs = new Map((packed.length === 1 ? all : [list, ...all]).map((of) => [pathOf(of), of]))
+  const entries: TarEntry[] = [
+    file('oci-layout', jsonOf({ imageLayoutVersion: '1.0.0' })),
+    file('index.json', jsonOf(index)),
+    file('manifest.json', jsonOf(docker)),
+    ...['blobs', 'blobs/sha256'].map((path) => ({ path, mode: 0o755 })),
+    ...[...blobs].map(([path, { bytes }]) => file(path, bytes)),
+  ]
+  return await tarOf(entries, seconds)
+}
+
+async function packedOf(image: Image, { name, compress }: Compression): Promise<Packed> {
   const { architecture, seconds } = image
   // Without the time, so that what has not changed is the same layer in the next version.
   const tars = await Promise.all(image.layers.map(({ entries }) => tarOf(entries, 0)))
   const layers = tars.map((tar) => blobOf(compress(tar)))
-  const created = new Date(seconds * 1_000).toISOString().replace('.000', '')
+  const created = createdAt(seconds)
+  const platform = { architecture, os: 'linux' }
   const config = blobOf({
     created,
-    architecture,
-    os: 'linux',
+    ...platform,
     config: image.config,
     rootfs: { type: 'layers', diff_ids: tars.map(digestOf) },
     history: image.layers.map(({ made }) => ({ created, created_by: made })),
@@ -74,42 +139,11 @@ export async function archiveOf(
     config: descriptor(MEDIA.config, config),
     layers: layers.map((layer) => descriptor(`${MEDIA.layer}+${name}`, layer)),
   })
-  const index = {
-    schemaVersion: 2,
-    mediaType: MEDIA.index,
-    manifests: [
-      {
-        ...descriptor(MEDIA.manifest, manifest),
-        platform: { architecture, os: 'linux' },
-        // Docker and Podman take the name from the first, others from the second.
-        annotations: {
-          'io.containerd.image.name': image.name,
-          'org.opencontainers.image.ref.name': tagOf(image.name),
-        },
-      },
-    ],
-  }
-  // What a `docker load` without OCI reads: files of the archive by their paths.
-  const docker = [
-    {
-      Config: pathOf(config),
-      RepoTags: [image.name],
-      Layers: layers.map((layer) => pathOf(layer)),
-    },
-  ]
-  const blobs = [manifest, config, ...layers]
-  const entries: TarEntry[] = [
-    file('oci-layout', jsonOf({ imageLayoutVersion: '1.0.0' })),
-    file('index.json', jsonOf(index)),
-    file('manifest.json', jsonOf(docker)),
-    ...['blobs', 'blobs/sha256'].map((path) => ({ path, mode: 0o755 })),
-    ...blobs.map((blob) => file(pathOf(blob), blob.bytes)),
-  ]
-  return await tarOf(entries, seconds)
+  return { manifest, config, layers, platform }
 }
 
 /** @param seconds the time of all entries, since 1970 */
-function tarOf(entries: readonly TarEntry[], seconds: number): Promise<Uint8Array> {
+export function tarOf(entries: readonly TarEntry[], seconds: number): Promise<Uint8Array> {
   const mtime = new Date(seconds * 1_000)
   return packTar(
     entries.map(({ path, mode, owner = 0, bytes }) => {

@@ -1,20 +1,17 @@
 // The npm package of the client library: the module that servers serve, its types, a README. The
 // same files make the same bytes, with the same version of Bun.
 
-import { packTar } from 'modern-tar'
 import packageJson from '../../package.json'
 import { builtModule } from '../../src/browser/module.ts'
 import { runProgram } from '../support/child-process.ts'
 import { makeFolder } from '../support/folder.ts'
+import { jsonText, npmPackage } from './npm-package.ts'
 
 const root = `${import.meta.dir}/../..`
 
 export const CLIENT_PACKAGE = 'comet-client.tgz'
 
 const COMPILE_MS_MAX = 60_000
-
-/** What npm gives the files of all packages: some tools take none from before 1980. */
-const MTIME = new Date('1985-10-26T08:15:00Z')
 
 const DESCRIPTION = {
   name: 'comet-client',
@@ -30,19 +27,13 @@ const DESCRIPTION = {
 
 export async function clientPackage(): Promise<Uint8Array> {
   const files: Readonly<Record<string, string>> = {
-    'package.json': `${JSON.stringify(DESCRIPTION, null, 2)}\n`,
+    'package.json': jsonText(DESCRIPTION),
     LICENSE: await Bun.file(`${root}/LICENSE`).text(),
     'README.md': await Bun.file(`${root}/src/browser/README.md`).text(),
     'comet.d.ts': await declarations(),
     'comet.js': builtModule().text,
   }
-  const entries = Object.entries(files).map(([name, text]) => {
-    const body = new TextEncoder().encode(text)
-    const owner = { uid: 0, gid: 0, uname: '', gname: '' }
-    const header = { ...owner, mode: 0o644, mtime: MTIME, size: body.length }
-    return { header: { ...header, name: `package/${name}`, type: 'file' as const }, body }
-  })
-  return Bun.gzipSync(Buffer.from(await packTar(entries)), { level: 9 })
+  return await npmPackage(Object.entries(files).map(([name, contents]) => ({ name, contents })))
 }
 
 /** All types of what is exported, in one file. */

@@ -4,6 +4,7 @@
 
 import { expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
+import { ReadImage } from '../image/image.fixture.ts'
 import { CometServer } from '../support/comet.ts'
 import { makeFolder } from '../support/folder.ts'
 import { chunk, RawClient } from '../support/raw-client.ts'
@@ -20,11 +21,11 @@ if (!isPossible) {
 }
 
 test.skipIf(!isPossible)(
-  'the executable for arm64 serves, publishes and stops in order',
+  'the executable for arm64 serves, publishes and stops in order, and starts in its image',
   async () => {
     await using folder = await makeFolder()
     const script = `${import.meta.dir}/../release.ts`
-    const only = ['--only', 'linux-arm64', '--folder', folder.path]
+    const only = ['--only', 'linux-arm64', '--folder', folder.path, '--level', '1']
     const built = await Bun.$`${process.execPath} ${script} ${only}`.nothrow().quiet()
     if (built.exitCode !== 0) {
       console.error(`Left out: ${built.stderr}`)
@@ -40,6 +41,21 @@ test.skipIf(!isPossible)(
     await client.received(chunk('Hello'))
     expect(await server.end('SIGTERM')).toBe(0)
     await server.logged('"event":"stopped"')
+    // To unpack it takes root.
+    if (process.getuid?.() === 0) await runInImage(program, folder.path)
   },
   120_000,
 )
+
+/** The executable in its image, with the loader and the libraries there and no others. */
+async function runInImage(program: string, folder: string): Promise<void> {
+  const [archive, root] = [`${folder}/image.tar`, `${folder}/root`]
+  const script = `${import.meta.dir}/../image.ts`
+  const command = [process.execPath, script, '--executable', program, '--outfile', archive]
+  await Bun.$`${command} --level 1`.quiet()
+  const image = await ReadImage.read(archive, `${folder}/archive`)
+  expect(image.config.architecture).toBe('arm64')
+  await image.unpack(root)
+  const run = await Bun.$`${String(QEMU)} -L ${root} ${root}/comet --version`.text()
+  expect(run).toContain('linux-arm64')
+}

@@ -1,6 +1,7 @@
-// Goal: a release has executables for the machines they are named after, checksums that `sha256sum`
-// takes, and a true list of what is in them; failures are reported. Method: a release of one
-// target that can be had and one that cannot. All of them, with their downloads, are built by hand.
+// Goal: a release has executables for the machines they are named after, packages of them,
+// checksums that `sha256sum` takes, and a true list of what is in them; failures are reported.
+// Method: a release of one target that can be had and one that cannot. All of them, with their
+// downloads, are built by hand.
 
 import { beforeAll, expect, test } from 'bun:test'
 import { readdir, rm } from 'node:fs/promises'
@@ -8,6 +9,7 @@ import packageJson from '../../package.json'
 import { type Finished, runProgram } from '../support/child-process.ts'
 import { folderOfTests } from '../support/folder.ts'
 import { type ReadBom, readBom } from './cyclonedx.fixture.ts'
+import { debName } from './deb.ts'
 import { productionPackages } from './packages.ts'
 import { mistaken, TARGETS } from './targets.ts'
 
@@ -16,6 +18,13 @@ const root = `${import.meta.dir}/../..`
 /** For this machine Bun takes itself; everything else it has to fetch. */
 const HERE = `${process.platform}-${process.arch}`
 const ELSEWHERE = HERE === 'linux-arm64' ? 'linux-x64-musl' : 'linux-arm64'
+
+/** What a release of one target has, in order. */
+const FILES = [
+  ...[`comet-${HERE}`, `comet-server-${HERE}.tgz`],
+  ...(process.platform === 'linux' ? [debName(process.arch === 'x64' ? 'x64' : 'arm64')] : []),
+  ...['comet-server.tgz', 'comet-client.tgz', 'comet.1', 'comet.cdx.json'],
+]
 
 const folder = folderOfTests()
 let result: Finished
@@ -30,7 +39,7 @@ beforeAll(async () => {
   await Bun.write(`${folder}/comet-linux-x64-musl`, 'from an earlier release')
   await Bun.write(`${folder}/no-folder`, '')
   result = await release(
-    ['--only', HERE, '--only', ELSEWHERE, '--folder', folder],
+    ['--only', HERE, '--only', ELSEWHERE, '--folder', folder, '--level', '1'],
     // Nothing can be kept in a file, so nothing can be fetched.
     { BUN_INSTALL_CACHE_DIR: `${folder}/no-folder/cache` },
   )
@@ -43,9 +52,7 @@ test('a target that cannot be built is reported with exit 1, and the other is bu
     new RegExp(`^comet-${ELSEWHERE} cannot be built: .*error: .+$`, 'm'),
   )
   expect(result.exitCode).toBe(1)
-  expect((await readdir(folder)).sort()).toEqual(
-    ['SHA256SUMS', `comet-${HERE}`, 'comet-client.tgz', 'comet.1', 'comet.cdx.json'].sort(),
-  )
+  expect((await readdir(folder)).sort()).toEqual(['SHA256SUMS', ...FILES].sort())
 })
 
 test('the executable of a release runs and names this commit', async () => {
@@ -57,8 +64,7 @@ test('the executable of a release runs and names this commit', async () => {
 test('sha256sum accepts the checksums of a release', async () => {
   const sums = await Bun.file(`${folder}/SHA256SUMS`).text()
   const lines = sums.trim().split('\n')
-  const names = [`comet-${HERE}`, 'comet.1', 'comet-client.tgz', 'comet.cdx.json']
-  expect(lines.map((line) => line.slice(66))).toEqual(names)
+  expect(lines.map((line) => line.slice(66))).toEqual(FILES)
   for (const line of lines) {
     const bytes = await Bun.file(`${folder}/${line.slice(66)}`).bytes()
     expect(line.slice(0, 66)).toBe(

@@ -11,7 +11,7 @@ export const build = {
   platform: `${process.platform}-${process.arch}`,
 }
 
-/** `comet 0.1.0 (1a2b3c4, linux-x64)` */
+/** `comet 0.2.0 (1a2b3c4, linux-x64)` */
 export function versionLine(): string {
   return `comet ${build.version} (${build.commit}, ${build.platform})`
 }

@@ -13,6 +13,8 @@ export interface TableOptions {
   readonly keyWidth?: 1 | 2
   /** Places at first; a power of two. */
   readonly capacity?: number
+  /** Instead of an empty table: the {@link IntegerTable.rows} of another one, and its size. */
+  readonly saved?: { readonly rows: Uint32Array; readonly size: number }
 }
 
 /**
@@ -24,17 +26,18 @@ export class IntegerTable {
   /** One row after another, its key first; a place whose key is 0 is free. */
   rows: Uint32Array
   /** Rows that are not free. */
-  size = 0
+  size: number
   readonly #width: number
   readonly #keyWidth: number
   /** One less than the number of places. */
   #mask: number
 
-  constructor({ width, keyWidth = 1, capacity = FIRST_CAPACITY }: TableOptions) {
+  constructor({ width, keyWidth = 1, capacity = FIRST_CAPACITY, saved }: TableOptions) {
     this.#width = width
     this.#keyWidth = keyWidth
-    this.#mask = capacity - 1
-    this.rows = new Uint32Array(capacity * width)
+    this.rows = saved?.rows ?? new Uint32Array(capacity * width)
+    this.#mask = this.rows.length / width - 1
+    this.size = saved?.size ?? 0
   }
 
   get capacity(): number {

@@ -1,6 +1,7 @@
 // Runs `comet friends load`: a progress bar for each phase, then what was loaded or which lines are
 // invalid.
 
+import type { Database } from 'bun:sqlite'
 import { randomInt } from 'node:crypto'
 import { existsSync, rmSync } from 'node:fs'
 import cliProgress from 'cli-progress'
@@ -11,16 +12,18 @@ import type { Result } from '../core/result.ts'
 import { friendsLimits } from '../core/tool-limits.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import { onProcessEnd } from '../os/process.ts'
-import { type Loaded, loadFriends } from '../subscriptions/bulk-load.ts'
+import { type Loaded, loadFriends, saveSnapshot } from '../subscriptions/bulk-load.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import type { LoadOptions, LoadProgress, NotLoaded } from '../subscriptions/friends-file.ts'
+import { IndexSnapshot } from '../subscriptions/index-snapshot.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { MORE_COLUMNS, NOT_IDS, NOT_IDS_OR_NAMES } from '../subscriptions/pairs.ts'
+import type { Pairs } from '../subscriptions/subscriptions.ts'
 import type { LOAD } from './command.ts'
 import { loadIntoRedis, withRedis } from './redis-graph.ts'
 
-/** The files that SQLite creates for a database. */
-const SUFFIXES = ['', '-wal', '-shm', '-journal']
+/** The files that SQLite creates for a database, and its snapshot. */
+const SUFFIXES = ['', '-wal', '-shm', '-journal', '-index', '-index.new']
 
 export const load: Run<typeof LOAD> = async (values, io, path) => {
   if (path !== '-' && !(await Bun.file(path).exists())) {
@@ -60,23 +63,36 @@ async function loadIntoDatabase(task: LoadTask): Promise<number> {
     for (const suffix of SUFFIXES) rmSync(`${values.db}${suffix}`, { force: true })
   }
   const forget = onProcessEnd(remove)
-  const opened = openDatabase(values.db, names)
+  const snapshot = IndexSnapshot.of(values.db)
+  const opened = openDatabase(values.db, names, snapshot)
   if (!opened.ok) {
     forget()
+    snapshot?.close()
     io.stderr(`comet friends load: the database ${opened.why}`)
     return EXIT.unavailable
   }
   isCreated = isNew
   let isLoaded = false
   try {
-    const add: AddFriends = (input, options) => loadFriends(input, opened.value, options)
+    const add: AddFriends = (input, options) =>
+      loadFriends(input, opened.value, options, (pairs) => {
+        if (snapshot !== null) saveIndex(opened.value, pairs, snapshot, io)
+      })
     isLoaded = await loadInto(add, task, 'in the database')
   } finally {
     forget()
     opened.value.close()
+    snapshot?.close()
     if (!isLoaded) remove()
   }
   return isLoaded ? EXIT.ok : EXIT.failed
+}
+
+/** The pairs are loaded whether that is possible or not. */
+function saveIndex(database: Database, pairs: Pairs, snapshot: IndexSnapshot, io: Io): void {
+  const names = new NameTable({ seed: randomInt(2 ** 32) })
+  const saved = saveSnapshot(database, pairs, names, snapshot)
+  if (!saved.ok) io.stderr(`comet friends load: the next start takes longer: ${saved.why}`)
 }
 
 /** Loads the file and prints the outcome; returns whether it was loaded. */

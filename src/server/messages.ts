@@ -9,7 +9,7 @@ import type { SharedRevocations } from '../bus/shared-revocations.ts'
 import type { Clock } from '../core/clock.ts'
 import { identityLimits } from '../core/identity-limits.ts'
 import type { Log } from '../core/log.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import { Dispatcher } from '../hub/dispatcher.ts'
 import { FollowLog } from '../hub/follow-log.ts'
 import type { HistoryPlace } from '../hub/history.ts'
@@ -22,6 +22,7 @@ import type { MessageBus } from '../log/message-bus.ts'
 import { openLog } from '../log/open-log.ts'
 import type { RingLog } from '../log/ring-log.ts'
 import { IN_USE, openDatabase } from '../subscriptions/database.ts'
+import { IndexSnapshot } from '../subscriptions/index-snapshot.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { type Stores, storesOf } from '../subscriptions/stores.ts'
 import type { StoredSubscriptions } from '../subscriptions/subscriptions.ts'
@@ -78,15 +79,19 @@ export function openOwnMessages(
 ): Result<Messages> {
   // The seed: nobody can guess which names collide in the table.
   const names = new NameTable({ seed: randomInt(2 ** 32) })
-  const database = openDatabase(config.databasePath, names)
+  const snapshot = IndexSnapshot.of(config.databasePath)
+  const database = openDatabase(config.databasePath, names, snapshot)
   if (!database.ok) {
+    snapshot?.close()
     // As when a second server is started in the folder of the first.
     const hint = database.why.endsWith(IN_USE) ? '; give another with --db, or --db :memory:' : ''
     return refused(`the database ${database.why}${hint}`)
   }
   const { messages, place } = openOwnLog(config, names, { log, clock })
   const recorder = new FollowLog(messages, names)
-  const stores = storesOf(database.value, names, { recorder, findsSubjects: true })
+  const index = snapshot?.takeIndex() ?? null
+  const stores = storesOf(database.value, names, { recorder, findsSubjects: true, index })
+  if (snapshot !== null) logReading(snapshot, stores, log)
   if (!recorder.open(stores.subscriptions)) log.warn('history', CHANGES_MISSING)
   const dispatcher = new Dispatcher({ followers: stores.subscriptions })
   const bus = new LocalBus(messages, dispatcher)
@@ -100,9 +105,20 @@ export function openOwnMessages(
     maintain: () => messages.maintain(),
     close: async () => {
       await bus.close()
+      const saved = snapshot === null ? OK : stores.subscriptions.saveTo(snapshot, names)
+      if (!saved.ok) log.warn('snapshot', `The next start takes longer: ${saved.why}.`)
       stores.subscriptions.close()
+      snapshot?.close()
     },
   })
+}
+
+/** Says why a start took longer than it could. */
+function logReading(snapshot: IndexSnapshot, { subscriptions, names }: Stores, log: Log): void {
+  const why = snapshot.whyNot(subscriptions.counts().subscriptions + names.size)
+  if (why === null) return
+  const text = `Subscriptions were read from the database, which takes longer: ${why}.`
+  log.info('snapshot', text, { path: snapshot.path })
 }
 
 /** An unguessable ticket, safe in a URL. */

@@ -2,7 +2,9 @@
 
 import { type Database, SQLiteError, type Statement } from 'bun:sqlite'
 import { type Result, refused, success } from '../core/result.ts'
+import { finish, type Steps } from '../core/steps.ts'
 import { storageTrouble } from './database.ts'
+import { FollowIndex } from './follow-index.ts'
 import {
   type LoadOptions,
   type LoadProgress,
@@ -10,9 +12,12 @@ import {
   readFriends,
   turn,
 } from './friends-file.ts'
-import { INSERT_NAME } from './kept-names.ts'
+import type { IndexSnapshot } from './index-snapshot.ts'
+import { INSERT_NAME, readNames } from './kept-names.ts'
 import type { NameTable } from './name-table.ts'
-import { changeStamp } from './state-stamp.ts'
+import { readIndex } from './sqlite.ts'
+import { changeStamp, stampOf } from './state-stamp.ts'
+import type { Pairs } from './subscriptions.ts'
 
 /** Rows of one INSERT. 100 took 5 % more time, 8 took 75 %, and 2,000 were no faster. */
 const ROWS_PER_INSERT = 500
@@ -47,11 +52,13 @@ export interface Loaded {
  *
  * @param input lines `A B`, A follows B (see `PairsReader`), plain or gzipped
  * @param database from `openDatabase`; must not be used otherwise meanwhile
+ * @param onWritten called with all pairs once they are in the database, in order and each once
  */
 export async function loadFriends(
   input: AsyncIterable<Uint8Array>,
   database: Database,
   options: LoadOptions,
+  onWritten: (pairs: Pairs) => void = () => undefined,
 ): Promise<Result<Loaded, NotLoaded>> {
   const read = await readFriends(input, options)
   if (!read.ok) return read
@@ -59,12 +66,53 @@ export async function loadFriends(
   const report = options.onProgress ?? (() => undefined)
   try {
     const added = await writeAll(database, pairs, options.names ?? null, report)
+    onWritten(pairs)
     return success({ lines, added, repeated, present: pairs.length / 2 - added })
   } catch (error) {
     if (!(error instanceof SQLiteError)) throw error
     const reason = `the database takes no changes: ${storageTrouble(error) ?? error.message}`
     return refused({ reason, bad: [], badCount: 0 })
   }
+}
+
+/**
+ * Writes the snapshot of a database after a load, from which the next start is faster.
+ *
+ * @param pairs that were loaded; if there are others, too, all are read from the database
+ * @param names a table without names
+ * @param snapshot held since the database was opened
+ * @returns why there is none
+ */
+export function saveSnapshot(
+  database: Database,
+  pairs: Pairs,
+  names: NameTable,
+  snapshot: IndexSnapshot,
+): Result<void> {
+  const read = readNames(database, names)
+  if (!read.ok) return read
+  const isAll = countUpTo(database, pairs.length / 2 + 1) === pairs.length / 2
+  const index = isAll ? finish(indexOf(pairs)) : readIndex(database, true)
+  return snapshot.save(database, { index, names, stamp: stampOf(database) })
+}
+
+/** @param pairs in order of subscriber, then subject */
+function* indexOf(pairs: Pairs): Steps<FollowIndex> {
+  const keys = new Uint32Array(pairs.length / 2)
+  const starts = new Uint32Array(pairs.length / 2 + 1)
+  const values = new Uint32Array(pairs.length / 2)
+  let known = 0
+  for (let at = 0; at < values.length; at++) {
+    const subscriber = pairs[2 * at] as number
+    if (known === 0 || subscriber !== keys[known - 1]) {
+      starts[known] = at
+      keys[known++] = subscriber
+    }
+    values[at] = pairs[2 * at + 1] as number
+  }
+  starts[known] = values.length
+  const lists = { keys: keys.subarray(0, known), starts: starts.subarray(0, known + 1), values }
+  return yield* FollowIndex.ofSubjects(lists)
 }
 
 /** Writes all pairs in one transaction; returns how many were new. */
@@ -105,10 +153,15 @@ async function writeAll(
 
 /** To sort all pairs again is faster than to find each new one's place, unless far more exist. */
 function isWorthANewIndex(database: Database, pairs: number): boolean {
-  const query = 'SELECT count(*) AS rows FROM (SELECT 1 FROM subscriptions LIMIT ?)'
   const most = pairs * REBUILD_RATIO
-  const { rows } = database.query(query).get(most + 1) as { rows: number }
-  return rows <= most
+  return countUpTo(database, most + 1) <= most
+}
+
+/** Counts the rows of subscriptions, up to `max`. */
+function countUpTo(database: Database, max: number): number {
+  const query = 'SELECT count(*) AS rows FROM (SELECT 1 FROM subscriptions LIMIT ?)'
+  const { rows } = database.query(query).get(max) as { rows: number }
+  return rows
 }
 
 /** Writes the names that the database does not have: each is in a pair of the input. */

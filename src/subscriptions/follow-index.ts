@@ -2,7 +2,7 @@
 // subjects of every follower for clients that resume. It changes only after the database has.
 
 import { finish, type Steps } from '../core/steps.ts'
-import { PairIndex, type PairLists } from './pair-index.ts'
+import { PairIndex, type PairLists, type SavedPairs } from './pair-index.ts'
 import type { Followers, Follows, Pairs } from './subscriptions.ts'
 
 /** Rows in order of subject, then subscriber. */
@@ -12,6 +12,13 @@ interface BothDirections {
   readonly followers: PairIndex
   readonly subjects: PairIndex
   readonly pairs: number
+}
+
+/** An index of both directions, to be kept in a file. */
+export interface SavedFollows {
+  readonly pairs: number
+  readonly followers: SavedPairs
+  readonly subjects: SavedPairs
 }
 
 export interface FollowIndexOptions {
@@ -59,6 +66,34 @@ export class FollowIndex implements Followers, Follows {
     const followers = yield* PairIndex.byValue(lists)
     const subjects = yield* PairIndex.byKey(lists)
     return new FollowIndex({ both: { followers, subjects, pairs: lists.values.length } })
+  }
+
+  /** The same index as the one that was saved, whose arrays it keeps. */
+  static restored({ pairs, followers, subjects }: SavedFollows): FollowIndex {
+    const both = {
+      followers: PairIndex.restored(followers),
+      subjects: PairIndex.restored(subjects),
+      pairs,
+    }
+    return new FollowIndex({ both })
+  }
+
+  /**
+   * All of it: a view if nothing has changed since it was made, else made anew, which takes as long
+   * as a start.
+   */
+  saved(): SavedFollows {
+    const { pairs } = this
+    const [followers, subjects] = [this.#followers, this.#subjects]
+    if (subjects !== null && followers.changed === 0 && subjects.changed === 0) {
+      return { pairs, followers: followers.saved(), subjects: subjects.saved() }
+    }
+    const lists = followers.lists(pairs)
+    return {
+      pairs,
+      followers: finish(PairIndex.byKey(lists)).saved(),
+      subjects: finish(PairIndex.byValue(lists)).saved(),
+    }
   }
 
   /** Subjects with at least one follower. */

@@ -35,6 +35,14 @@ const STATE = {
   kept: 3,
 } as const
 
+/** Names with their handles, to be kept in a file. */
+export interface SavedNames {
+  /** In ascending order. */
+  readonly handles: Uint32Array
+  /** The name of each handle in ASCII, behind a byte with its length. */
+  readonly bytes: Uint8Array
+}
+
 export interface NameTableOptions {
   /** Of the hash, so that a client that may choose names cannot choose those that collide. */
   readonly seed: number
@@ -143,7 +151,23 @@ export class NameTable {
    * @returns false if it has another handle already, and then nothing has changed
    */
   restore(handle: number, name: string): boolean {
-    const length = this.#wanted.write(name, 'latin1')
+    return this.#restore(handle, this.#wanted.write(name, 'latin1'))
+  }
+
+  /** The same for many; false if one of the names is there already. About 0.2 µs each. */
+  restoreAll({ handles, bytes }: SavedNames): boolean {
+    let start = 0
+    for (let at = 0; at < handles.length; at++) {
+      const length = bytes[start] as number
+      for (let of = 0; of < length; of++) this.#wanted[of] = bytes[start + 1 + of] as number
+      if (!this.#restore(handles[at] as number, length)) return false
+      start += 1 + length
+    }
+    return true
+  }
+
+  /** Of the name that is looked for. */
+  #restore(handle: number, length: number): boolean {
     const hash = this.#hashOf(this.#wanted, 0, length)
     if (this.#rows.rows[this.#find(this.#wanted, 0, length, hash)] !== 0) return false
     const index = handle - NOBODY
@@ -178,6 +202,22 @@ export class NameTable {
       if (state !== STATE.free && state !== STATE.kept) handles[length++] = NOBODY + index
     }
     return handles.subarray(0, length)
+  }
+
+  /** The names that the database has. */
+  kept(): SavedNames {
+    const handles = new Uint32Array(this.size)
+    const bytes = new Uint8Array(this.#bytesUsed)
+    let [length, used] = [0, 0]
+    for (let index = 1; index <= this.#last; index++) {
+      if (this.#states[index] !== STATE.kept) continue
+      handles[length++] = NOBODY + index
+      const start = this.#starts[index] as number
+      const end = start + 1 + (this.#bytes[start] as number)
+      this.#bytes.copy(bytes, used, start, end)
+      used += end - start
+    }
+    return { handles: handles.subarray(0, length), bytes: bytes.subarray(0, used) }
   }
 
   isKept(handle: number): boolean {

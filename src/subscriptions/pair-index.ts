@@ -2,7 +2,7 @@
 // an overlay of the keys that have changed since. Followers by subject, or subjects by follower.
 
 import type { Steps } from '../core/steps.ts'
-import { UserSlots } from './user-slots.ts'
+import { type SavedSlots, UserSlots } from './user-slots.ts'
 
 const NONE = new Uint32Array(0)
 /** Pairs of one step that builds a base, which takes up to 20 ms. */
@@ -21,6 +21,13 @@ export interface PairLists {
 interface Base {
   readonly slots: UserSlots
   /** Where in `values` those of each slot begin; those of the next one begin where they end. */
+  readonly starts: Uint32Array
+  readonly values: Uint32Array
+}
+
+/** A base, to be kept in a file. */
+export interface SavedPairs {
+  readonly slots: SavedSlots
   readonly starts: Uint32Array
   readonly values: Uint32Array
 }
@@ -52,6 +59,48 @@ export class PairIndex {
   /** Finds keys by value, which are called the other way round from then on. */
   static *byValue(lists: PairLists): Steps<PairIndex> {
     return new PairIndex(yield* baseByValue(lists))
+  }
+
+  /** The same index as the one that was saved, whose arrays it keeps. */
+  static restored({ slots, starts, values }: SavedPairs): PairIndex {
+    return new PairIndex({ slots: UserSlots.restored(slots), starts, values })
+  }
+
+  /** A view of the base, which is all of it while nothing has changed. */
+  saved(): SavedPairs {
+    const { slots, starts, values } = this.#base
+    return { slots: slots.saved(), starts, values }
+  }
+
+  /**
+   * All of it, from which the same index can be made.
+   *
+   * @param pairs how many there are
+   */
+  lists(pairs: number): PairLists {
+    const keys = this.#allKeys()
+    const starts = new Uint32Array(keys.length + 1)
+    const values = new Uint32Array(pairs)
+    let end = 0
+    for (let at = 0; at < keys.length; at++) {
+      const some = this.valuesOf(keys[at] as number)
+      values.set(some, end)
+      end += some.length
+      starts[at + 1] = end
+    }
+    return { keys, starts, values }
+  }
+
+  /** Those with at least one value, in ascending order. */
+  #allKeys(): Uint32Array {
+    const keys = new Uint32Array(this.keys)
+    let length = 0
+    for (const user of this.#base.slots.users()) {
+      if (user === 0 || this.#changed.has(user)) continue
+      if (this.#valuesInBase(user).length > 0) keys[length++] = user
+    }
+    for (const [user, grown] of this.#changed) if (grown.length > 0) keys[length++] = user
+    return keys.sort()
   }
 
   /** Keys that are in the overlay, of which each takes memory. */

@@ -5,7 +5,9 @@ import { type Database, SQLiteError } from 'bun:sqlite'
 import { type Failure, failed } from '../core/errors.ts'
 import { type Result, success } from '../core/result.ts'
 import { FollowIndex } from './follow-index.ts'
+import type { IndexSnapshot } from './index-snapshot.ts'
 import type { KeptNames } from './kept-names.ts'
+import type { NameTable } from './name-table.ts'
 import { StateStamp } from './state-stamp.ts'
 import type {
   ChangeRecorder,
@@ -16,16 +18,12 @@ import type {
   SubscriptionsOptions,
 } from './subscriptions.ts'
 
-/** Reads the whole database into memory, about 0.2 µs a subscription. */
-export function sqliteSubscriptions(
-  database: Database,
-  names: KeptNames,
-  options: SubscriptionsOptions,
-): StoredSubscriptions {
-  return new SqliteSubscriptions(database, names, options)
+export interface SqliteOptions extends SubscriptionsOptions {
+  /** What {@link readIndex} would read; null, or left out, to do that. */
+  readonly index?: FollowIndex | null
 }
 
-class SqliteSubscriptions implements StoredSubscriptions {
+export class SqliteSubscriptions implements StoredSubscriptions {
   readonly isShared = false
   readonly #database: Database
   readonly #names: KeptNames
@@ -37,11 +35,11 @@ class SqliteSubscriptions implements StoredSubscriptions {
   constructor(
     database: Database,
     names: KeptNames,
-    { findsSubjects = false, recorder = null }: SubscriptionsOptions,
+    { findsSubjects = false, recorder = null, index = null }: SqliteOptions,
   ) {
     this.#database = database
     this.#names = names
-    this.#index = indexOf(database, findsSubjects)
+    this.#index = index ?? readIndex(database, findsSubjects)
     this.#recorder = recorder
     this.#statements = statementsOf(database)
     this.#stamp = new StateStamp(database)
@@ -106,6 +104,10 @@ class SqliteSubscriptions implements StoredSubscriptions {
 
   counts(): SubscriptionCounts {
     return { subscriptions: this.#index.pairs, subjects: this.#index.subjects }
+  }
+
+  saveTo(snapshot: IndexSnapshot, names: NameTable): Result<void> {
+    return snapshot.save(this.#database, { index: this.#index, names, stamp: this.stamp })
   }
 
   tryWrite(): SQLiteError | null {
@@ -191,7 +193,8 @@ function pageOf(rows: readonly { user: number }[], size: number): PageOfUsers {
   return { users, next: rows.length > size ? (users.at(-1) ?? null) : null }
 }
 
-function indexOf(database: Database, findsSubjects: boolean): FollowIndex {
+/** Reads the whole database into memory, about 0.2 µs a subscription. */
+export function readIndex(database: Database, findsSubjects: boolean): FollowIndex {
   // In the order of the index: count(DISTINCT) needs a temporary file, and an image has no folder
   // for one.
   using counting = database.prepare<{ pairs: number; subjects: number }, []>(

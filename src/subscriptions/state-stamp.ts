@@ -14,8 +14,7 @@ export class StateStamp {
 
   constructor(database: Database) {
     this.#next = database.prepare(NEXT)
-    using query = database.prepare<{ stamp: number }, []>('SELECT stamp FROM subscriptions_state')
-    this.value = query.get()?.stamp ?? 0
+    this.value = stampOf(database)
   }
 
   /** Within the transaction of a change; answers the value that it has after the commit. */
@@ -28,7 +27,13 @@ export class StateStamp {
   }
 }
 
-/** The same for a change of a database that nothing else has open. */
+/** As the database has it. */
+export function stampOf(database: Database): number {
+  using query = database.prepare<{ stamp: number }, []>('SELECT stamp FROM subscriptions_state')
+  return query.get()?.stamp ?? 0
+}
+
+/** Changes it, for a change of a database that nothing else has open. */
 export function changeStamp(database: Database): void {
   using next = database.prepare(NEXT)
   next.get()

@@ -4,8 +4,8 @@ import type { Database } from 'bun:sqlite'
 import { KeptNames } from './kept-names.ts'
 import type { NameTable } from './name-table.ts'
 import { Revocations, type TokenRevocations } from './revocations.ts'
-import { sqliteSubscriptions } from './sqlite.ts'
-import type { StoredSubscriptions, Subscriptions, SubscriptionsOptions } from './subscriptions.ts'
+import { type SqliteOptions, SqliteSubscriptions } from './sqlite.ts'
+import type { Subscriptions } from './subscriptions.ts'
 
 /** What a server knows of users, be it in a database or shared. */
 export interface Stores {
@@ -17,7 +17,7 @@ export interface Stores {
 
 /** Those of a database. */
 export interface OwnStores extends Stores {
-  readonly subscriptions: StoredSubscriptions
+  readonly subscriptions: SqliteSubscriptions
 }
 
 /** What a change of subscriptions needs, be they in a database or shared. */
@@ -30,10 +30,10 @@ export interface SubscriptionStores {
 export function storesOf(
   database: Database,
   names: NameTable,
-  options: SubscriptionsOptions = {},
+  options: SqliteOptions = {},
 ): OwnStores {
   const kept = new KeptNames(database, names)
-  const subscriptions = sqliteSubscriptions(database, kept, options)
+  const subscriptions = new SqliteSubscriptions(database, kept, options)
   const revocations = new Revocations(database, kept)
   return { names, subscriptions, revocations }
 }

@@ -9,6 +9,17 @@ import { isHandle, NOBODY } from './name-table.ts'
 const FULL_RATIO = 0.5
 /** Users that one step looks at, which takes up to 20 ms. */
 const USERS_PER_STEP = 500_000
+const NO_ROWS = new Uint32Array(0)
+
+/** All that slots are made of, to be kept in a file. */
+export interface SavedSlots {
+  readonly numberMax: number
+  readonly nameMax: number
+  /** Users in the table. */
+  readonly size: number
+  /** Of the table; empty without one. */
+  readonly rows: Uint32Array
+}
 
 /** If the list is in ascending order, the slots of its users are so, too. */
 export class UserSlots {
@@ -45,6 +56,35 @@ export class UserSlots {
     this.#nameMax = handle - NOBODY
     this.#table = table
     this.length = 1 + (table?.size ?? number + this.#nameMax)
+  }
+
+  /** The same slots as those that were saved, whose rows they keep. */
+  static restored({ numberMax, nameMax, size, rows }: SavedSlots): UserSlots {
+    const table = rows.length === 0 ? null : new IntegerTable({ width: 2, saved: { rows, size } })
+    return new UserSlots({ number: numberMax, handle: NOBODY + nameMax }, table)
+  }
+
+  /** A view of all of it. */
+  saved(): SavedSlots {
+    const table = this.#table
+    const [numberMax, nameMax] = [this.#numberMax, this.#nameMax]
+    return { numberMax, nameMax, size: table?.size ?? 0, rows: table?.rows ?? NO_ROWS }
+  }
+
+  /** The user of each slot; 0 in front, for slot 0. */
+  users(): Uint32Array {
+    const users = new Uint32Array(this.length)
+    if (this.#table === null) {
+      const numbers = this.#numberMax
+      for (let slot = 1; slot < users.length; slot++) {
+        users[slot] = slot <= numbers ? slot : NOBODY + slot - numbers
+      }
+      return users
+    }
+    const { rows } = this.#table
+    for (let row = 0; row < rows.length; row += 2)
+      users[rows[row + 1] as number] = rows[row] as number
+    return users
   }
 
   /** Bytes of the table. */
