@@ -177,12 +177,11 @@ export class RedisServer implements AsyncDisposable {
 }
 
 function libfaketime(): string | null {
-  // One folder for each kind of machine.
-  for (const kind of readdirSync('/usr/lib').filter((name) => name.includes('linux-gnu'))) {
-    const path = `/usr/lib/${kind}/faketime/libfaketimeMT.so.1`
-    if (existsSync(path)) return path
-  }
-  return null
+  const folder = '/usr/lib'
+  if (!existsSync(folder)) return null
+  // There is one folder for each kind of machine.
+  const paths = readdirSync(folder).map((kind) => `${folder}/${kind}/faketime/libfaketimeMT.so.1`)
+  return paths.find((path) => existsSync(path)) ?? null
 }
 
 /** The environment of a program whose clock is set by a file. Its waits are by the real time. */

@@ -6,15 +6,19 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { ReplicatedRedis } from '../../../src/bus/replicated-redis.fixture.ts'
 import { BACK_MS_MAX, BusCluster, publish } from '../../support/bus-cluster.ts'
+import { BusLoad } from '../../support/bus-load.ts'
 import { waitFor } from '../../support/child-process.ts'
 import { ClusterProxy, HAS_HAPROXY } from '../../support/cluster-proxy.ts'
 import { LOG_FORMATS, LogStream } from '../../support/log-stream.ts'
 import { HAS_REDIS, type RedisServer } from '../../support/redis.ts'
 import { expectExact, ResumingFlood } from '../../support/resuming-flood.ts'
+import type { TcpProxy } from '../../support/tcp-proxy.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
 
 const IS_POSSIBLE = HAS_REDIS && HAS_HAPROXY
 const STREAMS = 60
+/** No server is frozen here: one that is only busy keeps its streams. */
+const BUSY_MS_MAX = 10_000
 
 afterEach(noProcessIsLeft)
 
@@ -47,7 +51,7 @@ class Setup implements AsyncDisposable {
     const cluster = cleanup.use(await BusCluster.start(options))
     const servers = cleanup.use(new ReplicatedRedis(cluster.redis, cluster.links))
     const replica = await servers.addReplica()
-    const proxy = cleanup.use(await ClusterProxy.start(cluster.ports))
+    const proxy = cleanup.use(await ClusterProxy.start(cluster.ports, BUSY_MS_MAX))
     const { publicUrl, controlUrl } = proxy
     const shape = { streams: STREAMS, format: 'json', rate: 200 } as const
     const flood = cleanup.use(await ResumingFlood.start({ publicUrl, controlUrl, ...shape }))
@@ -179,5 +183,35 @@ describe.skipIf(!IS_POSSIBLE)('a failover to a replica that lacks a tail', () =>
       expect(stream.gap).toBeUndefined()
     }
     expectExact(await flood.end(), left + middle)
+  })
+
+  test.each([
+    ['all servers have most of', false],
+    ['one is cut off from', true],
+  ])('under load, nobody misses unnoticed, or has twice, what %s', async (_, isCutOff) => {
+    const seed = Math.floor(Math.random() * 2 ** 31)
+    console.log(`seed ${seed}`)
+    const args = (node: number) => (node === 1 ? ['--workers', '2'] : [])
+    const options = { redis: { hasOwnAddress: false }, isProxied: true, args }
+    await using cluster = await BusCluster.start(options)
+    await using servers = new ReplicatedRedis(cluster.redis, cluster.links)
+    await servers.addReplica()
+    const shape = { staying: 18, restless: 18, pauseMs: 5, hasSubject: true }
+    await using load = await BusLoad.start({ cluster, seed, ...shape })
+    const link = cluster.links[2] as TcpProxy
+    // The second replica begins with what the first one had.
+    for (const _ of [1, 2]) {
+      await load.more(200)
+      servers.hold()
+      await load.more(100)
+      if (isCutOff) link.cutOff()
+      await load.more(100)
+      await servers.failOver()
+      link.isRefusing = false
+      await load.more(200, BACK_MS_MAX)
+    }
+    await cluster.isWhole()
+    console.log(JSON.stringify(load.gaps))
+    expect(await load.end()).toEqual([])
   })
 })
