@@ -1,6 +1,6 @@
 // Builds everything that a release has: an executable for each machine, with its packages for
 // Debian and npm; the man page; the client library for npm; their checksums, and the list of what
-// the executables are made of. A target that is not available is reported, and the others are built.
+// the executables are made of. A target that is not available is reported, the others are built.
 //
 //   bun run release                              dist/release/, and dist/comet-client.tgz
 //   bun run release --image                      with the image for x64 and arm64; Linux only

@@ -47,6 +47,8 @@ export interface SharedWindowOptions {
   readonly takeOwn: (entry: BatchEntry) => OwnItems | null
   /** Called when the items do not tell any more who follows whom: it is as Redis has it. */
   readonly onFollowsLost?: (() => void) | undefined
+  /** Called for each fork. */
+  readonly onFork?: () => void
   /** Called for each change of the nodes that are there, in the order of the log. */
   readonly onMemberChange: (change: MemberChange) => void
   /** What streams settle of an item that another node asks for. */
@@ -192,6 +194,11 @@ export class SharedWindow {
     return this.#epochs.cursorOf(number)
   }
 
+  /** Is the place in a part of the log that was lost, and may be added again? */
+  hasCut(place: Cursor): boolean {
+    return this.#epochs.hasCut(place)
+  }
+
   /** Hot path: once a batch. */
   apply(entry: StreamEntry): void {
     if (compareCursors(entry.at, this.#readAfter) <= 0) {
@@ -296,6 +303,7 @@ export class SharedWindow {
 
   #applyFork({ at, base, batches, isAnew }: ForkEntry): void {
     this.counts.forks++
+    this.#options.onFork?.()
     // Redis has lost the sets, or has those again that it had lost.
     const isOther = isAnew || compareCursors(base, this.#anewAt) < 0
     if (isOther && this.#isLive) this.#options.onFollowsLost?.()

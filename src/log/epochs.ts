@@ -48,6 +48,12 @@ export class Epochs {
     return false
   }
 
+  /** Was it a cursor of this log, before a fork has cut off what was there? */
+  hasCut({ epoch, number }: Cursor): boolean {
+    const span = this.#spans.find((one) => one.epoch === epoch)
+    return span !== undefined && span !== this.#newest && number > span.to
+  }
+
   /** The cursor of a number of this log, as it was when the entry came. */
   cursorOf(number: number): Cursor {
     const span = this.#spans.findLast(({ from }) => from < number) ?? (this.#spans[0] as Span)
