@@ -73,7 +73,7 @@ describe.skipIf(!CAN_INSTALL)('by the tools of Debian (skipped without dpkg)', (
     expect(version).toStartWith(`comet ${packageJson.version} (`)
     const unit = await Bun.file(`${root}/usr/lib/systemd/system/comet.service`).text()
     const named = [...unit.matchAll(/(?:file:\/\/|=)(\/(?:usr|etc)\/\S+)/g)].map(([, path]) => path)
-    expect(named.length).toBeGreaterThan(2)
+    expect(named.length).toBeGreaterThan(1)
     for (const path of named) expect([path, existsSync(`${root}${path}`)]).toEqual([path, true])
     const options = await Bun.file(`${root}/etc/comet.toml`).text()
     // The options that it shows are valid, too.

@@ -10,7 +10,7 @@ const { version } = packageJson
 
 /** Files that name the version of an image. */
 const NAMING = [
-  'README.md',
+  'src/manual/container.md',
   'scripts/operate/compose/compose.yaml',
   'scripts/operate/compose/one.yaml',
 ] as const
@@ -21,8 +21,8 @@ test.each(NAMING)('%s names the image of this version', async (name) => {
   expect([...new Set(named)]).toEqual([version])
 })
 
-test('the README installs the Debian package of this version', async () => {
-  const text = await Bun.file(`${root}/README.md`).text()
+test('the manual installs the Debian package of this version', async () => {
+  const text = await Bun.file(`${root}/src/manual/service.md`).text()
   expect(text).toContain(`apt install ./${debName('x64')}`)
 })
 
