@@ -1,8 +1,8 @@
-// The time of the log: of the entry that was read last, by the clock of Redis.
+// The time of the log: that of the last entry read, by the clock of Redis.
 
 import type { Clock } from '../core/clock.ts'
 
-/** So that keys end on all nodes together. */
+/** Lets keys expire at the same entry on all nodes. */
 export class EntryClock implements Clock {
   seconds = 0
 

@@ -20,7 +20,7 @@ end`
 /*
  * A heartbeat.
  *
- * KEYS of the node, members, of the members' batches, inbox; of the nodes that are watched
+ * KEYS of the node, members, of the members' batches, inbox; of each watched node
  * ARGV description of the node, milliseconds that the heartbeat is valid, origin, seconds that
  * members are kept, milliseconds that the inbox is kept
  * Answers whether the last heartbeat was still valid, whether it is a member, the members' version,
@@ -127,7 +127,7 @@ export interface ChangeRequest {
   readonly epoch: number
 }
 
-/** The scripts on one connection, which has them for as long as it lives. */
+/** The scripts, loaded on one connection. */
 export class NodeScripts {
   readonly #connection: RedisConnection
   readonly #keys: BusKeys
@@ -203,7 +203,7 @@ export class NodeScripts {
     return answer.ok ? snapshotOf(answer.value) : answer
   }
 
-  /** Answers whether the node is there. Hot path: once a node in each turn that has something. */
+  /** Returns whether the node is alive. Hot path: once a node in each turn with items for it. */
   async send(to: string, from: string, text: string): Promise<Result<boolean, RedisFailure>> {
     const { inboxEntries, inboxMs } = this.#limits
     const keys = [this.#keys.inboxOf(to), this.#keys.nodeOf(to)]
