@@ -3,18 +3,12 @@
 
 import type { Cursor } from '../core/cursor.ts'
 import type { SharedFeedLimits } from '../core/feed-limits.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { type Result, success } from '../core/result.ts'
 import type { BusKeys } from './bus-keys.ts'
 import type { ConnectionField } from './feed-entry.ts'
+import { UNEXPECTED_ANSWER, WHOLE } from './lua.ts'
 import type { RedisCommands } from './redis-commands.ts'
 import type { RedisFailure } from './redis-connection.ts'
-
-/** Lua: a whole number from a value of Redis, or 0: another program may have written it. */
-const WHOLE = `
-local function whole(text)
-  local value = tonumber(text or '') or 0
-  return value >= 0 and value < 2 ^ 48 and math.floor(value) or 0
-end`
 
 /*
  * Adds lines, one for each event, and answers the number of the last one. The id of an entry is the
@@ -290,7 +284,7 @@ export class FeedScripts {
     if (!answer.ok) return answer
     const [next] = Array.isArray(answer.value) ? answer.value : [null]
     if (typeof next === 'string') return success({ next })
-    return REMOVED.includes(answer.value) ? success(answer.value as Removed) : NO_ANSWER
+    return REMOVED.includes(answer.value) ? success(answer.value as Removed) : UNEXPECTED_ANSWER
   }
 
   async leave(mark: string, origin: string): Promise<Result<Added, RedisFailure>> {
@@ -325,14 +319,12 @@ function hashOf(script: string): string {
   return hash
 }
 
-const NO_ANSWER = refused({ kind: 'error', text: 'ERR no answer of this script' } as const)
-
 function cursorIn(answer: unknown): Result<Cursor, RedisFailure> {
   const [epoch, number] = (Array.isArray(answer) ? answer : []).map(Number)
   const isRight = Number.isSafeInteger(epoch) && Number.isSafeInteger(number)
   return isRight && Number(epoch) > 0
     ? success({ epoch: Number(epoch), number: Number(number) })
-    : NO_ANSWER
+    : UNEXPECTED_ANSWER
 }
 
 function addedOf(answer: Result<unknown, RedisFailure>): Result<Added, RedisFailure> {
@@ -341,5 +333,5 @@ function addedOf(answer: Result<unknown, RedisFailure>): Result<Added, RedisFail
     return success({ answer: answer.value as FeedAnswer, number: null })
   }
   const number = Array.isArray(answer.value) ? Number(answer.value[0]) : Number.NaN
-  return Number.isSafeInteger(number) ? success({ answer: 'added', number }) : NO_ANSWER
+  return Number.isSafeInteger(number) ? success({ answer: 'added', number }) : UNEXPECTED_ANSWER
 }

@@ -4,18 +4,11 @@
 import { type NodeLimits, nodeLimits } from '../core/bus-limits.ts'
 import { type Result, success } from '../core/result.ts'
 import type { BusKeys } from './bus-keys.ts'
-import { LAST_ID, loadScripts, UNEXPECTED_ANSWER, WHY_NOT_ADDED } from './lua.ts'
+import { LAST_ID, loadScripts, UNEXPECTED_ANSWER, WHOLE, WHY_NOT_ADDED } from './lua.ts'
 import { MEMBERS_ORIGIN, type Member, memberText, parseMember } from './member-entry.ts'
 import type { MemberSnapshot, Members } from './members.ts'
 import type { RedisConnection, RedisFailure } from './redis-connection.ts'
 import { parseId } from './stream-entry.ts'
-
-/** Lua: a whole number from a value of Redis, or 0: another program may have written it. */
-const WHOLE = `
-local function whole(text)
-  local value = tonumber(text or '') or 0
-  return value >= 0 and value < 2 ^ 48 and math.floor(value) or 0
-end`
 
 /*
  * A heartbeat.
