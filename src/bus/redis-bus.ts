@@ -249,6 +249,11 @@ export class RedisBus implements MessageBus, RedisCommands {
     return this.#window.readAfter
   }
 
+  /** Milliseconds since an entry of the window was added; null if not known. */
+  ageMs(number: number, nowMs: number): number | null {
+    return this.#window.clock.ageMs(number, nowMs)
+  }
+
   numberOf(cursor: Cursor): number | null {
     return this.#window.numberOf(cursor)
   }

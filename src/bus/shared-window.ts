@@ -80,6 +80,7 @@ export class SharedWindow {
   readonly counts: WindowCounts = { forks: 0, gaps: 0, foreign: 0, doubled: 0 }
   /** Keys of recent messages, to restore them if Redis loses them. */
   readonly keys: RecentKeys
+  readonly clock = new EntryClock()
   readonly #options: SharedWindowOptions
   readonly #epochs = new Epochs(NOWHERE)
   readonly #recent: RecentBatches
@@ -90,7 +91,6 @@ export class SharedWindow {
   #batches = new Map<string, number>()
   /** The last batch of each origin that was read since the last gap. */
   readonly #heard = new Map<string, number>()
-  readonly #clock = new EntryClock()
   #ring: RingLog
   #readAfter = NOWHERE
   /** The last fork with which the log began again, after Redis had lost everything. */
@@ -228,7 +228,7 @@ export class SharedWindow {
     }
     const last = at.number + count - 1
     this.#readAfter = { epoch: at.epoch, number: last }
-    this.#clock.seconds = entry.seconds
+    this.clock.onEntry(at.number, entry.seconds)
     this.#noteKey(items, entry)
     if (change === null) appendAll(this.#ring, items)
     else this.#ring.appendNothing()
@@ -423,6 +423,7 @@ export class SharedWindow {
     this.#recent.clear()
     // A batch that is read again comes after the gap: streams that began since need it.
     this.#heard.clear()
+    this.clock.restart()
     this.#ring.close()
     this.#ring = this.#newRing(at.number)
     this.#epochs.restart(at)
@@ -438,7 +439,7 @@ export class SharedWindow {
 
   #newRing(last: number): RingLog {
     const { bytes, nameOf } = this.#options
-    return memoryLog({ bytes, clock: this.#clock, epoch: 0, first: last + 1, nameOf })
+    return memoryLog({ bytes, clock: this.clock, epoch: 0, first: last + 1, nameOf })
   }
 }
 
