@@ -4,6 +4,9 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
+import { busLimits, nodeLimits } from '../../../src/core/bus-limits.ts'
+import { sharedFeedLimits } from '../../../src/core/feed-limits.ts'
+import { formatCount } from '../../../src/core/units.ts'
 import { makeCertificate } from '../../support/certificate.ts'
 import { ChildProcess, waitFor } from '../../support/child-process.ts'
 import { ask, COMET, type CometServer, freePort, serve } from '../../support/comet.ts'
@@ -65,6 +68,24 @@ beforeAll(async () => {
 
 test('the page is short', () => {
   expect(Buffer.byteLength(page)).toBeLessThanOrEqual(8 * 1024)
+})
+
+test('the limits that the page names are those of the program', () => {
+  const { waitMsMax, queueBytesMax, queueMessagesMax, recentBytesMax, startMsMax } = busLimits
+  const seconds = (ms: number) => `${ms / 1_000} s`
+  const mebibytes = (bytes: number) => `${bytes / 2 ** 20} MiB`
+  const count = formatCount(queueMessagesMax)
+  const text = page.replaceAll(/\s+/g, ' ')
+  for (const claim of [
+    `wait up to ${seconds(waitMsMax)}, in a queue of ${mebibytes(queueBytesMax)} or ${count} messages`,
+    `within ${seconds(startMsMax)} of its start`,
+    `(the last ${mebibytes(recentBytesMax)})`,
+    `do not answer within ${nodeLimits.answerMs} ms`,
+    `counts all, after ${nodeLimits.receiptMs} ms at most`,
+    `${sharedFeedLimits.eventBytes} bytes each`,
+  ]) {
+    expect(text).toContain(claim)
+  }
 })
 
 test('every option that the page names is one of its command', async () => {
