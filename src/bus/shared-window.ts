@@ -331,7 +331,7 @@ export class SharedWindow {
     }
     this.#tail = {
       after: earlier?.after ?? after,
-      // The order of each origin is kept: none of the earlier ones is in the log again yet.
+      // The order of each origin is kept: what is still pending comes after what was read.
       pending: [...taken, ...(earlier?.pending ?? [])],
       isSame: earlier === null,
       ended: earlier?.ended ?? Promise.withResolvers<void>(),

@@ -11,6 +11,7 @@ import { makeCertificate } from '../../support/certificate.ts'
 import { ChildProcess, waitFor } from '../../support/child-process.ts'
 import { ask, COMET, type CometServer, freePort, serve } from '../../support/comet.ts'
 import { documentedCommands } from '../../support/documented-commands.ts'
+import { FeedClient } from '../../support/feed-client.ts'
 import { folderOfTests } from '../../support/folder.ts'
 import { withoutIds } from '../../support/ids.ts'
 import { hasProxy } from '../../support/proxies.ts'
@@ -261,6 +262,21 @@ describe.skipIf(!HAS_REDIS)('while Redis is away', () => {
 })
 
 describe.skipIf(!HAS_REDIS)('two nodes', () => {
+  test('have two connections each, and two more for readers of the feed of one', async () => {
+    await using redis = await RedisServer.start()
+    const clients = async () => Number(await redis.info('connected_clients'))
+    const before = await clients()
+    const { one, other } = await two(redis)
+    await using _one = one
+    await using _other = other
+    await waitFor('two for each', async () => (await clients()) === before + 4)
+    using _first = await FeedClient.open(one)
+    using _second = await FeedClient.open(one)
+    await waitFor('two for both readers', async () => (await clients()) === before + 6)
+    await one.publish({ to: 1, body: 'a' })
+    expect(await clients()).toBe(before + 6)
+  })
+
   test('keep their messages when Redis has no file and restarts, and lose who follows whom', async () => {
     await using redis = await RedisServer.start()
     const { one, other } = await two(redis)
