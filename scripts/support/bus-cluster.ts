@@ -10,6 +10,9 @@ import { processState } from './workers.ts'
 /** Milliseconds for a start at a port that another test may have taken meanwhile. */
 const START_MS_MAX = 20_000
 
+/** Milliseconds without a message after which none is under way: nodes have each in a few. */
+const STILL_MS = 500
+
 /** The longest time that a node takes to reconnect once Redis is back: three seconds until a
  * command fails, a pause of two, and the work itself. */
 export const BACK_MS_MAX = 15_000
@@ -136,6 +139,18 @@ export class BusCluster implements AsyncDisposable {
     for (const { controlUrl } of this.all) {
       await waitFor('a message to be accepted', () => isTaking(controlUrl), ms, { everyMs: 50 })
     }
+  }
+
+  /** Waits until all nodes are at one place of the log, and nothing more comes. Returns it. */
+  async isStill(): Promise<string> {
+    let [place, sinceMs] = ['', performance.now()]
+    return await waitFor('all nodes to be at one place', async () => {
+      const stats = await Promise.all(this.all.map((node) => node.stats()))
+      const places = new Set(stats.map(({ history }) => history.last))
+      const [first = ''] = places
+      if (places.size > 1 || first !== place) [place, sinceMs] = [first, performance.now()]
+      return performance.now() - sinceMs > STILL_MS && place
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

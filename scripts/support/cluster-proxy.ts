@@ -19,17 +19,18 @@ interface Ports {
   readonly control: number
 }
 
-/**
- * A server that gives no answer for half a second is out, and what it holds is cut, so that clients
- * of one that is frozen come back, too.
- */
-const DEFAULTS = `
+/** Milliseconds for the answer of a server to a check: soon after it is frozen, it is out. */
+const CHECK_MS_MAX = 500
+
+/** A server that gives no answer is out, and what it holds is cut, so that clients of one that is
+ * frozen come back, too. */
+const defaultsOf = (checkMsMax: number) => `
 defaults
   mode http
   timeout connect 500ms
   timeout client 1h
   timeout server 1h
-  timeout check 500ms
+  timeout check ${checkMsMax}ms
   option redispatch 1
   retries 3
   balance leastconn
@@ -54,10 +55,14 @@ export class ClusterProxy implements AsyncDisposable {
   readonly #folder: Folder
   readonly #process: ChildProcess
 
-  /** Waits until it passes requests on. */
-  static async start(servers: readonly Ports[]): Promise<ClusterProxy> {
+  /**
+   * Waits until it passes requests on.
+   *
+   * @param checkMsMax milliseconds that a server may be busy before its streams are cut
+   */
+  static async start(servers: readonly Ports[], checkMsMax = CHECK_MS_MAX): Promise<ClusterProxy> {
     const folder = await makeFolder()
-    const proxy = new ClusterProxy(folder, servers)
+    const proxy = new ClusterProxy(folder, servers, checkMsMax)
     try {
       await waitFor('HAProxy to pass requests on', async () => {
         const statuses = [proxy.#status(proxy.publicPort, '/health')]
@@ -71,7 +76,7 @@ export class ClusterProxy implements AsyncDisposable {
     return proxy
   }
 
-  private constructor(folder: Folder, servers: readonly Ports[]) {
+  private constructor(folder: Folder, servers: readonly Ports[], checkMsMax: number) {
     this.#folder = folder
     const path = `${folder.path}/haproxy.cfg`
     const of = (kind: keyof Ports) => servers.map((ports) => ports[kind])
@@ -79,7 +84,7 @@ export class ClusterProxy implements AsyncDisposable {
       section('public', this.publicPort, '/health', of('public')),
       section('control', this.controlPort, '/readyz', of('control')),
     ]
-    writeFileSync(path, `${DEFAULTS}\n${sections.join('\n\n')}\n`)
+    writeFileSync(path, `${defaultsOf(checkMsMax)}\n${sections.join('\n\n')}\n`)
     const command = [String(PROGRAM), '-W', '-db', '-f', path]
     this.#process = new ChildProcess(command, { killsDescendants: true })
   }

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'bun:test'
 import { makeCertificate } from './certificate.ts'
 import { waitFor } from './child-process.ts'
 import { makeFolder } from './folder.ts'
-import { HAS_REDIS, RedisServer } from './redis.ts'
+import { HAS_CLOCKS, HAS_REDIS, RedisServer } from './redis.ts'
 import { TcpProxy } from './tcp-proxy.ts'
 
 function clientOf(url: string, options: Bun.RedisOptions = {}): Bun.RedisClient {
@@ -33,6 +33,30 @@ describe.skipIf(!HAS_REDIS)('redis-server in tests', () => {
     await redis.startAgain()
     expect(await redis.command('GET', 'a')).toBe('1')
   })
+
+  test.skipIf(!HAS_CLOCKS)(
+    'one with a clock of its own goes by it, over a start, too',
+    async () => {
+      await using redis = await RedisServer.start({ isDurable: true, hasOwnClock: true })
+      const secondsAhead = async () => {
+        return (
+          Number(await redis.command('EVAL', "return redis.call('TIME')[1]", '0')) -
+          Date.now() / 1e3
+        )
+      }
+      expect(await secondsAhead()).toBeWithin(-30, 30)
+      for (const seconds of [-3_600, 7_200]) {
+        redis.setClock(seconds)
+        expect(await secondsAhead()).toBeWithin(seconds - 30, seconds + 30)
+        await redis.restart()
+        expect(await secondsAhead()).toBeWithin(seconds - 30, seconds + 30)
+      }
+      // What it waits for, it waits for by the real time.
+      const startedMs = performance.now()
+      expect(await redis.command('BLPOP', 'none', '0.2')).toBeNull()
+      expect(performance.now() - startedMs).toBeWithin(150, 5_000)
+    },
+  )
 
   test('one without it has lost the value', async () => {
     await using redis = await RedisServer.start()

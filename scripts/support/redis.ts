@@ -1,6 +1,8 @@
 // A real redis-server for tests: started, stopped, killed, frozen and started again at the same
-// port, with or without a file of its commands; alone, or as a replica of another one.
+// port, with or without a file of its commands; alone, or as a replica of another one; by the clock
+// of this machine, or by one that tests set.
 
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { ChildProcess, waitFor } from './child-process.ts'
 import { freePort } from './comet.ts'
 import { type Folder, makeFolder } from './folder.ts'
@@ -10,6 +12,13 @@ const PROGRAM = Bun.which('redis-server', { PATH: `${process.env['PATH']}:/usr/s
 /** A machine that only builds may have none. */
 export const HAS_REDIS = PROGRAM !== null
 if (!HAS_REDIS) console.error('Left out: tests with Redis. There is no redis-server.')
+
+/** From Debian's package of the same name; null where it is not installed. */
+const LIBFAKETIME = libfaketime()
+
+/** Can a server of Redis have another clock than this machine? */
+export const HAS_CLOCKS = LIBFAKETIME !== null
+if (!HAS_CLOCKS) console.error('Left out: tests of the clock of Redis. There is no libfaketime.')
 
 /** Milliseconds for it to start, which takes about ten, and for one command. */
 const START_MS_MAX = 20_000
@@ -26,6 +35,8 @@ export interface RedisServerOptions {
   /** An address of this machine of its own, where no other test can take its port meanwhile: for
    * one that is away for seconds. */
   readonly hasOwnAddress?: boolean
+  /** Does it have a clock of its own, which {@link RedisServer.setClock} sets? */
+  readonly hasOwnClock?: boolean
   /** More lines of its configuration, such as `maxmemory 10mb`. */
   readonly settings?: readonly string[]
 }
@@ -52,6 +63,7 @@ export class RedisServer implements AsyncDisposable {
     this.host = options.hasOwnAddress === true ? ownAddress() : '127.0.0.1'
     this.port = freePort()
     this.tlsPort = options.tls === undefined ? 0 : freePort()
+    if (options.hasOwnClock === true) this.setClock(0)
     this.#child = this.#spawn()
   }
 
@@ -61,6 +73,15 @@ export class RedisServer implements AsyncDisposable {
 
   get pid(): number {
     return this.#child.pid
+  }
+
+  get #clockPath(): string {
+    return `${this.#folder.path}/clock`
+  }
+
+  /** From now on, and after a start, its clock differs so much from that of this machine. */
+  setClock(seconds: number): void {
+    writeFileSync(this.#clockPath, `${seconds < 0 ? '' : '+'}${seconds}`)
   }
 
   #spawn(): ChildProcess {
@@ -80,7 +101,8 @@ export class RedisServer implements AsyncDisposable {
       ...settings,
     ]
     const stdin = new Blob([lines.join('\n')])
-    return new ChildProcess([String(PROGRAM), '-'], { name: 'redis-server', stdin })
+    const env = this.#options.hasOwnClock === true ? clockOf(this.#clockPath) : {}
+    return new ChildProcess([String(PROGRAM), '-'], { name: 'redis-server', stdin, env })
   }
 
   async #ready(): Promise<void> {
@@ -151,6 +173,26 @@ export class RedisServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#child[Symbol.asyncDispose]()
     await this.#folder[Symbol.asyncDispose]()
+  }
+}
+
+function libfaketime(): string | null {
+  const folder = '/usr/lib'
+  if (!existsSync(folder)) return null
+  // There is one folder for each kind of machine.
+  const paths = readdirSync(folder).map((kind) => `${folder}/${kind}/faketime/libfaketimeMT.so.1`)
+  return paths.find((path) => existsSync(path)) ?? null
+}
+
+/** The environment of a program whose clock is set by a file. Its waits are by the real time. */
+function clockOf(path: string): Record<string, string> {
+  return {
+    // The allocator of Debian's Redis asks for the time before it is there to be used: that of the
+    // C library, which does not, stands before it.
+    LD_PRELOAD: `${LIBFAKETIME} libc.so.6`,
+    FAKETIME_TIMESTAMP_FILE: path,
+    FAKETIME_NO_CACHE: '1',
+    FAKETIME_DONT_FAKE_MONOTONIC: '1',
   }
 }
 

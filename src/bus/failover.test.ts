@@ -5,7 +5,9 @@
 import { describe, expect, test } from 'bun:test'
 import { HAS_REDIS, RedisServer } from '../../scripts/support/redis.ts'
 import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
+import type { Cursor } from '../core/cursor.ts'
 import { until } from '../core/time.fixture.ts'
+import type { MessageBus } from '../log/message-bus.ts'
 import { wrongFollows } from './accounts.fixture.ts'
 import { RedisNode, type RedisNodeOptions } from './bus.fixture.ts'
 import { cutOff, Nodes, sameMembers, settled, Traffic } from './cluster.fixture.ts'
@@ -21,6 +23,14 @@ async function publishEach(node: RedisNode, texts: readonly string[]): Promise<v
     node.publish(text)
     await node.accepted(text)
   }
+}
+
+/** Waits as a stream does that resumes behind a place. Answers whether all is there by then. */
+async function isSettled(bus: MessageBus, place: Cursor): Promise<boolean> {
+  for (let settling = bus.settled(place); settling !== null; settling = bus.settled(place)) {
+    if (!(await settling)) return false
+  }
+  return true
 }
 
 describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
@@ -62,6 +72,51 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
     await nodes.at(2).heard('0 29')
     expect(nodes.at(2).listener.texts).toEqual(textsOf(0, 0, 30))
     expect(nodes.gaps).toEqual([0, 0, 0])
+  })
+
+  test('is waited for by who resumes at a node that has never had it', async () => {
+    await using pair = await RedisPair.start()
+    await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
+    await publishEach(nodes.at(0), textsOf(0, 0, 10))
+    await settled(nodes.all)
+    await pair.isInStep()
+    pair.hold()
+    await cutOff(pair.other, nodes.at(2))
+    await publishEach(nodes.at(0), textsOf(0, 10, 20))
+    const { cursor } = nodes.at(0).bus
+    // The one that is first at the new server does not have it.
+    await cutOff(pair.proxy, nodes.at(0))
+    await pair.failOver()
+    pair.other.isRefusing = false
+    const { bus } = nodes.at(2)
+    await until('a new epoch', () => bus.cursor.epoch > cursor.epoch)
+    expect(bus.numberOf(cursor)).toBeNull()
+    const isThere = isSettled(bus, cursor)
+    pair.proxy.isRefusing = false
+    expect(await isThere).toBe(true)
+    expect(bus.numberOf(cursor)).toBe(cursor.number)
+    await settled(nodes.all)
+    expect(nodes.gaps).toEqual([0, 0, 0])
+  })
+
+  test('is waited for no longer when nobody has added it', async () => {
+    await using pair = await RedisPair.start()
+    const limits = { addAgainMsMax: 300 }
+    await using nodes = await Nodes.startWith({ limits }, pair.proxy.url, pair.other.url)
+    await publishEach(nodes.at(0), textsOf(0, 0, 10))
+    await settled(nodes.all)
+    await pair.isInStep()
+    pair.hold()
+    await cutOff(pair.other, nodes.at(1))
+    await publishEach(nodes.at(0), textsOf(0, 10, 20))
+    const { cursor } = nodes.at(0).bus
+    await cutOff(pair.proxy, nodes.at(0))
+    await pair.failOver()
+    pair.other.isRefusing = false
+    const { bus } = nodes.at(1)
+    await until('a new epoch', () => bus.cursor.epoch > cursor.epoch)
+    expect(await isSettled(bus, cursor)).toBe(true)
+    expect(bus.numberOf(cursor)).toBeNull()
   })
 
   test('is a gap to those who had it when something else comes before it', async () => {

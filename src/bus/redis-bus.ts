@@ -131,6 +131,9 @@ export class RedisBus implements MessageBus, RedisCommands {
   #watch: RedisWatch | null = null
   #isClosed = false
   #isFlushing = false
+  readonly #clock: Clock
+  /** When the log had a fork last. */
+  #forkedMs = Number.NEGATIVE_INFINITY
   #asking: Promise<Cursor | null> | null = null
 
   constructor(options: RedisBusOptions) {
@@ -138,6 +141,7 @@ export class RedisBus implements MessageBus, RedisCommands {
     const ofNodes = options.nodeLimits ?? nodeLimits
     this.origin = origin
     this.#limits = limits
+    this.#clock = clock
     this.#queue = new PublishQueue({ origin, limits, clock, meter: this.#meter })
     const members = new Members(ofNodes, options.memberListener)
     const sender = new InboxSender(ofNodes)
@@ -154,6 +158,9 @@ export class RedisBus implements MessageBus, RedisCommands {
       ...{ limits, listener, intern, nameOf },
       takeOwn: (entry) => this.#queue.take(entry),
       onFollowsLost: options.onFollowsLost,
+      onFork: () => {
+        this.#forkedMs = clock.elapsedMs()
+      },
       onMemberChange: (change) => members.apply(change),
       publicationOf: (from, cursor) => receipts.publicationOf(from, cursor),
     })
@@ -265,7 +272,20 @@ export class RedisBus implements MessageBus, RedisCommands {
   settled(behind?: Cursor): Promise<boolean> | null {
     const restored = this.#window.settled()
     if (restored !== null) return restored.then(() => true)
-    return behind === undefined || !this.#isAhead(behind) ? null : this.#waitFor(behind)
+    if (behind === undefined) return null
+    if (this.#isAhead(behind)) return this.#waitFor(behind)
+    return this.#mayComeAgain(behind) ? this.#hasMore().then(() => true) : null
+  }
+
+  /** Nodes that have what a fork has cut off come back soon, and add it again. */
+  #mayComeAgain(place: Cursor): boolean {
+    const forkedMsAgo = this.#clock.elapsedMs() - this.#forkedMs
+    return forkedMsAgo < this.#limits.addAgainMsMax && this.#window.hasCut(place)
+  }
+
+  /** Waits for the next entry, for a limited time: Redis may be back without one. */
+  async #hasMore(): Promise<void> {
+    await settledWithin(this.#window.more(), this.#limits.waitCheckEveryMs)
   }
 
   #isAhead(place: Cursor): boolean {
@@ -274,12 +294,11 @@ export class RedisBus implements MessageBus, RedisCommands {
 
   /** Asks Redis whether this node is behind, or the log has no such place. */
   async #waitFor(place: Cursor): Promise<boolean> {
-    const more = this.#window.more()
+    const more = this.#hasMore()
     const top = await this.#top()
     const isNowhere = top !== null && compareCursors(place, top) > 0
     if (isNowhere && this.#isAhead(place)) return false
-    // Redis may be back without a next entry.
-    await settledWithin(more, this.#limits.waitCheckEveryMs)
+    await more
     return true
   }
 

@@ -48,6 +48,7 @@ export interface SharedWindowOptions {
   readonly takeOwn: (entry: BatchEntry) => OwnItems | null
   /** Called when items alone no longer tell who follows whom: the sets in Redis do. */
   readonly onFollowsLost?: (() => void) | undefined
+  readonly onFork?: () => void
   /** Called for each change of the members, in the order of the log. */
   readonly onMemberChange: (change: MemberChange) => void
   /** Makes the publication of an item for which another node asks for a report. */
@@ -193,6 +194,11 @@ export class SharedWindow {
     return this.#epochs.cursorOf(number)
   }
 
+  /** Is the place in a part of the log that was lost, and may be added again? */
+  hasCut(place: Cursor): boolean {
+    return this.#epochs.hasCut(place)
+  }
+
   /** Hot path: once a batch. */
   apply(entry: StreamEntry): void {
     if (compareCursors(entry.at, this.#readAfter) <= 0) {
@@ -297,6 +303,7 @@ export class SharedWindow {
 
   #applyFork({ at, base, batches, isReset }: ForkEntry): void {
     this.counts.forks++
+    this.#options.onFork?.()
     // Redis has lost the sets, or has sets again that it had lost.
     const areOtherSets = isReset || compareCursors(base, this.#resetAt) < 0
     if (areOtherSets && this.#isLive) this.#options.onFollowsLost?.()
@@ -374,11 +381,7 @@ export class SharedWindow {
     this.#left.clear()
   }
 
-  /**
-   * Checks whether the log has what this node had read on the branches that it left.
-   *
-   * @param forks the forks of the log, up to where it was read
-   */
+  /** Checks whether a log with these forks has what this node had read on branches that it left. */
   checkLeft(forks: readonly Fork[]): void {
     // Perhaps no other node has it, and nodes that were behind know of no gap.
     if (!this.#left.isAllIn(forks)) this.giveUp()
@@ -390,11 +393,8 @@ export class SharedWindow {
     this.#isTailLost = true
   }
 
-  /**
-   * Called when entries of the same log were not read, so the batches known here may not be the
-   * last of their origins. They are forgotten: Redis accepts any next batch of an origin of which
-   * it knows none, but refuses one after a missing batch.
-   */
+  /** Entries of the same log were not read: forgets the batches, which may not be the last of their
+   * origins. Redis accepts any batch of an origin that it does not know, but none after a hole. */
   #forget(): void {
     this.keys.onGap()
     this.#batches = new Map()

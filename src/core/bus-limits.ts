@@ -54,6 +54,9 @@ export const busLimits = {
   /** Milliseconds between two looks at who has waited for so long, and at whether this node has
    * read what another one has. */
   waitCheckEveryMs: 250,
+  /** Milliseconds after a failover in which clients wait that were in a part which Redis has lost:
+   * another node may add it again. One takes up to five seconds to connect to the new server. */
+  addAgainMsMax: 5_000,
   /** Bytes and messages of one entry: a usual turn of the loop has less, and a reader handles an
    * entry in one turn. */
   batchBytesMax: 256 * KIB,

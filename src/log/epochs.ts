@@ -48,6 +48,12 @@ export class Epochs {
     return false
   }
 
+  /** Was it a cursor of this log whose entry was lost at a fork, and not added again there? */
+  hasCut({ epoch, number }: Cursor): boolean {
+    const span = this.#spans.find((one) => one.epoch === epoch)
+    return span !== undefined && span !== this.#newest && number > span.to
+  }
+
   /** The cursor of a number of this log, with the epoch in which the entry was added. */
   cursorOf(number: number): Cursor {
     const span = this.#spans.findLast(({ from }) => from < number) ?? (this.#spans[0] as Span)
