@@ -1,5 +1,5 @@
-// Servers that share one Redis, for end-to-end tests: started, stopped, killed, frozen and started
-// again at their ports; each reaches Redis directly, or by a proxy of its own.
+// Servers that share one Redis, for end-to-end tests: starts, stops, kills, freezes and restarts
+// them at the same ports. Each reaches Redis directly, or through a proxy of its own.
 
 import { waitFor } from './child-process.ts'
 import { ask, type CometServer, freePort, serve } from './comet.ts'
@@ -10,22 +10,22 @@ import { processState } from './workers.ts'
 /** Milliseconds for a start at a port that another test may have taken meanwhile. */
 const START_MS_MAX = 20_000
 
-/** Milliseconds without a message, beyond which none is under way: nodes have each in a few. */
+/** Milliseconds without a message after which none is under way: nodes have each in a few. */
 const STILL_MS = 500
 
-/** The longest that a node takes to come back to a Redis that is there again: three seconds until
- * it gives up what it has asked, two of its pause, and the work. */
+/** The longest time that a node takes to reconnect once Redis is back: three seconds until a
+ * command fails, a pause of two, and the work itself. */
 export const BACK_MS_MAX = 15_000
 
 export interface BusClusterOptions {
   /** Three, unless said otherwise. */
   readonly nodes?: number
   readonly redis?: RedisServerOptions
-  /** Of each `comet serve`, or of one of them. */
+  /** Arguments of each `comet serve`, or those of one node. */
   readonly args?: readonly string[] | ((node: number) => readonly string[])
-  /** Another executable than that of this build. */
+  /** The executable, if not that of this build. */
   readonly program?: string
-  /** Does each node reach Redis by a proxy of its own? */
+  /** Does each node reach Redis through a proxy of its own? */
   readonly isProxied?: boolean
 }
 
@@ -39,10 +39,10 @@ export class BusCluster implements AsyncDisposable {
   /** Between nodes and Redis; empty if they reach it directly. */
   readonly links: readonly TcpProxy[]
   readonly ports: readonly Ports[]
-  /** The executable of nodes that are started from now on; undefined for that of this build. */
+  /** The executable of nodes started from now on; undefined for that of this build. */
   program: string | undefined
   readonly #argsOf: (node: number) => readonly string[]
-  /** Those that run. */
+  /** The nodes that run; null for one that does not. */
   readonly #nodes: (CometServer | null)[]
   readonly #cleanup: AsyncDisposableStack
 
@@ -81,7 +81,7 @@ export class BusCluster implements AsyncDisposable {
     this.#cleanup = cleanup
   }
 
-  /** Those that run. */
+  /** The nodes that run. */
   get all(): CometServer[] {
     return this.#nodes.filter((node) => node !== null)
   }
@@ -134,7 +134,7 @@ export class BusCluster implements AsyncDisposable {
     process.kill(this.at(index).pid, 'SIGCONT')
   }
 
-  /** Waits until each node has got a message of its own back: it is connected, and at the top. */
+  /** Waits until each node accepts a message: it is connected and has read the log. */
   async isWhole(ms = BACK_MS_MAX): Promise<void> {
     for (const { controlUrl } of this.all) {
       await waitFor('a message to be accepted', () => isTaking(controlUrl), ms, { everyMs: 50 })
@@ -163,7 +163,7 @@ export class BusCluster implements AsyncDisposable {
 }
 
 async function isTaking(controlUrl: string): Promise<boolean> {
-  const body = JSON.stringify({ to: 'nobody-at-all', body: 'is it there?' })
+  const body = JSON.stringify({ to: 'nobody-at-all', body: 'test' })
   const response = await ask(controlUrl, '/messages', { method: 'POST', body })
   return response.ok
 }

@@ -1,18 +1,18 @@
-// Random faults of servers on one Redis, by a seed: nodes and Redis are killed and frozen, and the
-// connections between them are cut, swallowed, delayed and refused. Each fault ends by itself.
+// Random faults of servers on one Redis, by a seed: kills and freezes nodes and Redis, and cuts,
+// swallows, delays and refuses the connections between them. Each fault ends by itself.
 
 import type { BusCluster } from './bus-cluster.ts'
 import { randomOf } from './chaos/chaos.ts'
 import type { TcpProxy } from './tcp-proxy.ts'
 
 export interface BusFaultsOptions {
-  /** With proxies to its Redis, which has a file of its commands. */
+  /** Needs proxies to its Redis, and a Redis with an append-only file. */
   readonly cluster: BusCluster
   readonly seed: number
 }
 
 export class BusFaults {
-  /** How often each fault was there. */
+  /** How often each fault occurred. */
   readonly counts: Record<string, number> = {}
   readonly #cluster: BusCluster
   readonly #random: () => number
@@ -25,7 +25,7 @@ export class BusFaults {
     this.#random = randomOf(seed)
   }
 
-  /** Faults for so long. Ends when all are over. */
+  /** Makes faults for this time. Settles when all are over. */
   async run(ms: number): Promise<void> {
     const endMs = performance.now() + ms
     while (performance.now() < endMs) {
@@ -43,7 +43,7 @@ export class BusFaults {
     await Bun.sleep(fromMs + this.#random() * (toMs - fromMs))
   }
 
-  /** Those of Redis are waited for; one of a node is beside others. */
+  /** Begins a fault. One of Redis is awaited; those of nodes may run at the same time. */
   async #begin(): Promise<void> {
     const dice = this.#random()
     if (dice < 0.12) await this.#killRedis()

@@ -1,6 +1,6 @@
-// Load on servers that share a Redis, and its accounts: publishers that go on at another server
-// when one does not answer, with the same key, and clients that come back to any server. In the end
-// each client has all that was accepted for it once and in order, or was told of a gap there.
+// Load on servers that share a Redis, and a check of the results: publishers that retry at another
+// server with the same key, and clients that reconnect to any server. In the end each client has
+// all messages accepted for it, once and in order, or was told of a gap.
 
 import type { BusCluster } from './bus-cluster.ts'
 import { randomOf } from './chaos/chaos.ts'
@@ -14,12 +14,12 @@ const SETTLE_MS_MAX = 30_000
 /** Milliseconds for one answer: a server may let publishers wait for ten seconds. */
 const ANSWER_MS_MAX = 15_000
 
-/** Of what is wrong, the first ones say enough. */
+/** The first problems are enough to see what is wrong. */
 const PROBLEMS_TOLD = 30
 
 type User = number | string
 
-/** Above those of floods beside it. */
+/** Above the users of floods that run at the same time. */
 const FIRST_USER = 1_000_000
 
 const USERS: readonly User[] = Array.from({ length: 12 }, (_, at) =>
@@ -32,16 +32,17 @@ const FOLLOWERS = USERS.slice(0, 4)
 export interface BusLoadOptions {
   readonly cluster: BusCluster
   readonly seed: number
-  /** Clients that stay, unless they are cut; and those that come and go. */
+  /** Clients that stay connected, unless they are cut. */
   readonly staying: number
+  /** Clients that come and go. */
   readonly restless?: number
-  /** Of the clients, in turns; all, unless said otherwise. */
+  /** Formats of the clients, in turns; all by default. */
   readonly formats?: readonly ChaosFormat[]
-  /** Milliseconds of one publisher between two messages, on average. There is one for each node. */
+  /** Milliseconds between two messages of a publisher, on average. Each node has one. */
   readonly pauseMs: number
-  /** Are there messages about a subject? A Redis that loses everything loses who follows it. */
+  /** Are there messages about a subject? If Redis loses everything, it loses the followers. */
   readonly hasSubject?: boolean
-  /** Of the next connection of a client; any node by default. */
+  /** The port of the next connection of a client; that of any node by default. */
   readonly port?: () => number
 }
 
@@ -64,13 +65,13 @@ export class BusLoad implements AsyncDisposable {
   #isOver = false
   #published = 0
 
-  /** Starts it, and waits until all clients know where they are. */
+  /** Starts it, and waits until all clients have a cursor. */
   static async start(options: BusLoadOptions): Promise<BusLoad> {
     const load = new BusLoad(options)
     if (options.hasSubject === true) await load.#follow()
     load.#addClients()
     const placed = () => load.clients.every(({ cursor }) => cursor !== '')
-    await waitFor('all clients to know where they are', placed)
+    await waitFor('all clients to have a cursor', placed)
     const nodes = options.cluster.ports.keys()
     load.#publishing = [...nodes].map((at) => load.#publish(at))
     return load
@@ -86,7 +87,7 @@ export class BusLoad implements AsyncDisposable {
     return this.#accepted.length
   }
 
-  /** What clients were told to have missed so far. */
+  /** The gaps that clients were told of so far. */
   get gaps(): Told['gap'][] {
     return this.clients.flatMap(({ told }) => told.flatMap(({ gap }) => gap ?? []))
   }
@@ -128,7 +129,7 @@ export class BusLoad implements AsyncDisposable {
     }
   }
 
-  /** Publishes a message at a node, or at the next ones until one has accepted it. */
+  /** Publishes a message at a node, or at the next ones until one accepts it. */
   async publishOne(node: number, everyone = false): Promise<string> {
     const token = `m${++this.#published}`
     const dice = this.#random()
@@ -164,7 +165,7 @@ export class BusLoad implements AsyncDisposable {
     }
   }
 
-  /** Waits until so many messages more are accepted. */
+  /** Waits until this many more messages are accepted. */
   async more(count: number, ms?: number): Promise<void> {
     const end = this.accepted + count
     const what = `${count} messages more to be accepted`
@@ -173,7 +174,7 @@ export class BusLoad implements AsyncDisposable {
     await Promise.race([enough, failing])
   }
 
-  /** Ends it: all nodes are to be there. Answers what is wrong; nothing, if all is right. */
+  /** Ends the load; all nodes must run. Returns the problems; empty if there are none. */
   async end(): Promise<string[]> {
     this.#isOver = true
     await Promise.all(this.#publishing)
@@ -200,7 +201,7 @@ export class BusLoad implements AsyncDisposable {
     const own = this.#accepted.filter(({ users }) => users.includes(user))
     const tokens = new Set(own.map(({ token }) => token))
     const had = new Set<string>()
-    // Since the last gap, with which a client reads anew what it has to know.
+    // Since the last gap, after which a client may get messages again.
     const since = new Set<string>()
     const gaps: { after: string; resume: string }[] = []
     const [first] = told

@@ -10,7 +10,7 @@ import { compareCursors } from './stream-entry.ts'
 
 /** What a client that follows everything has had by some place of what its node heard. */
 interface Client {
-  /** Since it was last told of a gap: then it has read anew what it has to know. */
+  /** Since it was last told of a gap: then it reads its state again. */
   readonly texts: readonly string[]
   /** Behind this it has had everything; null if it does not know. */
   readonly since: Cursor | null

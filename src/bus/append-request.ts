@@ -1,4 +1,4 @@
-// What Redis is asked to add to the log.
+// Requests to Redis to add a batch to the log.
 
 import type { Cursor } from '../core/cursor.ts'
 import type { EncodedBatch } from './batch.ts'
@@ -10,16 +10,16 @@ export interface AppendRequest {
   readonly batch: number
   readonly mayBeFirst: boolean
   readonly content: Pick<EncodedBatch, 'count' | 'head' | 'body' | 'isText'>
-  /** Entries before it may go. */
+  /** Entries before this id may be removed. */
   readonly minId: string
 }
 
-/** The same of a batch that has a condition, or was in the log before. */
+/** A request for a batch that has a condition, or was in the log before. */
 export interface ConditionalRequest extends AppendRequest {
-  /** All of its origin's batches up to this one were resolved, as far as its node knows. */
+  /** All batches of its origin up to this one were resolved, as far as its node knows. */
   readonly previous: number
-  /** Null for one that needs none, but was in the log before or comes behind one that was not. */
+  /** Null for one without a condition, which was in the log before or follows one that was not. */
   readonly condition: BatchCondition | null
-  /** The place that it had in the log; null if it was not there. */
+  /** Its place in the log before; null if it was not in the log. */
   readonly again: Cursor | null
 }

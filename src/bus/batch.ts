@@ -1,5 +1,5 @@
-// A batch: what one turn of the loop of one node adds to the log, as one entry of the stream in
-// Redis. Its head says of each item what it is, its body has their bytes one after the other.
+// Encodes and decodes a batch: what a node adds to the log in one turn of its loop, as one entry of
+// the stream in Redis. The head describes each item; the body has the bytes of all items.
 
 import { isUtf8 } from 'node:buffer'
 import { type BusLimits, busLimits } from '../core/bus-limits.ts'
@@ -17,12 +17,12 @@ export interface EncodedBatch {
   readonly count: number
   readonly head: string
   /**
-   * Bodies that are UTF-8 go as they are, since Bun decodes what Redis answers as UTF-8. Others go
-   * as base64; latin1 is no faster, and for such bytes longer.
+   * A body that is valid UTF-8 is sent unchanged, because Bun decodes answers of Redis as UTF-8.
+   * Any other is sent as base64; latin1 is not faster, and longer for such bytes.
    */
   readonly body: Uint8Array | string
   readonly isText: boolean
-  /** That it takes in Redis, about. */
+  /** About how many bytes it takes in Redis. */
   readonly byteCount: number
 }
 
@@ -30,16 +30,16 @@ export interface EncodedBatch {
 export type InternName = (name: string) => number | null
 
 /*
- * An item of the head: a letter, and then what follows it here; items are parted by blanks.
+ * Items of the head are separated by spaces. Each begins with a letter:
  *
  *   a, A   a text or JSON about a subject: target,bytes[,eEVENT][,kBYTES OF THE KEY][,r]
- *   t, T   the same to one user
- *   e, E   the same to everyone, without a target
- *   f, u   a user follows a subject, or does so no longer: user,subject
+ *   t, T   the same, to one user
+ *   e, E   the same, to everyone, without a target
+ *   f, u   a user begins or ceases to follow a subject: user,subject
  *   b      a barrier
  *
- * A target is a number or a name, none of which is all digits. The key of a message stands in the
- * body before its bytes. An r asks all nodes to report what became of it.
+ * A target is a number or a name; a name never consists of digits alone. The key of a message is in
+ * the body, before its bytes. An `r` asks all nodes to report their delivery counts.
  */
 
 const decoder = new TextDecoder()
@@ -105,7 +105,7 @@ function headOf({ bytes, isAbout, isJson, target, name }: LogMessage): string {
   return `${isJson ? 'T' : 't'}${name ?? target},${bytes.length}`
 }
 
-/** A user or subject as all nodes know it. */
+/** A user or subject in text, the same on all nodes. */
 export function textOf({ id, name }: NamedUser): string {
   return name ?? String(id)
 }
@@ -129,7 +129,7 @@ function bodyOf(items: readonly LogItem[], length: number): Uint8Array {
 
 const encoder = new TextEncoder()
 
-/** Bytes of an item in a batch, at least; for bounds. */
+/** The least number of bytes that an item takes in a batch, for limits. */
 export function byteCountOf(item: LogItem): number {
   return item === BARRIER || 'follows' in item ? ITEM_BYTES : ITEM_BYTES + item.bytes.length
 }
@@ -137,10 +137,10 @@ export function byteCountOf(item: LogItem): number {
 const ITEM_BYTES = 16
 
 /**
- * Reads a batch, which may be anything: who can write to Redis need not be a node. Hot path: once a
+ * Reads a batch. Checks all of it, since other programs may write to Redis too. Hot path: once a
  * batch, and in it once a message.
  *
- * @param body text as it is, or base64
+ * @param body the text, or base64
  */
 export function decodeBatch(
   head: string,
@@ -163,7 +163,7 @@ export function decodeBatch(
   return reader.isAtEnd ? success(items) : refused('its body is longer than its messages')
 }
 
-/** Null if the text is not what encoding would have made. */
+/** Null if the text is not canonical base64. */
 function base64Of(text: string): Uint8Array | null {
   const buffer = Buffer.from(text, 'base64')
   return buffer.toString('base64') === text ? new Uint8Array(buffer) : null
@@ -183,7 +183,7 @@ class ItemReader {
     return this.#at === this.#bytes.length
   }
 
-  /** Null for what is no item. */
+  /** Null if it is not a valid item. */
   read(part: string): LogItem | null {
     const letter = part[0]
     switch (letter) {
@@ -229,7 +229,7 @@ class ItemReader {
     }
     const end = this.#at + length
     if (end > this.#bytes.length) return null
-    // A copy: a message that waits for one slow client must not hold all bytes of its batch.
+    // A copy, so that a message waiting for a slow client does not keep its whole batch in memory.
     const bytes = this.#bytes.slice(this.#at, end)
     this.#at = end
     return { bytes, isAbout, target, event, isJson, name, key }

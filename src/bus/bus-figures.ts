@@ -1,5 +1,5 @@
-// The figures of the bus in `/stats`: one schema for names, types and documentation, and how they
-// are made of what the bus knows. Gathered on request, and once a second.
+// The figures of the bus in `/stats`: one schema for names, types and documentation, and their
+// values from the state of the bus. Gathered on request, and once a second.
 
 import { type Static, type TInteger, Type } from '@sinclair/typebox'
 import type { Clock } from '../core/clock.ts'
@@ -51,7 +51,7 @@ const RedisServer = Type.Object(
     evictionPolicy: Type.String({ description: 'Its `maxmemory-policy`.' }),
     usedBytes: Count('Memory that it uses.'),
     limitBytes: Type.Union([Type.Integer(), Type.Null()], {
-      description: 'Memory that it may use (maxmemory); null for any.',
+      description: 'Memory that it may use (maxmemory); null for no limit.',
     }),
   },
   { description: 'The Redis server of the last connection, as of some seconds ago.' },

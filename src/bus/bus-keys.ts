@@ -4,9 +4,9 @@ export interface BusKeys {
   readonly log: string
   readonly state: string
   originOf(origin: string): string
-  /** Of the key of a message, by its hash. */
+  /** The key of a message, by its hash. */
   keyOf(hash: string): string
-  /** Of the subjects that a user follows, as text; no other key begins so. */
+  /** The subjects that a user follows; no other key begins with the same prefix. */
   followsOf(user: string): string
   /** All members, and their version. */
   readonly members: string
@@ -16,14 +16,14 @@ export interface BusKeys {
   /** Since when each user's tokens are valid. */
   readonly revoked: string
   ticketOf(ticket: string): string
-  /** Of the connections of all nodes, opened and closed. */
+  /** The events of the shared feed: connections of all nodes, opened and closed. */
   readonly feed: string
   readonly feedState: string
-  /** Nodes that have connections there, by origin. */
+  /** Nodes that have connections in the feed, by origin. */
   readonly feedNodes: string
-  /** Those of a node that are open, as the feed has told. */
+  /** The open connections of a node, as told by the feed. */
   connectedOf(origin: string): string
-  /** Who removes those of a node that is no more. */
+  /** The node that removes the connections of a node that has ended. */
   feedClaimOf(origin: string): string
 }
 
@@ -34,7 +34,7 @@ export function busKeys(prefix: string): BusKeys {
     state: `${prefix}log:state`,
     originOf: (origin) => `${prefix}log:origin:${origin}`,
     keyOf: (hash) => `${prefix}log:key:${hash}`,
-    // So short that it takes 16 bytes for a million users: 145 MiB in all instead of 159.
+    // Short, so that the key of any of a million users fits in 16 bytes: 145 MiB instead of 159.
     followsOf: (user) => `${prefix}f:${user}`,
     members: `${prefix}nodes`,
     nodeOf: (origin) => `${prefix}node:${origin}`,

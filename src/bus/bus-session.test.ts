@@ -95,10 +95,10 @@ function windowOf(entry: BatchEntry): SharedWindow {
     { epoch: 5, number: 0 },
     { epoch: 0, number: 0 },
   ]
-  window.apply({ kind: 'fork', at: begun, base, batches, isAnew: false })
+  window.apply({ kind: 'fork', at: begun, base, batches, isReset: false })
   window.apply(entry)
-  const [at, isAnew] = [{ epoch: 9, number: 0 }, false]
-  window.apply({ kind: 'fork', at, base: begun, batches, isAnew })
+  const [at, isReset] = [{ epoch: 9, number: 0 }, false]
+  window.apply({ kind: 'fork', at, base: begun, batches, isReset })
   return window
 }
 

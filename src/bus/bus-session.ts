@@ -1,5 +1,5 @@
-// The bus on one pair of connections: it reads all entries in their order, and adds the batches of
-// this node. Before it adds anything, it has read everything that was there.
+// The bus on one pair of connections: reads all entries in order, and adds the batches of this node
+// once it has read everything that was in the log.
 
 import type { BusLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
@@ -37,8 +37,8 @@ export interface BusSessionOptions {
 }
 
 /**
- * `reading`: up to where the log was when Redis was asked. `resending`: what may not be in the log.
- * `ready`: new batches go out.
+ * `reading`: the log, up to its last entry when Redis was asked. `resending`: batches that may be
+ * missing in the log. `ready`: new batches are sent.
  */
 type Phase = 'reading' | 'resending' | 'ready'
 
@@ -46,29 +46,29 @@ export class BusSession {
   readonly #options: BusSessionOptions
   #scripts: BusScripts | null = null
   #phase: Phase = 'reading'
-  /** Where the log was when Redis was asked; null before it has answered. */
+  /** The last entry of the log when Redis was asked; null before it has answered. */
   #target: Cursor | null = null
-  /** What Redis knew then. */
+  /** The rest of that answer. */
   #known: Pick<Hello, 'batch' | 'logged' | 'forks'> = { batch: 0, logged: 0, forks: [] }
   /** Batches without an answer. */
   #underWay = 0
-  /** Is the next batch the first one since then? Redis need not know any before it. */
+  /** Is the next batch the first one since then? Redis may not know the one before it. */
   #isFirst = true
-  /** Had the last answer all entries that there were then? */
+  /** Did the last answer have all entries up to the end of the log? */
   #isAtTop = false
-  /** How many were not read when Redis was asked for the last time; null if it was not. */
+  /** Messages and changes not read yet when Redis was last asked; null if not asked. */
   #behind: number | null = null
-  /** When it was asked. */
+  /** When Redis was asked for that. */
   #askedMs = Number.NEGATIVE_INFINITY
-  /** Looks at the log since a batch was added. */
+  /** How often Redis was asked for the state of the log since a batch was added. */
   #looks = 0
   /** Up to which entry the inbox was read. */
   #inboxAfter = '0-0'
-  /** When the log had something last. */
+  /** When the last entry of the log came. */
   #heardMs: number
-  /** Changes of the window that were acted upon. */
+  /** Forks and gaps of the window that were handled. */
   #changes = 0
-  /** Which resending is the newest one: it alone goes on. */
+  /** The number of the newest resending; earlier ones stop. */
   #resending = 0
 
   constructor(options: BusSessionOptions) {
@@ -91,7 +91,7 @@ export class BusSession {
     return top?.epoch === readAfter.epoch ? Math.max(0, top.number - readAfter.number) : null
   }
 
-  /** Settles when the connections are lost, or not usable. */
+  /** Settles when the connections are lost or cannot be used. */
   async run(): Promise<void> {
     const { connections, keys, limits } = this.#options
     const loaded = await BusScripts.load(connections.writer, keys, limits.originSeconds)
@@ -106,7 +106,7 @@ export class BusSession {
     this.#options.membership.stop()
   }
 
-  /** Up to where the log goes; null if Redis does not say so now. */
+  /** The last entry of the log; null if Redis does not tell it now. */
   async top(): Promise<Cursor | null> {
     if (this.#phase !== 'ready') return null
     const { origin, window } = this.#options
@@ -125,7 +125,7 @@ export class BusSession {
     while (this.#underWay < limits.batchesUnderWayMax) {
       const batch = queue.nextBatch(window.cursor)
       if (batch === null) return
-      // Behind the first one, all before it were sent on this connection.
+      // After the first one, the batch before each was sent on this connection.
       void this.#addOwn(batch, this.#isFirst ? queue.lastLogged : batch.batch - 1)
     }
   }
@@ -154,7 +154,7 @@ export class BusSession {
     else if (this.#phase === 'ready') this.#measure()
     for (const entry of entries) window.apply(entry)
     membership.onRead()
-    // After the log: it may be about what has just been read.
+    // After the log: items of the inbox may be about entries that have just been read.
     this.#inboxAfter = received.last ?? this.#inboxAfter
     if (received.entries.length > 0) this.#options.onInbox(received.entries)
     if (entries.length > 0) {
@@ -163,7 +163,7 @@ export class BusSession {
     } else if (answer.value === null || this.#hasHeardNothing()) await this.#onSilence()
   }
 
-  /** Also while the inbox always has something. */
+  /** Checked by time too, because the inbox alone may keep the reader from being silent. */
   #hasHeardNothing(): boolean {
     const nowMs = this.#options.clock.elapsedMs()
     if (nowMs - this.#heardMs < this.#options.limits.readBlockMs) return false
@@ -171,7 +171,7 @@ export class BusSession {
     return true
   }
 
-  /** Asks how far the log goes, for the figures, now and then. */
+  /** Asks for the last entry of the log at intervals, for the figures. */
   #measure(): void {
     const { clock, limits } = this.#options
     const nowMs = clock.elapsedMs()
@@ -191,19 +191,19 @@ export class BusSession {
     const { forks, gaps } = this.#options.window.counts
     const isChanged = forks + gaps !== this.#changes
     this.#changes = forks + gaps
-    // A part of the log was lost: what Redis knows of this node's batches may have changed.
+    // A part of the log was lost: the numbers of this node's batches in Redis may have changed.
     if (isChanged && this.#phase !== 'reading') this.#lookAgain()
     this.#tellRepeated()
     this.#checkTarget()
   }
 
-  /** Not while it is unknown whether the log has lost it. */
+  /** Tells of repetitions, except while the log may have lost the repeated entries. */
   #tellRepeated(): void {
     const { queue, window } = this.#options
     if (this.#phase !== 'reading') queue.onRead(window.readAfter)
   }
 
-  /** XREAD waits for ever, without an error, after an id that is above the last one of the log. */
+  /** Checks the log: XREAD waits for ever, without an error, after an id above the last one. */
   async #onSilence(): Promise<void> {
     const { window } = this.#options
     const isIdle = this.#underWay === 0
@@ -211,21 +211,21 @@ export class BusSession {
       window.giveUp()
       this.#lookAgain()
     } else if (this.#phase === 'reading') {
-      // The entries up to the target are gone.
+      // The entries up to the target are lost.
       if (isIdle && this.#target !== null) this.#lookAgain()
     } else {
       await this.#askTop()
     }
   }
 
-  /** Nothing is added until all is read that is there now. */
+  /** Adds nothing more until the log is read up to its present end. */
   #lookAgain(): void {
     this.#phase = 'reading'
     this.#target = null
     if (this.#underWay === 0) void this.#look()
   }
 
-  /** Called when no batch is under way, so that Redis knows all that were taken. */
+  /** Asks for the state of the log. No batch may be under way, so that the answer has all. */
   async #look(): Promise<void> {
     const { connections, origin, window, limits } = this.#options
     if (++this.#looks > limits.looksMax) {
@@ -257,18 +257,18 @@ export class BusSession {
     void this.#resend()
   }
 
-  /** Adds the batches again that the log may have lost: orphans, the tail, and own ones. */
+  /** Adds batches again that the log may have lost: orphans, the tail, and own ones. */
   async #resend(): Promise<void> {
     const { window, queue, origin } = this.#options
     const resending = ++this.#resending
     const { batch: known, logged, forks } = this.#known
     window.checkLeft(forks)
     queue.forgetRepeated()
-    // Resolved, though this node could not read it: cut off before, or behind a gap.
+    // Resolved, but this node could not read them: removed before that, or skipped by a gap.
     queue.settleUpTo(known, window.cursor.epoch, logged)
     const orphans = [...window.orphans]
     const lost = [...orphans, ...window.tail]
-    // What Redis knew a moment ago, or what was read since: an old connection may bring more.
+    // From the answer of Redis, or read since: an old connection may have added more.
     const inLog = Math.max(known, window.batches.get(origin) ?? 0)
     const isKept = lost.some((entry) => {
       return entry.origin === origin && entry.previous <= inLog && entry.batch > inLog
@@ -289,7 +289,7 @@ export class BusSession {
       before = Math.max(before, own.batch)
       if (this.#resending !== resending || this.#phase !== 'resending') return
     }
-    // No answer so far was a refusal; later ones keep the order.
+    // No batch was refused so far; the batches after them keep the order.
     this.#phase = 'ready'
     // The inbox may be lost, and its ids may start again.
     this.#inboxAfter = '0-0'
@@ -299,7 +299,7 @@ export class BusSession {
     this.flush()
   }
 
-  /** Waits until more may be under way. */
+  /** Waits until there is room for another batch under way. */
   async #roomAfter(added: Promise<unknown>): Promise<void> {
     if (this.#underWay >= this.#options.limits.batchesUnderWayMax) await added
   }
@@ -314,7 +314,7 @@ export class BusSession {
     else this.#lookAgain()
   }
 
-  /** @param isOrphan the log may have gone on without it, and then it has no place any more */
+  /** @param isOrphan the log may have continued without it; then it is not added again */
   async #addAgain(entry: BatchEntry, isOrphan: boolean): Promise<void> {
     const { origin, batch, previous, at, head, body, count, isText } = entry
     const content = { head, body, count, isText }
@@ -325,16 +325,16 @@ export class BusSession {
     })
     const resolution = answer?.resolution ?? null
     const { window } = this.#options
-    // The log may have lost since what the answer tells: it is sent again.
+    // The log may have lost it again since: it is sent again later.
     if (this.#phase === 'reading' && isIn(resolution)) return
-    if (resolution === 'nothing') window.forgo(entry)
+    if (resolution === 'nothing') window.drop(entry)
     const isWithout = resolution === 'order' || (isOrphan && resolution === 'gone')
     // A batch before it is missing, and this node does not have it.
     if (isWithout) window.giveUp()
     else if (isOrphan && entry === window.orphans.at(-1) && isIn(resolution)) window.clearOrphans()
   }
 
-  /** @param previous those up to it are in the log, or were sent since it was looked at */
+  /** @param previous the batches up to it are in the log, or were sent on this connection */
   async #addOwn(own: OwnBatch, previous: number): Promise<void> {
     const { batch, content, condition } = own
     const { origin } = this.#options
@@ -349,7 +349,7 @@ export class BusSession {
       resolution = answer?.resolution ?? null
       if (answer !== null && this.#phase === 'ready') this.#tellRepeated()
     }
-    // Redis knows of fewer batches than this node has had in the log, and it does not have those.
+    // Redis misses batches that this node had in the log, and this node no longer has them.
     if (mayBeFirst && resolution === 'order') this.#options.window.giveUp()
   }
 
@@ -364,7 +364,7 @@ export class BusSession {
     return answer?.ok === true ? answer.value : null
   }
 
-  /** @param own is told what became of it */
+  /** @param own the batch, which gets the outcome; null for one that is added again */
   async #resolve(
     request: Omit<ConditionalRequest, 'epoch' | 'minId'>,
     own: OwnBatch | null = null,
@@ -390,7 +390,7 @@ export class BusSession {
       this.#looks = 0
       this.#options.meter.added++
     } else {
-      // Redis has refused it, and will refuse all after it. They are sent again later.
+      // Redis has refused it, and will refuse all batches after it. They are sent again later.
       this.#phase = 'reading'
       this.#target = null
     }

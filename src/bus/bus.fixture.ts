@@ -47,7 +47,7 @@ export class Listener implements BusListener {
   /** Where that is which was handed to the streams here first. */
   readonly handed = new Map<string, Cursor>()
   readonly repeated = new Set<string>()
-  /** What its streams do with a message that somebody wants to know of. */
+  /** How its streams settle a message with a publication. */
   settle: (publication: Publication, text: string) => void = () => undefined
   readonly #onChange: (change: FollowChange) => void
 
@@ -108,7 +108,7 @@ function textOf(item: LogMessage | 'barrier'): string {
   return item === 'barrier' ? 'barrier' : Buffer.from(item.bytes).toString()
 }
 
-/** Of a publication whose streams nobody asks for. */
+/** Ignores what streams settle. */
 export const NOT_DELIVERED = { settle: () => undefined, late: () => undefined }
 
 /** A bus and its listener. */

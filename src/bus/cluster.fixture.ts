@@ -1,6 +1,7 @@
 // Several nodes at once, traffic through all of them, and the accounts at the end.
 
 import { expect } from 'bun:test'
+import type { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
 import { until } from '../core/time.fixture.ts'
 import { wrongAccounts, wrongFollows } from './accounts.fixture.ts'
 import { RedisNode, type RedisNodeOptions } from './bus.fixture.ts'
@@ -86,6 +87,12 @@ export async function sameMembers(nodes: readonly RedisNode[]): Promise<void> {
     if (all.map(({ origin }) => origin).join() !== origins.join()) return false
     return nodes.every(({ redis }) => Bun.deepEquals(redis.members.all, all))
   })
+}
+
+/** Cuts a node off, until `isRefusing` of its proxy is false again. */
+export async function cutOff(proxy: TcpProxy, node: RedisNode): Promise<void> {
+  proxy.cutOff()
+  await node.isAway()
 }
 
 export class Nodes implements AsyncDisposable {

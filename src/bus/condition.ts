@@ -1,25 +1,25 @@
-// What Redis looks at before it adds a batch, and changes together with the log: the key of a
-// message, or the sets of who follows whom.
+// The condition of a batch: what Redis checks before it adds the batch, and changes together with
+// the log. It is about the key of a message, or about the sets of subscriptions.
 
 import { BARRIER, type LogItem } from '../log/message-bus.ts'
 import type { FollowChange, LogMessage } from '../log/message-log.ts'
 import { decodeBatch, textOf } from './batch.ts'
 import type { BatchEntry } from './stream-entry.ts'
 
-/** Of one message alone: it is added unless its key was another batch's a moment ago. */
+/** For a single message: it is added unless another batch has its key. */
 export interface KeyCondition {
   readonly kind: 'key'
-  /** Of the key, as hexadecimal digits. */
+  /** Hash of the key, in hexadecimal digits. */
   readonly hash: string
-  /** Of what was published with it. */
+  /** Hash of the message that was published with it. */
   readonly content: string
 }
 
-/** Of changes alone, all to the same: only those are added that change something. */
+/** For changes that all add or all remove: only those that change something go to the log. */
 export interface FollowCondition {
   readonly kind: 'follows'
   readonly follows: boolean
-  /** A barrier stands for one that changed nothing when it was added again. */
+  /** A barrier is in the place of a change that changed nothing when it was added again. */
   readonly items: readonly (FollowChange | typeof BARRIER)[]
   /** Subjects that a user may follow; null for any number. */
   readonly perUserMax: number | null
@@ -27,7 +27,7 @@ export interface FollowCondition {
 
 export type BatchCondition = KeyCondition | FollowCondition
 
-/** Is it a batch of its own, because of a condition? Hot path: once an item. */
+/** Is the item sent as a batch of its own, with a condition? Hot path: once an item. */
 export function hasCondition(item: LogItem): boolean {
   return item !== BARRIER && ('follows' in item || item.key !== null)
 }
@@ -44,7 +44,7 @@ export function conditionOf(items: readonly LogItem[]): BatchCondition | null {
   return { kind: 'follows', follows: change.follows, items: changes, perUserMax: null }
 }
 
-/** The same of one that was read from the log, and is added again. */
+/** The condition of a batch that was read from the log and is added again. */
 export function conditionOfEntry(entry: BatchEntry): BatchCondition | null {
   const { head, body, isText, count } = entry
   if (!MAY_BE_FOLLOWS.test(head) && !(count === 1 && MAY_BE_KEYED.test(head))) return null
@@ -64,17 +64,17 @@ function isChangeOrBarrier(item: LogItem): item is FollowChange | typeof BARRIER
 }
 
 /**
- * The hash of a key, and of the content that it must be the same for: of receiver, kind, event and
- * bytes. By an algorithm that all versions of all nodes have in common.
+ * The hash of a key, and that of the content: receiver, kind, event and bytes. A second message
+ * with the key must have the same content. All versions of all nodes use the same algorithm.
  */
 export function keyOf(message: LogMessage, key: string): { hash: string; content: string } {
   const { isAbout, target, name, isJson, event, bytes } = message
   const receiver = textOf({ id: target, name })
-  // No name or event has a blank or a line end.
+  // Names and events have no spaces or line breaks.
   const head = `${isAbout ? 'subject' : 'to'} ${receiver} ${isJson ? 'data' : 'body'} ${event ?? ''}\n`
   const content = new Bun.SHA256().update(head).update(bytes).digest('hex')
   return {
-    // No two keys have the same by chance, nor by anyone's choice.
+    // Long enough that no two keys have the same hash, not even keys chosen for it.
     hash: new Bun.SHA256().update(key).digest('hex').slice(0, 32),
     content: content.slice(0, 16),
   }

@@ -1,5 +1,5 @@
-// A batch that Redis may resolve to no entry at all: the script that does so in one step, what it
-// is asked with, and what it answers.
+// The script for a batch that Redis may resolve to no entry at all, in one step: its text, its
+// arguments and its answers.
 
 import type { Cursor } from '../core/cursor.ts'
 import { keyLimits } from '../core/history-limits.ts'
@@ -13,39 +13,41 @@ import type { Argument } from './redis-connection.ts'
 import { idText, parseId } from './stream-entry.ts'
 
 /*
- * Adds a batch that has a condition, or one that was in the log before, once, and each origin's in
- * their order.
+ * Adds a batch that has a condition, or one that was in the log before. Each batch is added once,
+ * and the batches of one origin in their order.
  *
- * The number of an origin. A batch that is resolved to nothing advances it as any other, so that
- * those behind it, which are under way already, are taken. Its key then has two numbers: the last
- * batch that was resolved, and the last one that is in the log. The next entry tells the latter as
- * `p`: what lies between is nothing, and nobody waits for it. A batch is taken if all up to its
- * `previous` one were resolved. That is the one before it; but the node that sends it knows of
- * those that were nothing, and the log that has lost them does not, so they count as resolved.
+ * Numbers of an origin. A batch that is resolved to nothing also advances the number of its origin,
+ * so that later batches, which may be under way already, are accepted. The key of the origin then
+ * has two numbers: the last batch that was resolved, and the last one in the log. The next entry
+ * has the second number as `p`: the batches between were resolved to nothing, so no reader waits
+ * for them. A batch is accepted if all batches up to its `previous` one were resolved. Usually that
+ * is the batch before it. It is an earlier one if the node knows that those between were resolved
+ * to nothing: a log that has lost its state does not know that.
  *
- * Asked again. A node that has lost an answer sends the batch again with its number. If it was
- * resolved, nothing is done: what was published with the key tells what became of it. A key of this
- * batch: it is in the log (`seen`). Of another batch: it was a repetition, or a conflict. None: it
- * is not known any more (`unclear`). Of changes it is known only while no other batch came after
- * them. If the log has lost it, it is resolved anew, as nobody was told anything: publishers are
- * told of a repetition only once their node has read up to what it repeats.
+ * Repeated requests. A node that has lost an answer sends the batch again with the same number. If
+ * it was resolved before, nothing is done, and the key of the message tells the outcome. The key
+ * has this batch: it is in the log (`seen`). The key has another batch: it was a repetition, or a
+ * conflict. There is no key: the outcome is not known any more (`unclear`). The outcome of changes
+ * is known only until the next batch of the origin. If the log has lost the batch, it is resolved
+ * again. No publisher was told of the first outcome: they are told of a repetition only once their
+ * node has read the entry that is repeated.
  *
- * A key is set together with the entry, so a replica or a file has both or none. When an entry is
- * added again, its key is set again and its changes are made again. If another batch has taken the
- * key meanwhile, or if its own node has asked once more before that, when there was nothing to
- * change, the entry has no place any more (`nothing`): nodes that had it tell of a gap. If the key
- * is of the same message, it is in the log as that; if not, something is lost, and all nodes tell
- * of a gap. Of its changes, those that change nothing now are barriers: readers take a change to
- * have been the opposite before.
+ * Entries added again. A key is set together with its entry, so a replica or a file has both or
+ * none. When an entry is added again, its key is set again and its changes are made again. It is
+ * not added (`nothing`) if another batch has taken the key meanwhile, or if its own node has sent
+ * it again first, when there was nothing to change. Nodes that had the entry then tell a gap. If
+ * the key has the same message, the message is in the log with that batch. If not, a message is
+ * lost, and all nodes tell a gap. Changes that change nothing now become barriers: readers assume
+ * that each change in the log reverses the state before it.
  *
  * KEYS log, origin, state, then that of the key of the message; or for each change that of its user
  * ARGV epoch, batch, previous batch, may it be the first, origin, count, head, name and bytes of
- * the body, id before which entries go, id that it had or nothing, seconds that the batch's number
- * is kept; what it is: `k`, `f`, `u`, or nothing without a condition
+ * the body, id before which entries may be removed, the id that it had before or nothing, seconds
+ * that the batch's number is kept; the condition: `k`, `f`, `u`, or nothing if it has none
  *   k     hash of the content, milliseconds that the key is kept
- *   f, u  subjects that a user may follow or nothing, length of what the keys of users begin with,
+ *   f, u  subjects that a user may follow or nothing, length of the prefix of the keys of users,
  *         then the subject of each change, or nothing for a barrier
- * Answers a word, or with it the cursor of what was found.
+ * Answers a word, or the word and the cursor of the entry that was found.
  */
 export const CONDITIONAL = `${LAST_ID}${WHY_NOT_ADDED}
 local batch, previous, kind = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[13]
@@ -173,11 +175,11 @@ end
 return 'added'`
 
 /**
- * What became of a batch. `added` and `seen`: it is in the log. `nothing`: it was there, and has no
- * place any more. `repeated`: what it is to do was done. `conflict`, `limit`, `damaged`: it was
- * refused, the last because somebody else has written where comet does. `unclear`: it was resolved,
- * and nobody knows to what. `order`, `gone`, `fenced`: not now, and not before another look at the
- * log.
+ * The outcome of a batch. `added` and `seen`: it is in the log. `nothing`: it was in the log, and
+ * is not added again. `repeated`: an earlier batch has done the same. `conflict`, `limit`,
+ * `damaged`: it was refused, the last because another program has written to a key of comet.
+ * `unclear`: it was resolved before, and the outcome is not known any more. `order`, `gone`,
+ * `fenced`: not accepted now; the node has to read the state of the log first.
  */
 export type BatchResolution =
   | 'added'
@@ -208,11 +210,11 @@ const RESOLUTIONS: readonly unknown[] = [
 
 export interface Resolved {
   readonly resolution: BatchResolution
-  /** Of what has the same key; or up to where it is known that nothing was to change. */
+  /** The entry with the same key; for changes, the last entry when there was nothing to change. */
   readonly cursor: Cursor | null
 }
 
-/** What the script is called with, behind its name. */
+/** The arguments of the script, after its hash. */
 export function conditionalArgs(
   request: ConditionalRequest,
   keys: BusKeys,
@@ -244,7 +246,7 @@ export function conditionalArgs(
 }
 
 interface ConditionArgs {
-  /** Further keys. */
+  /** Keys after the first three. */
   readonly more: readonly string[]
   readonly letter: 'k' | 'f' | 'u' | ''
   readonly parameters: readonly string[]
@@ -261,7 +263,7 @@ function argsOf(condition: BatchCondition | null, keys: BusKeys): ConditionArgs 
     }
   }
   const { items, follows, perUserMax } = condition
-  // A barrier has no key; any stands for it.
+  // A barrier has no key: any key fills its place.
   const more = items.map((item) => {
     return item === BARRIER ? keys.log : keys.followsOf(textOf(item.user))
   })
@@ -271,7 +273,7 @@ function argsOf(condition: BatchCondition | null, keys: BusKeys): ConditionArgs 
   return { more, letter: follows ? 'f' : 'u', parameters: [limit, lengthText, ...subjects] }
 }
 
-/** Null for what is no answer of the script. */
+/** Null if it is not an answer of the script. */
 export function parseResolved(answer: unknown): Resolved | null {
   const [resolution, cursorText] = Array.isArray(answer) ? answer : [answer, null]
   if (!RESOLUTIONS.includes(resolution)) return null

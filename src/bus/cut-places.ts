@@ -1,5 +1,5 @@
-// Where the stream in Redis may be cut, so that about as many bytes of it are left as are wanted.
-// Redis counts entries only; every node reads all of them, so each one knows.
+// Up to which id the stream in Redis may be trimmed to keep about a given number of bytes. Redis
+// can limit entries only; every node reads all of them, so each one can count their bytes.
 
 import type { Cursor } from '../core/cursor.ts'
 import { Queue } from '../core/queue.ts'
@@ -23,7 +23,7 @@ export class CutPlaces {
     this.#everyBytes = Math.max(1, Math.min(everyBytes, keptBytes / 8))
   }
 
-  /** Entries before this one may go. */
+  /** Entries before this id may be removed. */
   get minId(): string {
     return this.#places.at(0)?.id ?? '0-0'
   }

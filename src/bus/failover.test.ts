@@ -10,14 +10,8 @@ import { until } from '../core/time.fixture.ts'
 import type { MessageBus } from '../log/message-bus.ts'
 import { wrongFollows } from './accounts.fixture.ts'
 import { RedisNode, type RedisNodeOptions } from './bus.fixture.ts'
-import { Nodes, sameMembers, settled, Traffic } from './cluster.fixture.ts'
+import { cutOff, Nodes, sameMembers, settled, Traffic } from './cluster.fixture.ts'
 import { RedisPair } from './redis-pair.fixture.ts'
-
-/** Cuts a node off, until `isRefusing` of its proxy is false again. */
-async function cutOff(proxy: TcpProxy, node: RedisNode): Promise<void> {
-  proxy.cutOff()
-  await node.isAway()
-}
 
 function textsOf(publisher: number, from: number, count: number): string[] {
   return Array.from({ length: count }, (_, at) => `${publisher} ${from + at}`)

@@ -8,19 +8,13 @@ import { TcpProxy } from '../../scripts/support/tcp-proxy.ts'
 import type { Cursor } from '../core/cursor.ts'
 import { until } from '../core/time.fixture.ts'
 import { RedisNode } from './bus.fixture.ts'
-import { Nodes, settled, Traffic } from './cluster.fixture.ts'
+import { cutOff, Nodes, settled, Traffic } from './cluster.fixture.ts'
 import { compareCursors } from './stream-entry.ts'
 
 const NO_GAPS = [0, 0, 0]
 
 /** So little is kept that a node which is away misses some of it. */
 const TRIMMED = { historyBytes: 64 * 1024, limits: { readBlockMs: 100 } }
-
-async function cutOff(proxy: TcpProxy, node: RedisNode): Promise<void> {
-  proxy.isRefusing = true
-  proxy.cut()
-  await node.isAway()
-}
 
 describe.skipIf(!HAS_REDIS)('the bus while Redis fails', () => {
   test('loses nothing and tells of no gap when one with a file is killed', async () => {
@@ -130,6 +124,39 @@ describe.skipIf(!HAS_REDIS)('the bus while Redis fails', () => {
       await until('right is told', () => right.listener.gaps > 0)
       await settled([left, right])
       expect(right.listener.texts.slice(0, 2)).toEqual(['0 0', 'gap'])
+    },
+  )
+
+  // After one loss the log tells where the node that was away has left it. After two it does not:
+  // that node tells a gap for the log that it does not know, and then all do for what may be lost.
+  test.each([
+    [1, NO_GAPS],
+    [2, [1, 1, 2]],
+  ] as const)(
+    'that has lost everything %i times while a node was away, has these gaps: %j',
+    async (times, gaps) => {
+      await using redis = await RedisServer.start()
+      await using proxy = await TcpProxy.start(redis.port)
+      await using nodes = await Nodes.start(redis.url, redis.url, proxy.url)
+      const [publisher, away] = [nodes.at(0), nodes.at(2)]
+      publisher.publish('0 0')
+      await settled(nodes.all)
+      await cutOff(proxy, away)
+      for (let time = 1; time <= times; time++) {
+        const { epoch } = publisher.bus.cursor
+        await redis.command('FLUSHALL')
+        await until('a new epoch', () => publisher.bus.cursor.epoch > epoch)
+        publisher.publish(`0 ${time}`)
+        await nodes.at(1).heard(`0 ${time}`)
+      }
+      expect(nodes.gaps).toEqual(NO_GAPS)
+      proxy.isRefusing = false
+      await until('it is back', () => compareCursors(away.bus.cursor, publisher.bus.cursor) >= 0)
+      publisher.publish('0 9')
+      await away.heard('0 9')
+      await settled(nodes.all)
+      nodes.check()
+      expect(nodes.gaps).toEqual([...gaps])
     },
   )
 

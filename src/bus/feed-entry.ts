@@ -1,5 +1,5 @@
-// Entries of the feed that nodes share, as text: what is opened and closed, in few bytes. Whoever
-// can write to Redis can write anything there.
+// Entries of the shared feed, as text: connections opened and closed, in few bytes. Other programs
+// may write to Redis too, so every entry is checked.
 
 import type { Cursor } from '../core/cursor.ts'
 import { isName } from '../core/name.ts'
@@ -7,22 +7,22 @@ import type { Subject } from '../core/user.ts'
 import type { ConnectionEvent, OpenConnection } from '../log/feed-source.ts'
 import { entriesOf, parseId } from './stream-entry.ts'
 
-/** What a node says of itself. */
+/** What the feed tells about a node. */
 export interface FeedNode {
-  /** What all ids of its connections begin with. */
+  /** The prefix of all ids of its connections. */
   readonly run: string
-  /** For people; without a space. */
+  /** For people; without spaces. */
   readonly name: string
 }
 
 /** The id of an entry is the number of its last event. */
 export interface FeedEntry {
   readonly at: Cursor
-  /** Empty for one that no node has written. */
+  /** Empty if no node has written the entry. */
   readonly events: readonly ConnectionEvent[]
 }
 
-/** Who is connected with what: what a connection is called in Redis, and its user. */
+/** A connection as Redis has it: its name among those of its node, and its user. */
 export interface ConnectionField {
   readonly field: string
   readonly user: Subject
@@ -34,14 +34,14 @@ export function nodeText({ run, name }: FeedNode): string {
   return `${run} ${name}`
 }
 
-/** Null for what no node says. */
+/** Null if no node has written it. */
 export function parseNode(text: unknown): FeedNode | null {
   if (typeof text !== 'string') return null
   const [, run, name] = /^([0-9a-f]{1,32}) ([^ ]{1,255})$/.exec(text) ?? []
   return run === undefined || name === undefined ? null : { run, name }
 }
 
-/** What a connection is called among those of its run. */
+/** The name of a connection among those of its run. */
 export function fieldOf({ connection, user }: OpenConnection, run: string): ConnectionField {
   return { field: connection.slice(run.length + 1), user }
 }
@@ -62,7 +62,7 @@ export function closedText(
   return `${user} ${field} ${isOnline ? 1 : 0} ${Math.floor(atMs)} ${reason}`
 }
 
-/** A connection that Redis has as open; null for what is none. */
+/** A connection that Redis has as open; null if it is not valid. */
 export function openConnectionOf(
   { run, name }: FeedNode,
   field: string,
@@ -75,9 +75,9 @@ export function openConnectionOf(
 }
 
 /**
- * Entries in the answer to `XREAD`, in order.
+ * The entries in an answer to `XREAD`, in order.
  *
- * @returns null for what is no such answer
+ * @returns null if it is not a valid answer
  */
 export function parseFeed(answer: unknown, key: string): FeedEntry[] | null {
   const list = entriesOf(answer, key)
@@ -92,7 +92,7 @@ export function parseFeed(answer: unknown, key: string): FeedEntry[] | null {
   return entries
 }
 
-/** `n <run> <name> e <events>`; none if one of them is none. */
+/** Reads `n <run> <name> e <events>`. Empty if one of the events is not valid. */
 function eventsOf({ epoch, number }: Cursor, fields: unknown): readonly ConnectionEvent[] {
   const [n, info, e, text] = Array.isArray(fields) ? fields : []
   const node = n === 'n' && e === 'e' ? parseNode(info) : null
@@ -121,7 +121,7 @@ function parseEvent(line: string, node: FeedNode, cursor: Cursor): ConnectionEve
   return { cursor, ...open, online: online === '1', atMs, reason }
 }
 
-/** Of a date. */
+/** The latest time of a date. */
 const TIME_MS_MAX = 8.64e15
 
 function subjectOf(text: string): Subject | null {

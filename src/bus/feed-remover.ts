@@ -1,5 +1,5 @@
-// Tells the feed that nodes share of the connections of nodes that are no more: as soon as one has
-// died, and of those that nobody has told of. One node does it at a time.
+// Removes the connections of nodes that have ended from the shared feed: as soon as a node has
+// left, and at intervals those that no node has removed. One node at a time does it for each.
 
 import type { SharedFeedLimits } from '../core/feed-limits.ts'
 import type { BusKeys } from './bus-keys.ts'
@@ -16,7 +16,7 @@ export interface FeedRemoverOptions {
   /** The epoch of the feed; 0 before it is known. */
   readonly epoch: () => number
   readonly limits: SharedFeedLimits
-  /** Milliseconds after Redis is there again in which the others come back. */
+  /** Milliseconds after Redis is back in which the other nodes may reconnect. */
   readonly judgeAfterMs: number
   readonly elapsedMs: () => number
 }
@@ -25,7 +25,7 @@ export class FeedRemover {
   /** Nodes whose connections it has removed. */
   removed = 0
   readonly #options: FeedRemoverOptions
-  /** Whose connections are being removed. */
+  /** Nodes whose connections are being removed. */
   readonly #underWay = new Set<string>()
   readonly #timer: Timer
   #readySinceMs: number
@@ -41,7 +41,7 @@ export class FeedRemover {
     this.#readySinceMs = this.#options.elapsedMs()
   }
 
-  /** A node has left: it has said so, or all nodes agree that it is dead. */
+  /** Called when a node has left: it has stopped, or was declared dead. */
   onLeave(origin: string): void {
     void this.#remove(origin)
   }
@@ -51,7 +51,7 @@ export class FeedRemover {
     clearInterval(this.#timer)
   }
 
-  /** Those who have left may have been forgotten: whoever removed them has died, too. */
+  /** Looks for connections that are left: the node that removed them may have ended, too. */
   async #look(): Promise<void> {
     const { redis, keys, isMember, judgeAfterMs, elapsedMs, origin: own } = this.#options
     if (!redis.isReady || elapsedMs() - this.#readySinceMs < judgeAfterMs) return
@@ -69,7 +69,7 @@ export class FeedRemover {
     let place: string | null = ''
     while (place !== null && redis.isReady && !this.#isStopped) {
       const answer = await scripts.remove({ epoch: epoch(), origin, by }, place)
-      // Whatever it is, the next look tries again.
+      // After any failure, the next look tries again.
       place = answer.ok && typeof answer.value === 'object' ? answer.value.next : null
       if (answer.ok && answer.value === 'done') this.removed++
     }
@@ -77,7 +77,7 @@ export class FeedRemover {
   }
 }
 
-/** As `HGETALL` answers, by either version of the protocol. */
+/** The origins in an answer to `HGETALL`, in either version of the protocol. */
 export function originsIn(answer: unknown): string[] {
   const fields = Array.isArray(answer)
     ? answer.filter((_, at) => at % 2 === 0)

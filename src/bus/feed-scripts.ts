@@ -1,25 +1,19 @@
-// What Redis itself does in one step for the feed that nodes share: each event and who is connected
-// by it are changed together, so that both always say the same.
+// The scripts of the shared feed, each one atomic step in Redis: events and the open connections
+// are changed together, so that they always agree.
 
 import type { Cursor } from '../core/cursor.ts'
 import type { SharedFeedLimits } from '../core/feed-limits.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { type Result, success } from '../core/result.ts'
 import type { BusKeys } from './bus-keys.ts'
 import type { ConnectionField } from './feed-entry.ts'
+import { UNEXPECTED_ANSWER, WHOLE } from './lua.ts'
 import type { RedisCommands } from './redis-commands.ts'
 import type { RedisFailure } from './redis-connection.ts'
 
-/** What others have written there may be anything. */
-const WHOLE = `
-local function whole(text)
-  local value = tonumber(text or '') or 0
-  return value >= 0 and value < 2 ^ 48 and math.floor(value) or 0
-end`
-
 /*
- * Adds lines, one an event, and answers the number of the last one. The id of an entry is that of
- * its last event, so that what comes behind any of them is read by its place. Nil if somebody else
- * has added what stands above: then a new epoch is to begin.
+ * Adds lines, one for each event, and answers the number of the last one. The id of an entry is the
+ * number of its last event, so that a reader can continue after any event. Answers nil if another
+ * program has added an entry with a higher id: then a new epoch has to begin.
  *
  * KEYS feed, state · epoch, node, lines, their count, events that are kept
  */
@@ -40,13 +34,13 @@ local function add(epoch, node, lines, count, kept)
 end`
 
 /*
- * Asked on each new connection before anything is added or read. If this is not the same run of
- * Redis as that of the epoch, or less is there than somebody has read, events may be lost, and
- * numbers would be given twice: so a new epoch begins, above all that were. Nobody is connected in
- * it, until the nodes have told so.
+ * Run on each new connection before anything is added or read. If this is not the run of Redis in
+ * which the epoch began, or the feed ends before an event that was read, events may be lost, and
+ * numbers would be used twice. So a new epoch begins, above all earlier ones. It has no connections
+ * until the nodes tell theirs again.
  *
- * KEYS feed, state, nodes · ARGV epoch and number that the asking node knows, what the keys of
- * connections begin with
+ * KEYS feed, state, nodes · ARGV epoch and number that the asking node knows, prefix of the keys of
+ * connections
  * Answers epoch and number.
  */
 const HELLO = `${WHOLE}
@@ -69,8 +63,8 @@ end
 return { string.format('%.0f', epoch), string.format('%.0f', number) }`
 
 /*
- * From here on a node tells of its connections: who is connected by then, and then what comes
- * behind a place of its own feed. The mark has this place and how often it has begun.
+ * Begins the events of a node: first its open connections, then the events after a place of its own
+ * feed. The mark has this place, and how often the node has begun.
  *
  * KEYS state, connections, nodes · ARGV epoch, mark, origin, node
  */
@@ -81,12 +75,12 @@ redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
 return 'added'`
 
 /*
- * Adds events, once, and each node's in their order, whatever became of the answers: those behind
- * the place of the mark.
+ * Adds events: those after the place of the mark. Each is added once, and those of a node in their
+ * order, even if answers are lost.
  *
- * KEYS feed, state, connections · ARGV epoch, mark before and behind it, node, lines, count, events
- * that are kept, how many of what follows are set; field and value of each that is set, and fields
- * that are removed
+ * KEYS feed, state, connections · ARGV epoch, mark before and after them, node, lines, count,
+ * events that are kept, how many of the following are to set; field and value of each to set, and
+ * fields to remove
  */
 const APPEND = `${ADD}
 if redis.call('HGET', KEYS[2], 'epoch') ~= ARGV[1] then return 'gone' end
@@ -100,7 +94,7 @@ if removed <= #ARGV then redis.call('HDEL', KEYS[3], unpack(ARGV, removed)) end
 return { number }`
 
 /*
- * Connections that are open, as a node begins: an event of each that was not told.
+ * Adds the open connections of a node that begins: an event for each that was not told before.
  *
  * KEYS feed, state, connections · ARGV epoch, mark, node, events that are kept, how often the node
  * has begun; field and user of each
@@ -120,13 +114,14 @@ local number = add(ARGV[1], ARGV[3], table.concat(lines, '\\n'), #lines, tonumbe
 return number and { number } or 'gone'`
 
 /*
- * Connections of a node that is no more: an event of each in a page of them. It is none if it gives
- * signs of life, or has begun anew since the first page; then it finds that its mark is gone.
+ * Removes a page of the connections of a node that has ended, with an event for each. Does nothing
+ * if the node has a valid heartbeat, or has begun again since the first page. The first page
+ * removes its mark, so a node that still runs notices that.
  *
- * KEYS feed, state, connections, nodes, claim, of the node · ARGV epoch, origin of who asks,
+ * KEYS feed, state, connections, nodes, claim, of the node · ARGV epoch, origin of the asking node,
  * milliseconds of its claim, place or nothing for the first page, connections, events that are
  * kept, origin
- * Answers the next place; or done, or why not: nothing is there, gone, alive, claimed.
+ * Answers the next place, or done, or why not: nothing (to remove), gone, alive, claimed.
  */
 const REMOVE = `${ADD}
 if redis.call('HGET', KEYS[2], 'epoch') ~= ARGV[1] then return 'gone' end
@@ -161,7 +156,7 @@ redis.call('DEL', KEYS[5])
 return 'done'`
 
 /*
- * A node that has stopped, and has told the end of all its connections.
+ * Removes a node that has stopped and has told the end of all its connections.
  *
  * KEYS connections, nodes · ARGV mark, origin
  */
@@ -173,14 +168,14 @@ redis.call('HDEL', KEYS[2], ARGV[2])
 return 'added'`
 
 /**
- * `seen`: it is there already. `order`: what Redis has of this node is not what it has told.
+ * `seen`: they were added before. `order`: Redis does not have what this node has told before.
  * `gone`: there is another epoch, or none.
  */
 export type FeedAnswer = 'added' | 'seen' | 'order' | 'gone'
 
 const ANSWERS: readonly unknown[] = ['added', 'seen', 'order', 'gone']
 
-/** What became of events, and the number of the last one if they were added. */
+/** The outcome for events, and the number of the last one if they were added. */
 export interface Added {
   readonly answer: FeedAnswer
   readonly number: number | null
@@ -188,7 +183,7 @@ export interface Added {
 
 export interface AppendedEvents {
   readonly epoch: number
-  /** Of the node, before and behind them. */
+  /** Marks of the node, before and after them. */
   readonly from: string
   readonly to: string
   readonly node: string
@@ -199,7 +194,7 @@ export interface AppendedEvents {
   readonly begun: number
 }
 
-/** Where to go on; null at the end; or why there is nothing to do. */
+/** Where to continue, `done` at the end, or why there is nothing to do. */
 export type Removed = { readonly next: string } | 'done' | 'nothing' | 'gone' | 'alive' | 'claimed'
 
 export interface FeedScriptsOptions {
@@ -226,7 +221,7 @@ export class FeedScripts {
     return answer.ok ? cursorIn(answer.value) : answer
   }
 
-  /** Where the feed is; null if there is none. */
+  /** The last event of the feed; null if there is no feed. */
   async top(): Promise<Result<Cursor | null, RedisFailure>> {
     const { redis, keys } = this.#options
     const answer = await redis.send('HMGET', [keys.feedState, 'epoch', 'number'])
@@ -244,7 +239,7 @@ export class FeedScripts {
     return addedOf(await this.#run(BEGIN, keys, [String(epoch), from, origin, node]))
   }
 
-  /** Hot path: once some milliseconds. */
+  /** Hot path: once in some milliseconds. */
   async append(events: AppendedEvents, origin: string): Promise<Result<Added, RedisFailure>> {
     const { epoch, from, to, node, lines, opened, closed, begun } = events
     const { keys, eventsMax } = this.#options
@@ -256,7 +251,7 @@ export class FeedScripts {
     return addedOf(await this.#run(APPEND, all, args))
   }
 
-  /** Connections that are open, as the node begins. */
+  /** Adds open connections of the node, which begins. */
   async present(
     { epoch, from, node, opened, begun }: Omit<AppendedEvents, 'to' | 'lines' | 'closed'>,
     origin: string,
@@ -269,7 +264,7 @@ export class FeedScripts {
   }
 
   /**
-   * A page of the connections of a node that is no more.
+   * Removes a page of the connections of a node that has ended.
    *
    * @param place empty for the first page
    */
@@ -289,7 +284,7 @@ export class FeedScripts {
     if (!answer.ok) return answer
     const [next] = Array.isArray(answer.value) ? answer.value : [null]
     if (typeof next === 'string') return success({ next })
-    return REMOVED.includes(answer.value) ? success(answer.value as Removed) : NO_ANSWER
+    return REMOVED.includes(answer.value) ? success(answer.value as Removed) : UNEXPECTED_ANSWER
   }
 
   async leave(mark: string, origin: string): Promise<Result<Added, RedisFailure>> {
@@ -298,7 +293,7 @@ export class FeedScripts {
     return addedOf(await this.#run(LEAVE, all, [mark, origin]))
   }
 
-  /** Redis has it after the first time. */
+  /** Runs a script by its hash, and by its text if Redis does not have it. */
   async #run(
     script: string,
     keys: readonly string[],
@@ -324,14 +319,12 @@ function hashOf(script: string): string {
   return hash
 }
 
-const NO_ANSWER = refused({ kind: 'error', text: 'ERR no answer of this script' } as const)
-
 function cursorIn(answer: unknown): Result<Cursor, RedisFailure> {
   const [epoch, number] = (Array.isArray(answer) ? answer : []).map(Number)
   const isRight = Number.isSafeInteger(epoch) && Number.isSafeInteger(number)
   return isRight && Number(epoch) > 0
     ? success({ epoch: Number(epoch), number: Number(number) })
-    : NO_ANSWER
+    : UNEXPECTED_ANSWER
 }
 
 function addedOf(answer: Result<unknown, RedisFailure>): Result<Added, RedisFailure> {
@@ -340,5 +333,5 @@ function addedOf(answer: Result<unknown, RedisFailure>): Result<Added, RedisFail
     return success({ answer: answer.value as FeedAnswer, number: null })
   }
   const number = Array.isArray(answer.value) ? Number(answer.value[0]) : Number.NaN
-  return Number.isSafeInteger(number) ? success({ answer: 'added', number }) : NO_ANSWER
+  return Number.isSafeInteger(number) ? success({ answer: 'added', number }) : UNEXPECTED_ANSWER
 }

@@ -1,5 +1,5 @@
-// Tells the feed that nodes share of the connections of this node. Its own feed is the queue: if
-// events have left that before they were sent, the node begins anew, with who is connected then.
+// Sends the events of this node's connections to the shared feed. The node's own feed is the queue:
+// if it drops events before they are sent, the node begins again with its open connections.
 
 import type { Clock } from '../core/clock.ts'
 import type { Cursor } from '../core/cursor.ts'
@@ -24,22 +24,22 @@ import type { RedisFailure } from './redis-connection.ts'
 export interface FeedSenderOptions {
   readonly redis: RedisCommands & { readonly isReady: boolean }
   readonly scripts: FeedScripts
-  /** What Redis has as connected with this node. */
+  /** The key in Redis of the open connections of this node. */
   readonly connectedKey: string
   readonly origin: string
   readonly node: FeedNode
-  /** Of this node. */
+  /** The feed of this node. */
   readonly feed: FeedSource & { bytesBehind(place: Cursor): number }
   readonly present: PresentConnections
-  /** Has a user a connection with this node? */
+  /** Does a user have a connection to this node? */
   readonly isOnline: (user: Subject) => Promise<boolean>
   readonly limits: SharedFeedLimits
   readonly clock: Clock
 }
 
 /**
- * What a node does as it begins: first come those who are connected, then those are closed that
- * Redis still has from before.
+ * The steps of a node that begins: it sends its open connections, and then closes those that Redis
+ * still has from before.
  */
 type Beginning =
   | { readonly phase: 'open' }
@@ -51,10 +51,10 @@ export interface FeedSenderFigures {
   /** Events that were added. */
   readonly sent: number
   readonly entries: number
-  /** Bytes of those in its own feed that wait. */
+  /** Bytes of the events in its own feed that wait. */
   readonly unsentBytes: number
-  /** Times that the node told of all its connections, because Redis did not have them, or its own
-   * feed had lost some; without the first time. */
+  /** Times that the node sent all its connections again, because Redis did not have them, or its
+   * own feed had dropped events. */
   readonly renewals: number
 }
 
@@ -65,19 +65,19 @@ export class FeedSender {
   /** How often the node has begun. */
   #begun = 0
   readonly #options: FeedSenderOptions
-  /** The last event that it knows of. */
+  /** The last event of the shared feed that it knows. */
   #top: Cursor = { epoch: 0, number: 0 }
-  /** Up to where its own feed was sent. */
+  /** The place in its own feed up to which events were sent. */
   #place: Cursor | null = null
-  /** What was sent and has no answer: it is sent again as it was. */
+  /** Events that were sent without an answer: they are sent again unchanged. */
   #page: FeedPage | null = null
-  /** Null while it has told of all connections, and goes on. */
+  /** Null when all connections were sent, and events are. */
   #beginning: Beginning | null = { phase: 'open' }
-  /** Is it to ask what is there, since the connection is a new one? */
+  /** Does it have to ask for the state of the feed first? */
   #isNew = true
-  /** When the next entry may be added, by the clock. */
+  /** The earliest time for the next entry, by the clock. */
   #gatheredMs = 0
-  /** Has it told of all connections once? */
+  /** Has it sent all connections once? */
   #hasBegun = false
   #hasMore = false
   #wake: ((isUrgent: boolean) => void) | null = null
@@ -100,24 +100,24 @@ export class FeedSender {
     return { sent, entries, unsentBytes, renewals }
   }
 
-  /** The last event of the shared feed that it knows of. */
+  /** The last event of the shared feed that it knows. */
   get top(): Cursor {
     return this.#top
   }
 
-  /** Can it send, and has it told of all connections? */
+  /** Can it send, and has it sent all connections? */
   get isSteady(): boolean {
     return this.#options.redis.isReady && this.#beginning === null
   }
 
-  /** Redis is there again, or has lost something. */
+  /** Called when Redis is back, or has lost something. */
   onReady(): void {
     this.#isNew = true
     this.#hasMore = true
     this.#wake?.(true)
   }
 
-  /** Its own feed is closed: sends what is left, within a time limit, and is no more. */
+  /** Called when its own feed is closed: sends the rest within a time limit, and stops. */
   async close(): Promise<void> {
     await settledWithin(this.#running, this.#options.limits.closeMsMax)
     this.stop()
@@ -138,7 +138,7 @@ export class FeedSender {
   async #run(): Promise<void> {
     while (!this.#isStopped) {
       this.#hasMore = false
-      // What comes before the end is sent before it.
+      // Read before the step, so that all events before the end are sent.
       const { isClosed } = this.#options.feed
       const step = this.#options.redis.isReady ? await this.#step() : 'failed'
       if (step === 'idle' && isClosed) return await this.#leave()
@@ -158,7 +158,7 @@ export class FeedSender {
     await new Promise<void>((resolve) => {
       const timer = ms === null ? undefined : setTimeout(resolve, ms)
       this.#wake = (isUrgent) => {
-        // What was refused is not tried again for each event that comes.
+        // New events do not shorten the pause after a failure.
         if (ms !== null && !isUrgent) return
         clearTimeout(timer)
         resolve()
@@ -197,16 +197,16 @@ export class FeedSender {
     })
   }
 
-  /** What its own feed still has behind what was told is told, too. */
+  /** Where to begin in its own feed, which may still have events that were not sent. */
   async #firstPlace(): Promise<Cursor> {
     const from = this.#place === null ? 'live' : { after: this.#place }
     const begun = await this.#options.feed.begin(from)
     if (begun === null) throw new Error('the feed of a node is always there')
-    // After a gap it is where the feed is now.
+    // After a gap this is the end of the feed.
     return begun.cursor
   }
 
-  /** What happens meanwhile is told behind all of them: its own feed has it. */
+  /** Events that happen meanwhile are sent after all of these: its own feed has them. */
   async #tellPresent(place: PresentPlace): Promise<'done' | 'failed'> {
     const { scripts, origin, present, limits, node } = this.#options
     const page = await present(place, limits.connectionsPerPage)
@@ -220,7 +220,7 @@ export class FeedSender {
     })
   }
 
-  /** Those that were not among the open ones have ended, and nobody was told why. */
+  /** Closes connections that Redis has and the node does not: they ended for an unknown reason. */
   async #closeOld(cursor: string): Promise<'done' | 'failed'> {
     const { redis, connectedKey, limits, isOnline, clock } = this.#options
     const count = String(limits.connectionsPerPage)
@@ -228,7 +228,7 @@ export class FeedSender {
     if (!answer.ok) return 'failed'
     const [next, fields] = Array.isArray(answer.value) ? answer.value : ['0', []]
     const old = oldOf(Array.isArray(fields) ? fields : [], this.#begun)
-    // Workers are asked, all at once.
+    // All at once, since workers are asked.
     const online = await Promise.all(old.map(({ user }) => isOnline(user)))
     const nowMs = clock.nowMs()
     const lines = old.map((one, at) => closedText(one, online[at] === true, nowMs, 'lost'))
@@ -249,7 +249,7 @@ export class FeedSender {
     this.#hasBegun = true
   }
 
-  /** Hot path: once some milliseconds. */
+  /** Hot path: once in some milliseconds. */
   async #send(): Promise<'done' | 'idle' | 'failed'> {
     const { feed, limits, node, clock } = this.#options
     if (this.#place === null) throw new Error('it has not begun')
@@ -270,7 +270,7 @@ export class FeedSender {
       lines.push(eventText(event, node.run))
       if (event.reason === null) opened.set(one.field, one)
       else {
-        // Redis may have it, though it was opened a moment ago: as one of those who were present.
+        // Redis may already have it: as one of the open connections with which the node began.
         opened.delete(one.field)
         closed.push(one.field)
       }
@@ -284,7 +284,7 @@ export class FeedSender {
     })
   }
 
-  /** So that what comes meanwhile goes together. */
+  /** Waits a moment, so that one entry has several events. */
   async #gather(): Promise<void> {
     const leftMs = this.#gatheredMs - this.#options.clock.elapsedMs()
     if (leftMs > 0 && !this.#options.feed.isClosed) await Bun.sleep(leftMs)
@@ -308,7 +308,7 @@ export class FeedSender {
     const { answer, number } = added.value
     if (answer === 'gone') this.#isNew = true
     else if (answer === 'order') this.#beginning = { phase: 'open' }
-    // Once more, and not at once: another node may do the same.
+    // It is tried again after a pause, since other nodes may do the same now.
     if (answer === 'gone' || answer === 'order') return 'failed'
     if (number !== null) this.#top = { epoch: this.#top.epoch, number }
     onAdded()
@@ -323,7 +323,7 @@ export class FeedSender {
     return `${this.#begun} ${place?.number ?? 0}`
   }
 
-  /** Whoever is idle would not notice that Redis has lost its connections. */
+  /** Checks the mark: an idle node would not notice that Redis has lost its connections. */
   async #check(): Promise<void> {
     const { redis, connectedKey } = this.#options
     const isIdle = () => this.isSteady && !this.#isNew && this.#wake !== null
@@ -337,12 +337,12 @@ export class FeedSender {
   }
 
   async #leave(): Promise<void> {
-    // If it fails, another node removes what is left.
+    // If it fails, another node removes the rest.
     await this.#options.scripts.leave(this.#mark(), this.#options.origin)
   }
 }
 
-/** Connections that are not of this beginning. */
+/** Connections from before this beginning. */
 function oldOf(fields: readonly unknown[], begun: number): ConnectionField[] {
   const old: ConnectionField[] = []
   for (let at = 0; at + 1 < fields.length; at += 2) {

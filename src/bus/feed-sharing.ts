@@ -1,5 +1,5 @@
-// The feed that nodes share, on one of them: what it tells of its own connections, of those of
-// nodes that are no more, and what its readers get.
+// The shared feed on one node: sends the events of its own connections, removes those of nodes that
+// have ended, and serves its readers.
 
 import { type NodeLimits, nodeLimits, type RedisLimits, redisLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
@@ -21,11 +21,11 @@ export interface FeedSharingOptions {
   readonly address: RedisAddress
   readonly prefix: string
   readonly node: FeedNode
-  /** Of the connections of this node, and who is connected with it. */
+  /** The feed of this node, and its open connections. */
   readonly feed: FeedSenderOptions['feed']
   readonly present: PresentConnections
   readonly isOnline: (user: Subject) => Promise<boolean>
-  /** Of the events that Redis keeps, about. */
+  /** About how many bytes of events Redis keeps. */
   readonly bytes: number
   readonly clock: Clock
   /** From 0 to 1. */
@@ -36,16 +36,16 @@ export interface FeedSharingOptions {
 }
 
 export interface FeedSharingFigures extends FeedSenderFigures {
-  /** Has this node told of all its connections, and can it tell of more? */
+  /** Has this node sent all its connections, and can it send events? */
   readonly isSteady: boolean
-  /** Nodes that were no more, and whose connections this one has removed. */
+  /** Nodes that had ended, and whose connections this one has removed. */
   readonly nodesRemoved: number
-  /** The last event that this node knows of. */
+  /** The last event that this node knows. */
   readonly last: Cursor
 }
 
 export class FeedSharing {
-  /** What readers get. */
+  /** The feed as readers get it. */
   readonly source: SharedFeed
   readonly #sender: FeedSender
   readonly #remover: FeedRemover
@@ -79,24 +79,24 @@ export class FeedSharing {
     return { ...figures, isSteady, nodesRemoved: this.#remover.removed, last }
   }
 
-  /** Redis is there again, or has lost something. */
+  /** Called when Redis is back, or has lost something. */
   onReady(): void {
     this.#sender.onReady()
     this.#remover.onReady()
   }
 
-  /** Another node is no more. */
+  /** Called when another node has left. */
   onLeave(origin: string): void {
     this.#remover.onLeave(origin)
   }
 
-  /** The feed of this node is closed: all of it is told, and then readers get the end. */
+  /** Called when the feed of this node is closed: sends the rest of it, then ends the readers. */
   async close(): Promise<void> {
     await this.#sender.close()
     await this.source.close(this.#sender.top)
   }
 
-  /** Nothing is told any more, and no reader is left. */
+  /** Stops all of it, when no reader is left. */
   async stop(): Promise<void> {
     this.#sender.stop()
     this.#remover.stop()

@@ -1,5 +1,5 @@
-// The newest events of the feed that nodes share, as all its readers here take them: without a
-// hole, a few thousand.
+// The newest events of the shared feed, for all readers on this node: a few thousand, with none
+// missing between them.
 
 import type { Cursor } from '../core/cursor.ts'
 import type { ConnectionEvent, FeedPage } from '../log/feed-source.ts'
@@ -22,14 +22,14 @@ export class FeedTail {
     return this.#top
   }
 
-  /** There is nothing here but what comes behind this place. */
+  /** Forgets all events and continues after this place. */
   begin(place: Cursor): void {
     this.#top = place
     this.#start = place.number
     this.#events = []
   }
 
-  /** Entries in their order. */
+  /** Adds entries, in order. */
   add(entries: readonly FeedEntry[]): void {
     for (const { at, events } of entries) {
       if (compareCursors(at, this.#top) <= 0) continue
@@ -38,14 +38,14 @@ export class FeedTail {
       this.#events.push(...events)
       this.#top = at
     }
-    // Seldom, since it copies those that stay.
+    // Not for each event, since this copies those that stay.
     const tooMany = this.#events.length - this.#eventsMax
     if (tooMany < this.#eventsMax) return
     this.#events = this.#events.slice(tooMany)
     this.#start += tooMany
   }
 
-  /** What comes behind a place; null if it is not here. */
+  /** The events after a place; null if they are not here. */
   read({ epoch, number }: Cursor, eventsMax: number): FeedPage | null {
     const isHere = epoch === this.#top.epoch && number >= this.#start && number <= this.#top.number
     if (!isHere) return null

@@ -1,5 +1,5 @@
-// Who follows whom, as one node of a test knows it: from the items of the log, and from the sets in
-// Redis when these do not tell any more.
+// The subscriptions that one node of a test knows: from the items of the log, and from the sets in
+// Redis when the items alone no longer tell them.
 
 import type { Cursor } from '../core/cursor.ts'
 import type { FollowChange } from '../log/message-log.ts'

@@ -127,9 +127,9 @@ export class FollowLoader<Loaded> {
   }
 
   /**
-   * The sets may have changes that this node has not read from the log yet, and a client that
-   * resumes would get messages from before them. So waits until it has. In another epoch, what was
-   * read may be lost.
+   * Waits until this node has read the log up to the state of the sets. Otherwise the sets would
+   * have changes from after the messages that a resuming client gets. After a new epoch, Redis may
+   * have lost what was read.
    */
   async #catchUp(top: Cursor): Promise<Result<void>> {
     const { readUpTo, clock } = this.#options

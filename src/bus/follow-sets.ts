@@ -1,5 +1,5 @@
-// Who follows whom in Redis: a set of subjects for each user who follows any. All of them are read
-// when a node starts, and written by a bulk load; each change otherwise goes with the log.
+// Subscriptions in Redis: one set of subjects for each user who follows any. A node reads all sets
+// when it starts, and a bulk load writes them. Single changes are made together with the log.
 
 import { type FollowLimits, followLimits } from '../core/follow-limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
@@ -7,25 +7,26 @@ import { Waiter } from '../core/waiter.ts'
 import { busKeys } from './bus-keys.ts'
 import type { RedisConnection, RedisFailure } from './redis-connection.ts'
 
-/** What the key of each user's set begins with; the user as people write it is the rest. */
+/** The prefix of the keys of all sets; the rest of a key is the user, as people write it. */
 export function followsPrefix(prefix: string): string {
   return busKeys(prefix).followsOf('')
 }
 
 /**
- * Takes a user and all whom it follows, each once; a user may come twice. Returns false if there
- * is no room for more.
+ * Takes a user and the subjects it follows, each once; a user may come twice. Returns false if
+ * there is no room for more.
  */
 export type OnFollows = (user: string, subjects: readonly string[]) => boolean
 
 const NO_ROOM: RedisFailure = { kind: 'error', text: 'there is no room for so many subscriptions' }
-const NO_ANSWER: RedisFailure = { kind: 'error', text: 'Redis has answered with something else' }
+const NO_ANSWER: RedisFailure = { kind: 'error', text: 'Redis gave an unexpected answer' }
 
 /**
- * Reads all sets, about 0.3 µs a subject, a few at a time: no command has Redis busy for longer
- * than a millisecond or two. A script that answers with many sets in one text took 5.6 s for the 15
- * million of which this reads in 4. A key of others in the same database takes 0.5 µs. A set that
- * changes meanwhile has what it had all the time, and some of the rest.
+ * Reads all sets, about 0.3 µs a subject, a few at a time: no command keeps Redis busy for longer
+ * than a millisecond or two. A script that answers with many sets in one text took 5.6 s for 15
+ * million subjects; this takes 4 s. Each key of another program in the same database takes 0.5 µs.
+ * Of a set that changes meanwhile, it returns all members that stay, and perhaps some of the
+ * others.
  */
 export async function readFollows(
   connection: RedisConnection,
@@ -48,7 +49,7 @@ export async function readFollows(
     const page = scannedOf(await next)
     if (!page.ok) return page
     const [cursor, keys] = page.value
-    // Asked for before the sets, so that Redis need not wait for this process.
+    // Requested before the sets, so that Redis need not wait for this process.
     next = cursor === '0' ? null : scan(cursor)
     for (const key of keys) {
       const room = await sends.room()
@@ -59,7 +60,7 @@ export async function readFollows(
   return await sends.end()
 }
 
-/** All members of a set. One that has an encoding for small sets comes in one answer. */
+/** All members of a set. Redis returns a small set in one answer. */
 async function readSet(
   connection: RedisConnection,
   key: string,
@@ -67,13 +68,13 @@ async function readSet(
 ): Promise<Result<readonly string[], RedisFailure>> {
   const count = String(scanSubjects)
   const first = await connection.send('SSCAN', [key, '0', 'COUNT', count])
-  // A key of another program, which has happened to get a name of ours.
+  // A key of another program with the same prefix.
   if (!first.ok && first.why.text.startsWith('WRONGTYPE')) return success([])
   const page = scannedOf(first)
   if (!page.ok) return page
   let [cursor, members] = page.value
   if (cursor === '0') return success(members)
-  // A large one may have some of its members twice.
+  // SSCAN may return members of a large set twice.
   const all = new Set(members)
   while (cursor !== '0') {
     const more = scannedOf(await connection.send('SSCAN', [key, cursor, 'COUNT', count]))
@@ -84,7 +85,7 @@ async function readSet(
   return success([...all])
 }
 
-/** The answer to `SCAN` and its like: where to go on, and what was found. */
+/** Parses an answer to `SCAN` or `SSCAN`: where to continue, and what was found. */
 function scannedOf(
   answer: Result<unknown, RedisFailure>,
 ): Result<readonly [string, readonly string[]], RedisFailure> {
@@ -94,7 +95,7 @@ function scannedOf(
   return success([cursor, found])
 }
 
-/** Commands under way, a bounded number of them. */
+/** Commands under way, up to a limit. */
 class Sends {
   readonly #underWayMax: number
   #underWay = 0
@@ -105,7 +106,7 @@ class Sends {
     this.#underWayMax = underWayMax
   }
 
-  /** Settles when there is room for another one; the first failure ends it all. */
+  /** Settles when there is room for another one. After a failure, there is none. */
   async room(): Promise<Result<void, RedisFailure>> {
     if (this.#underWay >= this.#underWayMax) await this.#waiter.wait(this.#underWayMax / 2)
     return this.#failure === null ? OK : refused(this.#failure)
@@ -136,8 +137,8 @@ export interface WriteFollowsOptions {
 }
 
 /**
- * Adds pairs to the sets, and tells no node; see {@link announceFollows}. After a failure some of
- * them may be there.
+ * Adds pairs to the sets without telling any node; see {@link announceFollows}. After a failure,
+ * some of them may have been added.
  *
  * @returns how many were new
  */
@@ -171,8 +172,8 @@ export async function writeFollows(
 }
 
 /*
- * Adds a barrier to the log, as a node would: a batch of one item. Nothing is cut off the log,
- * since only nodes know how long it is to be.
+ * Adds a barrier to the log, as a node would: a batch of one item. Does not trim the log, since
+ * only nodes know how long it may be.
  *
  * KEYS log, state · ARGV origin
  */
@@ -184,9 +185,9 @@ local id = redis.call('XADD', KEYS[1], 'NOMKSTREAM', epoch .. '-*',
 return id and 'told' or 'none'`
 
 /**
- * Tells all nodes that sets were written: each of them reads all anew.
+ * Tells all nodes that sets were written: each of them reads all sets again.
  *
- * @param origin 16 hexadecimal digits that nobody else has
+ * @param origin 16 unique hexadecimal digits
  * @returns whether there is a log, and so there may be nodes
  */
 export async function announceFollows(

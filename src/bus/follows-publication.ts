@@ -1,14 +1,14 @@
-// What becomes of changes of who follows whom that were made together, as one answer.
+// The outcome of subscription changes that were made together, as one result.
 
 import { type Result, refused, success } from '../core/result.ts'
 import type { Publication, PublishRefusal } from '../log/message-bus.ts'
 
 export class FollowsPublication implements Publication {
-  /** Changes that are in the log: told before it is accepted. */
+  /** The number of changes in the log; set before it is accepted. */
   changed = 0
   readonly #resolve: (result: Result<number, PublishRefusal>) => void
 
-  /** @param resolve is called once, with how many have changed something */
+  /** @param resolve is called once, with the number of changes that changed something */
   constructor(resolve: (result: Result<number, PublishRefusal>) => void) {
     this.#resolve = resolve
   }
@@ -17,7 +17,7 @@ export class FollowsPublication implements Publication {
     this.#resolve(success(this.changed))
   }
 
-  /** All was so before. */
+  /** None of them changed anything. */
   onRepeated(): void {
     this.#resolve(success(0))
   }
@@ -26,7 +26,7 @@ export class FollowsPublication implements Publication {
     this.#resolve(refused(why))
   }
 
-  /** No stream gets it. */
+  /** Not sent to streams. */
   settle(): void {
     // Empty.
   }

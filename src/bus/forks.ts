@@ -1,16 +1,16 @@
-// The forks that the log has gone through, as Redis remembers them, and the branches that a node
-// has left: whether the log has all that it had read there.
+// The forks of the log, which Redis keeps, and the branches that a node has left: tells whether the
+// log has everything that the node had read there.
 
 import type { Cursor } from '../core/cursor.ts'
 import { parseId } from './stream-entry.ts'
 
-/** The log has gone on behind `base` under this epoch. */
+/** The log continued after `base` under this epoch. */
 export interface Fork {
   readonly epoch: number
   readonly base: Cursor
 }
 
-/** Reads `<epoch> <base>;` for each, the newest first. What was cut off at the end is left out. */
+/** Parses forks, each as `<epoch> <base>;`, the newest first. Skips one that was cut at the end. */
 export function parseForks(text: string): Fork[] {
   const forks: Fork[] = []
   for (const [, epoch, id] of text.matchAll(/(\d{1,15}) (\d{1,15}-\d{1,15});/g)) {
@@ -20,7 +20,7 @@ export function parseForks(text: string): Fork[] {
   return forks
 }
 
-/** Up to where a node had read each branch that it has left without knowing where they part. */
+/** Up to where a node had read each branch that it left without knowing where it forked. */
 export class LeftBranches {
   #places: Cursor[] = []
   readonly #placesMax: number
@@ -39,7 +39,7 @@ export class LeftBranches {
     else this.#isTooMany = true
   }
 
-  /** Does a log with these forks have all of them up to those places? */
+  /** Does a log with these forks have all branches up to these places? */
   isAllIn(forks: readonly Fork[]): boolean {
     return !this.#isTooMany && this.#places.every((place) => isIn(forks, place))
   }

@@ -1,5 +1,5 @@
-// What nodes send to each other: entries of a stream in Redis, the inbox of each node. Other
-// programs may write there too, so every entry is checked.
+// Entries of inboxes: what nodes send to each other. The inbox of a node is a stream in Redis.
+// Other programs may write there too, so every entry is checked.
 
 import { nodeLimits } from '../core/bus-limits.ts'
 import type { Cursor } from '../core/cursor.ts'
@@ -35,10 +35,10 @@ export interface InboxBatch {
  *
  *   ["q", id, kind, body]          a question
  *   ["a", id, body or null]        its answer
- *   ["r", epoch, number, delivered, skipped, unknown, number, …]    what became of messages
+ *   ["r", epoch, number, delivered, skipped, unknown, number, …]    delivery counts of messages
  */
 
-/** Hot path: once a node in each turn that has something. */
+/** Hot path: once a node in each turn in which items are sent to it. */
 export function itemsText(items: readonly InboxItem[]): string {
   const list: unknown[][] = []
   let reports: unknown[] | null = null
@@ -56,7 +56,7 @@ export function itemsText(items: readonly InboxItem[]): string {
   return JSON.stringify(list)
 }
 
-/** Characters of an item in an entry, about. */
+/** About how many characters an item takes in an entry. */
 export function lengthOf(item: InboxItem): number {
   if (item.type === 'report') return REPORT_LENGTH
   return REPORT_LENGTH + (item.body?.length ?? 0)
@@ -65,9 +65,9 @@ export function lengthOf(item: InboxItem): number {
 const REPORT_LENGTH = 32
 
 /**
- * Reads what the answer to `XREAD` has of an inbox.
+ * Reads the entries of an inbox in an answer to `XREAD`.
  *
- * @returns null for what is no such answer
+ * @returns null if it is not a valid answer
  */
 export function parseInbox(answer: unknown, key: string): InboxBatch | null {
   const list = entriesOf(answer, key)

@@ -1,4 +1,4 @@
-// Sends to other nodes what one turn of the loop has for them, as one entry of the inbox of each.
+// Sends items to other nodes: those of one turn of the loop as one entry in the inbox of each node.
 
 import type { NodeLimits } from '../core/bus-limits.ts'
 import { type InboxItem, itemsText, lengthOf } from './inbox-entry.ts'
@@ -30,7 +30,7 @@ export class InboxSender {
     this.#send = send
   }
 
-  /** Goes at the end of the turn. Hot path: once a message that all nodes answer for. */
+  /** Sends an item at the end of the turn. Hot path: once a message that all nodes report. */
   add(to: string, item: InboxItem): void {
     if (this.#count === 0) setImmediate(this.#flush)
     if (++this.#count > this.#limits.inboxItemsMax) {

@@ -12,6 +12,13 @@ local function lastId(log)
   end
 end`
 
+/** Lua: a whole number from a value of Redis, or 0: another program may have written it. */
+export const WHOLE = `
+local function whole(text)
+  local value = tonumber(text or '') or 0
+  return value >= 0 and value < 2 ^ 48 and math.floor(value) or 0
+end`
+
 /**
  * Lua: why an `XADD` has added nothing, by its answer; nil if it has. `gone`: the log does not
  * exist. `fenced`: it has a newer epoch. Any other error is returned as it is.

@@ -6,7 +6,7 @@ import type { Cursor } from '../core/cursor.ts'
 import { isObject, parseObject } from '../core/json.ts'
 import { type BatchEntry, isOrigin } from './stream-entry.ts'
 
-/** The description that a node gives of itself. */
+/** What a node tells about itself. */
 export interface NodeDescription {
   /** For people. */
   readonly name: string
@@ -21,13 +21,13 @@ export interface NodeDescription {
 export interface Member extends NodeDescription {
   /** Identifies one run of the node. */
   readonly origin: string
-  /** When it joined, in milliseconds since 1970 by the clock of Redis, which has seconds here. */
+  /** When it joined, in milliseconds since 1970 by the clock of Redis, in whole seconds. */
   readonly sinceMs: number
 }
 
 /**
- * How the members were changed. `stopped`: the node has said so itself; `dead`: it gave no sign of
- * life any more.
+ * A change of the members. `stopped`: the node has told so itself; `dead`: it sent no heartbeats
+ * any more.
  */
 export type MemberChange = { readonly version: number; readonly at: Cursor } & (
   | { readonly kind: 'join'; readonly member: Member }
@@ -35,25 +35,25 @@ export type MemberChange = { readonly version: number; readonly at: Cursor } & (
 )
 
 /**
- * Whose batches these entries are. So they are numbered, added again after a failover, and read
- * once, as all others are; no start of a node has this origin.
+ * The origin of these entries, which no run of a node has. With an origin, they are numbered, added
+ * again after a failover, and read once, as all batches are.
  */
 export const MEMBERS_ORIGIN = 'f'.repeat(16)
 
-/** As nodes say it: JSON, without when it joined. */
+/** The description as JSON, as nodes send it. */
 export function descriptionText({ name, address, version, startedMs }: NodeDescription): string {
   return JSON.stringify({ name, address, version, startedMs })
 }
 
 /**
- * As Redis keeps it: an epoch in which it was known to be there, when it joined, in seconds, and
+ * A member as Redis keeps it: an epoch in which it was a member, when it joined in seconds, and
  * {@link descriptionText}.
  */
 export function memberText(member: Member, epoch: number): string {
   return `${epoch} ${Math.floor(member.sinceMs / 1_000)} ${descriptionText(member)}`
 }
 
-/** Null for what is no such text. */
+/** Null if the text is not valid. */
 export function parseMember(origin: unknown, text: unknown): Member | null {
   if (!isOrigin(origin) || typeof text !== 'string') return null
   const [, seconds, json] = /^\d{1,15} (\d{1,12}) (\{.*)$/s.exec(text) ?? []
@@ -74,7 +74,7 @@ function memberOf(origin: string, seconds: string | number, json: string): Membe
   return { origin, name, address, version, startedMs, sinceMs: Number(seconds) * 1_000 }
 }
 
-/** With escapes. */
+/** With all characters escaped. */
 const TEXT_LENGTH_MAX =
   6 * (nodeLimits.nameLengthMax + nodeLimits.addressLengthMax + nodeLimits.versionLengthMax) + 200
 
@@ -83,8 +83,8 @@ function isShort(value: unknown, lengthMax: number): value is string {
 }
 
 /**
- * Reads the head `j<origin>,<version>` with what the node says of itself as the body, or
- * `l<origin>,<version>` with why it has left. Null for any other batch.
+ * Reads the head `j<origin>,<version>` with the description of the node as the body, or
+ * `l<origin>,<version>` with the reason why it left. Null for any other batch.
  */
 export function memberChangeOf(entry: BatchEntry): MemberChange | null {
   if (entry.origin !== MEMBERS_ORIGIN || entry.count !== 1) return null

@@ -1,5 +1,5 @@
-// The members of the cluster at a place in the log: the same on every node at the same place. Redis
-// has all of them with a version; the log has the changes.
+// The members of the cluster at a place in the log, the same on every node. Redis has all members
+// with a version; the log has the changes.
 
 import type { NodeLimits } from '../core/bus-limits.ts'
 import type { Cursor } from '../core/cursor.ts'
@@ -44,7 +44,7 @@ export class Members {
     this.#listener = listener
   }
 
-  /** In the order of their origins. */
+  /** Sorted by origin. */
   get all(): readonly Member[] {
     return this.#sorted
   }

@@ -34,9 +34,9 @@ export class Membership {
   /** Is the whole log read? Before, the log may not exist. */
   #isReady = false
   #isStopped = false
-  /** Signs of life without an answer. */
+  /** Heartbeats without an answer. */
   #beating = 0
-  /** Since when it has sent all its heartbeats in time. */
+  /** Since when all its heartbeats were in time. */
   #steadySinceMs: number
 
   constructor(options: MembershipOptions) {

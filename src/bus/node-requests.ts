@@ -96,7 +96,7 @@ export class NodeRequests {
     else if (item.type === 'ask') void this.#answer(from, item.id, item.kind, item.body)
   }
 
-  /** The node is not there, so that this item has not reached it. */
+  /** Called when an item has not reached its node. */
   onDropped(to: string, item: InboxItem): void {
     if (item.type === 'ask') this.#onAnswer(to, item.id, null)
   }

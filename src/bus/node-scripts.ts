@@ -4,23 +4,16 @@
 import { type NodeLimits, nodeLimits } from '../core/bus-limits.ts'
 import { type Result, success } from '../core/result.ts'
 import type { BusKeys } from './bus-keys.ts'
-import { LAST_ID, loadScripts, UNEXPECTED_ANSWER, WHY_NOT_ADDED } from './lua.ts'
+import { LAST_ID, loadScripts, UNEXPECTED_ANSWER, WHOLE, WHY_NOT_ADDED } from './lua.ts'
 import { MEMBERS_ORIGIN, type Member, memberText, parseMember } from './member-entry.ts'
 import type { MemberSnapshot, Members } from './members.ts'
 import type { RedisConnection, RedisFailure } from './redis-connection.ts'
 import { parseId } from './stream-entry.ts'
 
-/** Lua: a whole number from a value of Redis, or 0: another program may have written it. */
-const WHOLE = `
-local function whole(text)
-  local value = tonumber(text or '') or 0
-  return value >= 0 and value < 2 ^ 48 and math.floor(value) or 0
-end`
-
 /*
  * A heartbeat.
  *
- * KEYS of the node, members, of the members' batches, inbox; of the nodes that are watched
+ * KEYS of the node, members, of the members' batches, inbox; of each watched node
  * ARGV description of the node, milliseconds that the heartbeat is valid, origin, seconds that
  * members are kept, milliseconds that the inbox is kept
  * Answers whether the last heartbeat was still valid, whether it is a member, the members' version,
@@ -127,7 +120,7 @@ export interface ChangeRequest {
   readonly epoch: number
 }
 
-/** The scripts on one connection, which has them for as long as it lives. */
+/** The scripts, loaded on one connection. */
 export class NodeScripts {
   readonly #connection: RedisConnection
   readonly #keys: BusKeys
@@ -203,7 +196,7 @@ export class NodeScripts {
     return answer.ok ? snapshotOf(answer.value) : answer
   }
 
-  /** Answers whether the node is there. Hot path: once a node in each turn that has something. */
+  /** Returns whether the node is alive. Hot path: once a node in each turn with items for it. */
   async send(to: string, from: string, text: string): Promise<Result<boolean, RedisFailure>> {
     const { inboxEntries, inboxMs } = this.#limits
     const keys = [this.#keys.inboxOf(to), this.#keys.nodeOf(to)]

@@ -1,5 +1,5 @@
-// Batches of a tail that a node was about to add again when the log went another way: the log may
-// have them, or has lost them. Its streams were told of a gap.
+// Batches that a node was about to add again when the log continued on another branch. The log may
+// have them or not. The streams of the node were told of a gap.
 
 import { MEMBERS_ORIGIN } from './member-entry.ts'
 import { bytesOfAll } from './recent-batches.ts'
@@ -18,12 +18,12 @@ export class Orphans {
   }
 
   /**
-   * Of one branch after the other, without a look at the log in between.
+   * Adds the batches of one branch to those of earlier ones.
    *
-   * @returns whether all are kept; if they are too many, none is
+   * @returns whether all are kept; if there are too many, none is
    */
   keep(entries: readonly BatchEntry[]): boolean {
-    // Of the members, Redis and the nodes themselves know more than an entry of then.
+    // Entries about members are left out: Redis and the nodes have a newer state than these.
     this.#entries.push(...entries.filter(({ origin }) => origin !== MEMBERS_ORIGIN))
     if (bytesOfAll(this.#entries) <= this.#bytesMax) return true
     this.#entries = []

@@ -1,5 +1,5 @@
-// What this node has published and has not read back from the log: items that wait, and before
-// them batches that were sent, in their order.
+// The messages and changes that this node has published and not read back from the log yet: batches
+// that were sent, and behind them items that wait to be sent.
 
 import type { BusLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
@@ -16,7 +16,7 @@ import { FollowsPublication } from './follows-publication.ts'
 import type { OwnItems } from './shared-window.ts'
 import { type BatchEntry, compareCursors } from './stream-entry.ts'
 
-/** Changes of who follows whom that are made together, all to the same; at least one. */
+/** Changes of subscriptions that are made together: all add or all remove; at least one. */
 export interface FollowRequest {
   readonly follows: boolean
   readonly changes: readonly FollowChange[]
@@ -27,11 +27,11 @@ interface WaitingItem {
   readonly item: LogItem | FollowRequest
   readonly publication: Publication | null
   readonly sinceMs: number
-  /** Has it a condition, so that it is a batch of its own? */
+  /** Is it sent as a batch of its own, because it has a condition? */
   readonly isAlone: boolean
 }
 
-/** A batch that was sent, and may be in the log. */
+/** A batch that was sent and may be in the log. */
 export interface OwnBatch {
   readonly batch: number
   readonly content: EncodedBatch
@@ -39,17 +39,17 @@ export interface OwnBatch {
   readonly condition: BatchCondition | null
   readonly byteCount: number
   readonly sinceMs: number
-  /** When it was sent first. */
+  /** When it was sent for the first time. */
   readonly sentMs: number
-  /** Up to where this node had read the log then: its place is behind. */
+  /** Up to where this node had read the log then; its own place is after that. */
   readonly sentAfter: Cursor
-  /** Null once the publishers were told that nobody knows. */
+  /** Null once the publishers were told that its outcome is unknown. */
   publications: readonly (Publication | null)[] | null
-  /** The epoch in which Redis was asked what becomes of it, if it has a condition. */
+  /** For a batch with a condition: the epoch in which Redis was asked to resolve it. */
   askedIn: number
-  /** What it repeats, as Redis has told; publishers are told once that was read here. */
+  /** The entry that it repeats, by the answer of Redis; told once this node has read that entry. */
   repeated: Cursor | null
-  /** Has it its outcome? */
+  /** Is its outcome known? */
   isSettled: boolean
 }
 
@@ -64,32 +64,33 @@ export interface PublishQueueOptions {
 export class PublishQueue {
   readonly #options: PublishQueueOptions
   readonly #waiting = new Queue<WaitingItem>()
-  /** The first one has no outcome. */
+  /** The first one is never settled. */
   readonly #sent = new Queue<OwnBatch>()
-  /** Before those: Redis has resolved them, to what is not known here. */
+  /** Sent before those: resolved by Redis, with an outcome that is not known here. */
   #resolved: OwnBatch[] = []
-  /** Those of both that repeat what was not read here yet. */
+  /** Batches of both that repeat an entry not read here yet. */
   #repeating: OwnBatch[] = []
   #bytes = 0
   #messages = 0
   #nextBatch = 1
-  /** The last batch that was in the log. */
+  /** The last batch known to be in the log. */
   #lastLogged = 0
 
   constructor(options: PublishQueueOptions) {
     this.#options = options
   }
 
-  /** Items that are not in the log yet, and their bytes. */
+  /** Items that are not in the log yet. */
   get messages(): number {
     return this.#messages
   }
 
+  /** The bytes of these items. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** How long the oldest of them has been here; 0 if there is none. */
+  /** The age of the oldest of them; 0 if there is none. */
   get oldestAgeMs(): number {
     const sinceMs = (this.#resolved[0] ?? this.#sent.at(0) ?? this.#waiting.at(0))?.sinceMs
     return sinceMs === undefined ? 0 : this.#options.clock.elapsedMs() - sinceMs
@@ -99,17 +100,17 @@ export class PublishQueue {
     return this.#waiting.length > 0
   }
 
-  /** The first batch that may have to be sent again; that of the next one if there is none. */
+  /** The first batch that may have to be sent again; if there is none, the next one to be made. */
   get firstBatch(): number {
     return this.#sent.at(0)?.batch ?? this.#nextBatch
   }
 
-  /** The last batch that was read back or counts as such; 0 for none. */
+  /** The last batch that was read back, or counts as read back; 0 for none. */
   get lastLogged(): number {
     return this.#lastLogged
   }
 
-  /** Batches that were sent and have no outcome, the oldest first. */
+  /** Batches that were sent and are not settled, the oldest first. */
   get sent(): readonly OwnBatch[] {
     const sent = Array.from({ length: this.#sent.length }, (_, at) => this.#sent.at(at) as OwnBatch)
     return [...this.#resolved, ...sent.filter(({ isSettled }) => !isSettled)]
@@ -148,7 +149,8 @@ export class PublishQueue {
   }
 
   /**
-   * Makes a batch of what has waited longest, and counts it as sent; null if nothing waits.
+   * Makes a batch of the items that have waited longest, and counts it as sent; null if no item
+   * waits.
    *
    * @param after up to where this node has read the log
    */
@@ -197,10 +199,10 @@ export class PublishQueue {
     return sent
   }
 
-  /** A batch was read back: it is in the log. Null for one of others, or one that came before. */
+  /** Takes a batch that was read back. Null if it is of another node, or was settled before. */
   take(entry: BatchEntry): OwnItems | null {
     if (entry.origin !== this.#options.origin) return null
-    // Written by somebody else: this node has not sent it.
+    // Another program has written it: this node has not sent it.
     if (entry.batch >= this.#nextBatch) return null
     this.settleUpTo(entry.batch - 1, entry.at.epoch, entry.previous)
     this.#lastLogged = Math.max(this.#lastLogged, entry.batch)
@@ -216,21 +218,22 @@ export class PublishQueue {
     if (own.condition?.kind === 'follows') {
       const [publication] = publications
       if (publication instanceof FollowsPublication) publication.changed = entry.count
-      // Those that have changed something.
+      // The entry has only those that changed something.
       return { items: null, publications }
     }
     if (own.content.head === entry.head) return { items: own.items, publications }
-    // Somebody has changed it in Redis; what it is now is what all nodes get.
+    // Another program has changed it in Redis; all nodes get the changed content.
     this.#refuse(publications, 'unknown')
     return null
   }
 
   /**
-   * Redis has resolved the batches up to this one, before what was read of this epoch, and they
-   * cannot be read back any more: streams are told of a gap instead. Those without a condition are
-   * in the log. Nobody here knows where, so publishers are told a place before theirs: with a later
-   * one, a stream that has begun behind the gap would count as one that has had them.
+   * Settles the batches up to this one: Redis has resolved them, and they cannot be read back any
+   * more, because streams were told of a gap instead. Those without a condition are in the log, at
+   * an unknown place. Publishers are told a place before it: with a later one, a stream that began
+   * after the gap would count as one that has had them.
    *
+   * @param epoch the epoch that this node has read
    * @param logged the last one of them that is in the log, if that is known
    */
   settleUpTo(batch: number, epoch: number, logged: number): void {
@@ -241,7 +244,7 @@ export class PublishQueue {
         this.#lastLogged = Math.max(this.#lastLogged, own.batch)
         for (const one of this.#settle(own)) one?.onAccepted(own.sentAfter, false)
       } else if (repeated !== null && own.askedIn === epoch) {
-        // It stands before that in this epoch, too.
+        // What it repeats is before it in this epoch.
         this.#tellRepeated(own, repeated)
       } else if (!own.isSettled) {
         own.repeated = null
@@ -253,14 +256,14 @@ export class PublishQueue {
     this.#dropSettled()
   }
 
-  /** Redis has answered what became of a batch with a condition. */
+  /** Takes the answer of Redis about a batch with a condition. */
   onResolved(own: OwnBatch, { resolution, cursor }: Resolved): void {
     if (own.isSettled) return
     if (resolution === 'repeated' && cursor !== null) {
       own.repeated = cursor
       this.#repeating.push(own)
     } else if (resolution === 'seen' && cursor !== null && this.#resolved.includes(own)) {
-      // It stands before what was read: if not, it is still to be read.
+      // It is before what was read here; otherwise it would still be read back.
       this.#lastLogged = Math.max(this.#lastLogged, own.batch)
       for (const publication of this.#settle(own)) publication?.onAccepted(cursor, false)
     } else {
@@ -269,7 +272,7 @@ export class PublishQueue {
     }
   }
 
-  /** All entries up to this one were read: publishers are told what they repeat. */
+  /** Tells publishers which entries they repeat, now that the log is read up to this place. */
   onRead(upTo: Cursor): void {
     if (this.#repeating.length === 0) return
     const repeating = this.#repeating
@@ -282,7 +285,7 @@ export class PublishQueue {
     }
   }
 
-  /** What they repeat may be lost: Redis is to be asked again. */
+  /** Forgets which entries are repeated: the log may have lost them, and Redis is asked again. */
   forgetRepeated(): void {
     for (const own of this.#repeating) own.repeated = null
     this.#repeating = []
@@ -292,7 +295,7 @@ export class PublishQueue {
     for (const publication of this.#settle(own)) publication?.onRepeated(cursor)
   }
 
-  /** Tells those who have waited too long. What was sent stays: it may be in the log. */
+  /** Refuses items that have waited too long. Sent batches stay: they may be in the log. */
   expire(): void {
     const oldestMs = this.#options.clock.elapsedMs() - this.#options.limits.waitMsMax
     for (let next = this.#waiting.at(0); next !== undefined; next = this.#waiting.at(0)) {
@@ -311,7 +314,7 @@ export class PublishQueue {
     }
   }
 
-  /** Refuses all of it, for the last time. */
+  /** Refuses everything in the queue. */
   close(): void {
     for (const own of this.sent) this.#refuse(this.#settle(own), 'unknown')
     while (this.hasWaiting) this.#dropFirst('unavailable')
@@ -326,7 +329,7 @@ export class PublishQueue {
     this.#refuse([publication], why)
   }
 
-  /** It has its outcome. Answers who is to be told; nobody if it had one before. */
+  /** Marks a batch as settled. Returns whom to tell; nobody if it was settled before. */
   #settle(own: OwnBatch): readonly (Publication | null)[] {
     if (own.isSettled) return []
     own.isSettled = true
@@ -347,7 +350,7 @@ export class PublishQueue {
   }
 }
 
-/** Of a batch that was resolved to nothing, and will not be sent again. */
+/** Why a batch is refused that Redis has resolved to no entry. */
 const REFUSALS: Partial<Record<BatchResolution, PublishRefusal>> = {
   conflict: 'conflict',
   limit: 'limit',
@@ -359,7 +362,7 @@ function followCondition({ changes, follows, perUserMax }: FollowRequest): Batch
   return { kind: 'follows', follows, items: changes, perUserMax }
 }
 
-/** Places in the queue. */
+/** The number of items it counts as in the queue. */
 function countOf(item: LogItem | FollowRequest): number {
   return item !== BARRIER && 'changes' in item ? item.changes.length : 1
 }

@@ -16,7 +16,7 @@ const NODES = 3
 const TRIMMED_EVERY = 3
 const TRIMMED_BYTES = 4 * 1024
 
-/** So that an outage that nobody tells of is found out in a moment, and nodes die of it. */
+/** Short limits, so that a silent outage is noticed in a moment, and nodes die of it. */
 const LIMITS = {
   limits: { readBlockMs: 20 },
   redisLimits: { answerMsMax: 150, graceMs: 30 },

@@ -1,4 +1,4 @@
-// The batches that were read last: what a failover may lose, and whoever has it can add again.
+// The batches that were read last. A failover may lose them; a node that has them adds them again.
 
 import { Queue } from '../core/queue.ts'
 import type { BatchEntry } from './stream-entry.ts'
@@ -24,9 +24,9 @@ export class RecentBatches {
   }
 
   /**
-   * Removes the batches behind a number, up to the last one.
+   * Removes the batches after a number, up to the last one.
    *
-   * @returns them; null if not all of them are here
+   * @returns these batches; null if one of them is missing here
    */
   takeAfter(number: number, last: number): BatchEntry[] | null {
     const kept: BatchEntry[] = []
@@ -51,7 +51,7 @@ export class RecentBatches {
   }
 }
 
-/** Bytes that batches take in memory, about. */
+/** About how many bytes batches take in memory. */
 export function bytesOfAll(entries: readonly BatchEntry[]): number {
   return entries.reduce((sum, entry) => sum + bytesOf(entry), 0)
 }

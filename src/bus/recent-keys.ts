@@ -1,5 +1,5 @@
-// The keys of the messages that were read last: a Redis that has lost everything gets them back, so
-// that none of these messages goes out twice.
+// The keys of the messages that were read last. If Redis loses everything, they are restored, so
+// that none of these messages is sent twice.
 
 import type { Cursor } from '../core/cursor.ts'
 import { keyLimits } from '../core/history-limits.ts'
@@ -8,7 +8,7 @@ import type { LogMessage } from '../log/message-log.ts'
 import { keyOf } from './condition.ts'
 import { idText } from './stream-entry.ts'
 
-/** Seconds that a key counts. */
+/** Seconds for which a key is valid. */
 const KEPT_SECONDS = Math.ceil(keyLimits.keptMs / 1_000)
 
 interface RecentKey {
@@ -22,32 +22,32 @@ interface RecentKey {
 export class RecentKeys {
   #keys = new Queue<RecentKey>()
   readonly #keysMax: number
-  /** From which second on all are known. */
+  /** All keys since this second are known. */
   #sinceSeconds = Number.POSITIVE_INFINITY
 
   constructor(keysMax: number) {
     this.#keysMax = keysMax
   }
 
-  /** Each one as a line of "<hash> <seconds> <value>", the oldest first. */
+  /** One line "<hash> <seconds> <value>" for each key, the oldest first. */
   get lines(): string {
     const keys = Array.from({ length: this.#keys.length }, (_, at) => this.#keys.at(at))
     return keys
       .filter((key) => key !== undefined)
       .map(({ hash, seconds, at, content }) => {
-        // Whose it was need not be known: it is in the log.
+        // Without its origin and batch: the message is in the log, so nobody asks for them.
         return `${hash} ${seconds} - 0 ${idText(at)} ${content}\n`
       })
       .join('')
   }
 
-  /** From which second on all are known, as text; `all` if none was ever missed, or `none`. */
+  /** The second since which all keys are known; `all` if none was missed, `none` if all may be. */
   get since(): string {
     if (this.#sinceSeconds === Number.NEGATIVE_INFINITY) return 'all'
     return this.#sinceSeconds === Number.POSITIVE_INFINITY ? 'none' : String(this.#sinceSeconds)
   }
 
-  /** An entry was read. Hot path: once a batch. */
+  /** Called for each entry that is read. Hot path: once a batch. */
   onEntry(seconds: number): void {
     if (this.#sinceSeconds === Number.POSITIVE_INFINITY) this.#sinceSeconds = seconds
   }
@@ -62,7 +62,7 @@ export class RecentKeys {
     }
   }
 
-  /** What came behind this number is not in the log any more. */
+  /** Forgets the keys of entries after this number, which the log has lost. */
   truncate(number: number): void {
     const keys = new Queue<RecentKey>()
     for (let key = this.#keys.shift(); key !== undefined; key = this.#keys.shift()) {
@@ -71,17 +71,17 @@ export class RecentKeys {
     this.#keys = keys
   }
 
-  /** Entries were not read here. */
+  /** Called when entries could not be read here. */
   onGap(): void {
     this.#sinceSeconds = Number.POSITIVE_INFINITY
   }
 
-  /** All nodes have told their streams of a gap, or there was no log before. */
+  /** Called when all nodes have told a gap, or there was no log before: no earlier key counts. */
   onNewStart(): void {
     this.#sinceSeconds = Number.NEGATIVE_INFINITY
   }
 
-  /** The log has gone another way: those that are known may not be in it. */
+  /** Called when the log continued on another branch: it may not have the messages known here. */
   clear(): void {
     this.#keys = new Queue()
     this.onGap()

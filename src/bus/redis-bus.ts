@@ -1,5 +1,5 @@
-// The bus of several machines: one log in Redis. Each node adds its messages there, and reads those
-// of all nodes, its own included, in the one order that they have there.
+// The bus of several machines: one log in Redis. Each node adds its messages to it, and reads the
+// messages of all nodes, including its own, in the same order.
 
 import {
   type BusLimits,
@@ -47,53 +47,52 @@ import { compareCursors } from './stream-entry.ts'
 
 export interface RedisBusOptions {
   readonly address: RedisAddress
-  /** Before the names of all keys. */
+  /** The prefix of all keys in Redis. */
   readonly prefix: string
-  /** Of the window here, and of the bodies and heads in Redis, about. */
+  /** The size of the window here, and about that of the log in Redis. */
   readonly historyBytes: number
   readonly listener: BusListener
   readonly intern: InternName
-  /** The name of a handle. */
+  /** Returns the name of a handle. */
   readonly nameOf: (handle: number) => string
   readonly clock: Clock
   /** From 0 to 1. */
   readonly random: () => number
-  /** 16 hexadecimal digits that no other start of any node has. */
+  /** Identifies this run of the node: 16 hexadecimal digits, unique among all runs of all nodes. */
   readonly origin: string
-  /** What other nodes know of this one. */
+  /** What this node tells other nodes about itself. */
   readonly node: NodeDescription
-  /** Told of the nodes that are there, this one included. */
+  /** Called for each node that joins or leaves, this one included. */
   readonly memberListener?: MemberListener
   readonly limits?: BusLimits
   readonly redisLimits?: RedisLimits
   /**
-   * Called when the items that the listener gets do not tell any more who follows whom: after a
-   * gap, or when Redis has lost everything. It is as the sets in Redis have it: whoever keeps it
-   * reads them anew, makes the changes that have come since it began, and waits until this node has
-   * read the log up to where it was at the end of that. If the epoch is another one by then, what
-   * it has read may be lost, and it begins again.
+   * Called when items alone no longer tell who follows whom: after a gap, or when Redis has lost
+   * everything. The sets in Redis do. The caller has to read them again, apply the changes that
+   * came since it began to read, and wait until this node has read the log up to the last entry of
+   * that moment. If the epoch has changed by then, the sets may have changed too: read them again.
    */
   readonly onFollowsLost?: () => void
   readonly nodeLimits?: NodeLimits
-  /** Called each time that all is read and items can be added, after each connection anew. */
+  /** Called each time that the log is read and items can be added: after each reconnect, too. */
   readonly onReady?: () => void
-  /** Called when Redis was lost, or is there again. */
+  /** Called when the connection to Redis is lost, or is back. */
   readonly onChange?: (state: LinkState) => void
 }
 
-/** How it is with the bus: counts since the start, and what is so now. */
+/** The state of the bus: counts since the start, and current values. */
 export interface BusState extends WindowCounts {
   readonly link: LinkState
-  /** Is everything read, has nothing to be added again, and can messages be added? */
+  /** Is the log read, is nothing left to add again, and can messages be added? */
   readonly isReady: boolean
   readonly epoch: number
-  /** Messages and changes of the log that were not read here; null if nobody knows. */
+  /** Messages and changes in the log that were not read here yet; null if not known. */
   readonly behind: number | null
   readonly queuedMessages: number
   readonly queuedBytes: number
   readonly queueMessagesMax: number
   readonly queueBytesMax: number
-  /** How long the oldest that is queued has been; 0 if none is. */
+  /** The age of the oldest queued message; 0 if there is none. */
   readonly oldestAgeMs: number
   /** Batches that were added. */
   readonly added: number
@@ -101,9 +100,9 @@ export interface BusState extends WindowCounts {
   readonly read: number
   readonly refused: Readonly<BusMeter['refused']>
   readonly roundTripSeconds: HistogramFigures
-  /** Of the last server that was there, as it said last; null before the first one. */
+  /** The last `INFO` of the last server; null before the first connection. */
   readonly info: RedisInfo | null
-  /** Nodes that are there, this one included. */
+  /** Nodes in the cluster, this one included. */
   readonly members: number
   /** Questions, answers and reports to other nodes that were not sent. */
   readonly unsent: number
@@ -111,15 +110,14 @@ export interface BusState extends WindowCounts {
 
 export class RedisBus implements MessageBus, RedisCommands {
   readonly isShared = true
-  /** Settles when the log was read for the first time: clients can resume. */
+  /** Settles when the log is read for the first time: clients can resume. */
   readonly ready: Promise<void>
-  /** The nodes that are there. */
   readonly members: Members
-  /** What they ask each other. */
+  /** Questions between nodes. */
   readonly requests: NodeRequests
-  /** What became of messages on all of them. */
+  /** Delivery counts of all nodes. */
   readonly receipts: SharedReceipts
-  /** Which start of this node it is, as other nodes know it. */
+  /** Identifies this run of the node. */
   readonly origin: string
   readonly #sender: InboxSender
   readonly #window: SharedWindow
@@ -227,7 +225,7 @@ export class RedisBus implements MessageBus, RedisCommands {
     return this.#window.reached
   }
 
-  /** Is everything read, has nothing to be added again, and can messages be added? */
+  /** Is the log read, is nothing left to add again, and can messages be added? */
   get isReady(): boolean {
     return this.#session?.isReady === true && this.#window.isWhole
   }
@@ -253,9 +251,14 @@ export class RedisBus implements MessageBus, RedisCommands {
     }
   }
 
-  /** What is in the log up to here, the listener has had. */
+  /** The listener has had everything in the log up to here. */
   get readUpTo(): Cursor {
     return this.#window.readAfter
+  }
+
+  /** Milliseconds since an entry of the window was added; null if not known. */
+  ageMs(number: number, nowMs: number): number | null {
+    return this.#window.clock.ageMs(number, nowMs)
   }
 
   numberOf(cursor: Cursor): number | null {
@@ -267,10 +270,10 @@ export class RedisBus implements MessageBus, RedisCommands {
   }
 
   settled(behind?: Cursor): Promise<boolean> | null {
-    const mended = this.#window.settled()
-    if (mended !== null) return mended.then(() => true)
+    const restored = this.#window.settled()
+    if (restored !== null) return restored.then(() => true)
     if (behind === undefined) return null
-    if (this.#isAhead(behind)) return this.#comes(behind)
+    if (this.#isAhead(behind)) return this.#waitFor(behind)
     return this.#mayComeAgain(behind) ? this.#hasMore().then(() => true) : null
   }
 
@@ -280,7 +283,7 @@ export class RedisBus implements MessageBus, RedisCommands {
     return forkedMsAgo < this.#limits.addAgainMsMax && this.#window.hasCut(place)
   }
 
-  /** Redis may be there again before there is a next entry. */
+  /** Waits for the next entry, for a limited time: Redis may be back without one. */
   async #hasMore(): Promise<void> {
     await settledWithin(this.#window.more(), this.#limits.waitCheckEveryMs)
   }
@@ -289,8 +292,8 @@ export class RedisBus implements MessageBus, RedisCommands {
     return compareCursors(place, this.#window.cursor) > 0
   }
 
-  /** Redis knows whether this node is behind, or there is no such place. */
-  async #comes(place: Cursor): Promise<boolean> {
+  /** Asks Redis whether this node is behind, or the log has no such place. */
+  async #waitFor(place: Cursor): Promise<boolean> {
     const more = this.#hasMore()
     const top = await this.#top()
     const isNowhere = top !== null && compareCursors(place, top) > 0
@@ -299,7 +302,10 @@ export class RedisBus implements MessageBus, RedisCommands {
     return true
   }
 
-  /** One question for all of a turn of the loop: before that, the log may have been shorter. */
+  /**
+   * Asks once for all calls in a turn of the loop. Not shared with calls of an earlier turn: the
+   * log may have been shorter then.
+   */
   #top(): Promise<Cursor | null> {
     this.#asking ??= new Promise((resolve) => {
       setImmediate(() => {
@@ -310,7 +316,7 @@ export class RedisBus implements MessageBus, RedisCommands {
     return this.#asking
   }
 
-  /** What is published in one turn of the loop goes together, at the end of the turn. */
+  /** Messages of one turn of the loop are sent together, at the end of the turn. */
   publish(item: LogItem, publication: Publication | null): Result<void, 'full' | 'closed'> {
     if (this.#isClosed) return refused('closed')
     const pushed = this.#queue.push(item, publication)
@@ -319,13 +325,13 @@ export class RedisBus implements MessageBus, RedisCommands {
   }
 
   /**
-   * From here on these users follow these subjects, or do so no longer: in the sets of Redis, and
-   * in the log as one entry of what was not so before. All of it is done, or nothing.
+   * Adds or removes subscriptions, in the sets of Redis and as one entry of the log, which has only
+   * those that change something. Either all are made, or none.
    *
    * @param pairs at most busLimits.batchMessagesMax
    * @param perUserMax subjects that a user may follow; null for any number
-   * @returns how many were not so before, once this node has read all of them; `limit` if a user
-   *   would follow more than it may
+   * @returns how many changed something, once this node has read them; `limit` if a user would
+   *   follow more than it may
    */
   changeFollows(
     pairs: readonly FollowPair[],
@@ -351,7 +357,7 @@ export class RedisBus implements MessageBus, RedisCommands {
     setImmediate(this.#flush)
   }
 
-  /** Of the same connection as what is published. */
+  /** Uses the connection on which messages are published. */
   async send(command: string, args: readonly Argument[]): Promise<Result<unknown, RedisFailure>> {
     return (await this.#session?.send(command, args)) ?? AWAY
   }
@@ -361,7 +367,7 @@ export class RedisBus implements MessageBus, RedisCommands {
     this.#session?.flush()
   }
 
-  /** Refuses what comes, and first waits for a while until all that came before is in the log. */
+  /** Refuses new messages, and waits for a limited time until the queued ones are in the log. */
   async close(): Promise<void> {
     this.#isClosed = true
     const { closeMsMax, closeCheckMs } = this.#limits

@@ -11,8 +11,8 @@ import { codeOf } from '../core/system-error.ts'
 import { INFO_SECTIONS, parseInfo, type RedisInfo, whyUnusable } from './redis-info.ts'
 
 /**
- * `lost`: there is no connection any more, and a command may have been carried out. `error`: Redis
- * has refused it, and nothing was done; the text begins with Redis's code, such as `NOSCRIPT`.
+ * `lost`: the connection has ended, and the command may have been executed. `error`: Redis has
+ * refused it, and nothing was done; the text begins with the code of Redis, such as `NOSCRIPT`.
  */
 export interface RedisFailure {
   readonly kind: 'lost' | 'error'

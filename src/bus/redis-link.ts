@@ -1,5 +1,5 @@
-// Keeps two connections to one Redis, one that waits for entries and one for all else; opens new
-// ones after each failure, for as long as it runs.
+// Keeps two connections to one Redis: one that waits for entries, and one for all other commands.
+// Opens new ones after each failure.
 
 import { type Result, refused, success } from '../core/result.ts'
 import { backoffMs, jitteredMs } from '../core/retry.ts'
@@ -33,7 +33,7 @@ export interface LinkState {
 export interface RedisLinkOptions extends RedisConnectionOptions {
   /** From 0 to 1. */
   readonly random: () => number
-  /** Called with each new session; settles when it does not use it any more. Does not throw. */
+  /** Called with each new session; settles when the session is no longer used. Does not throw. */
   readonly use: (session: RedisSession) => Promise<void>
   /** Called when the connection is lost or back; not for each attempt in between. */
   readonly onChange?: (state: LinkState) => void
@@ -59,7 +59,7 @@ export class RedisLink {
     return this.#state
   }
 
-  /** Ends the session and connects no more. */
+  /** Ends the session and does not connect again. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#session?.end('The link is stopped.')

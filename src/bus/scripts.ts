@@ -1,4 +1,5 @@
-// What Redis itself does in one step, so that nothing comes in between, and how it is asked to.
+// The scripts of the log: each is one atomic step in Redis. See conditional-script.ts for batches
+// with a condition.
 
 import { busLimits } from '../core/bus-limits.ts'
 import type { Cursor } from '../core/cursor.ts'
@@ -13,26 +14,29 @@ import type { Argument, RedisConnection, RedisFailure } from './redis-connection
 import { parseId } from './stream-entry.ts'
 
 /*
- * Asked on each new connection before anything is added, and whenever no entry has come for a
- * while. If this is not the same run of Redis as that of the newest epoch, entries may be lost: a
- * kill takes the last second, a failover what the replica did not have, FLUSHALL everything. So a
- * new epoch begins, behind the last entry that there is. The epoch is above all that were, also if
- * the clock was set back. If nothing is there, or what is there is not ours, the new epoch begins
- * behind the last entry that the asking node has, and the last batches are those that it has read:
- * one that its node has not read back would be added a second time. The keys of messages are those
- * that it knows: one that is forgotten early would let its message go out twice. If it may not know
- * all that count, all nodes are told of a gap. Who follows whom is gone.
+ * Run on each new connection before anything is added, and whenever no entry has come for a while.
  *
- * The forks are remembered, the newest first, each as "<epoch> <base>;": a node that has missed
- * some of them finds out whether the log has all that it has read.
+ * If this is not the run of Redis in which the newest epoch began, entries may be lost: a kill can
+ * lose the last second, a failover what the replica did not have, FLUSHALL everything. So a new
+ * epoch begins after the last entry. It is above all epochs before, also if the clock was set back.
+ *
+ * If the log is missing, or comet did not write it, the new epoch begins after the last entry that
+ * the asking node has read. The node restores the last batch of each origin that it has read:
+ * without it, a batch that its node has not read back would be added a second time. It also
+ * restores the keys of messages that it knows: a key that is forgotten early would let its message
+ * be sent twice. If it may not know all keys that count, all nodes tell a gap. The subscriptions
+ * are lost.
+ *
+ * The forks are kept, the newest first, each as "<epoch> <base>;": a node that has missed some of
+ * them finds out whether the log has everything that it has read.
  *
  * KEYS log, state, origin · ARGV epoch and number of the asking node's last entry; the last batches
- * that it has read as "<origin> <batch> …", or nothing, and then it is asked for them if need be;
- * what the keys of origins begin with; seconds that they are kept; the keys of messages as lines of
- * "<hash> <seconds since 1970> <value>"; what they begin with; milliseconds that they are kept;
- * from which second on it knows all, or `all`, or `none`; how many bytes of forks are kept
- * Answers the last id, the last batch of this origin or nil, and the forks. What others have
- * written in the place of the log is left as it is, and said.
+ * that it has read as "<origin> <batch> …", or nothing: the script then asks for them if it needs
+ * them; prefix of the keys of origins; seconds that they are kept; the keys of messages as lines of
+ * "<hash> <seconds since 1970> <value>"; their prefix; milliseconds that they are kept; the second
+ * since which the node knows all of them, or `all`, or `none`; how many bytes of forks are kept
+ * Answers the last id, the last batch of this origin or nil, and the forks. If another program has
+ * written to one of the keys, it changes nothing and answers an error.
  */
 const HELLO = `${LAST_ID}
 local most = 2 ^ 48 - 1
@@ -100,14 +104,15 @@ end
 return { string.format('%.0f-%.0f', epoch, number), redis.call('GET', KEYS[3]), forks }`
 
 /*
- * Adds a batch once, and each origin's in their order, whatever became of the answers: it has to be
- * the one behind the last that Redis has of this origin. If Redis has none, because its time is
- * over or all is gone, only one that may be the first. The number of an entry is that of its first
- * item, and the next one comes behind its last. For what has a condition, and the second number
- * that an origin may have, see conditional-script.ts.
+ * Adds a batch. Each batch is added once, and the batches of one origin in their order, even if
+ * answers are lost: it has to be the next one after the last batch that Redis has of this origin.
+ * If Redis has none, because the key has expired or everything is lost, the batch has to be one
+ * that may be the first. The number of an entry is that of its first item; the next entry follows
+ * its last item. See conditional-script.ts for batches with a condition, and for the second number
+ * that an origin may have.
  *
  * KEYS log, origin · ARGV epoch, batch, may it be the first, origin, count, head, name and bytes of
- * the body, id before which entries go, seconds that the batch's number is kept
+ * the body, id before which entries may be removed, seconds that the batch's number is kept
  */
 const APPEND = `${LAST_ID}${WHY_NOT_ADDED}
 local value = redis.call('GET', KEYS[2])
@@ -148,10 +153,11 @@ redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[10])
 return 'added'`
 
 /*
- * Tells all nodes that something is lost for good: this origin's batches up to one, or what it can
- * not add again.
+ * Tells all nodes that something is lost for good: batches of this origin, or other batches that
+ * this node cannot add again.
  *
- * KEYS log, origin · ARGV epoch, last batch that counts as done, seconds that it is kept
+ * KEYS log, origin · ARGV epoch, the last batch of the origin that is not sent again, seconds that
+ * it is kept
  */
 const LOST = `${WHY_NOT_ADDED}
 local id = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', ARGV[1] .. '-*', 'lost', '1')
@@ -162,7 +168,7 @@ return 'added'`
 
 const SCRIPTS = { hello: HELLO, append: APPEND, conditional: CONDITIONAL, lost: LOST } as const
 
-/** `seen`: it is there already. The others: not now, and not before another look at the log. */
+/** `seen`: it was added before. The others: refused; the node has to read the state of the log. */
 export type Appended = 'added' | 'seen' | 'order' | 'gone' | 'fenced'
 
 const APPENDED: readonly unknown[] = ['added', 'seen', 'order', 'gone', 'fenced']
@@ -177,15 +183,15 @@ export interface Hello {
   readonly forks: readonly Fork[]
 }
 
-/** How far a node has read, for a log that has lost everything. */
+/** What a node has read, to restore a log that Redis has lost. */
 export interface LogReaderState {
   readonly cursor: Cursor
   readonly batches: Iterable<readonly [string, number]>
-  /** The keys of messages that it knows: see the script. */
+  /** The keys of messages that it knows; see the script. */
   readonly keys: { readonly lines: string; readonly since: string }
 }
 
-/** The scripts on one connection, which has them for as long as it lives. */
+/** The scripts, loaded on one connection. */
 export class BusScripts {
   readonly #connection: RedisConnection
   readonly #keys: BusKeys
@@ -214,11 +220,11 @@ export class BusScripts {
     this.#originSeconds = String(originSeconds)
   }
 
-  /** @param reader how far its node has read; asked for the batches only if need be */
+  /** @param reader what the node has read; batches and keys are sent only if Redis needs them */
   async hello(origin: string, reader: LogReaderState): Promise<Result<Hello, RedisFailure>> {
     const first = await this.#hello(origin, reader.cursor, '', NO_KEYS)
     if (!first.ok || first.value !== 'batches') return helloOf(first)
-    // Both as they are now: meanwhile more may have been read.
+    // Both in their current state: more may have been read since.
     const texts = Array.from(reader.batches, ([one, batch]) => `${one} ${batch}`)
     const list = texts.length === 0 ? '-' : texts.join(' ')
     return helloOf(await this.#hello(origin, reader.cursor, list, reader.keys))

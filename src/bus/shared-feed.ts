@@ -1,5 +1,5 @@
-// The feed of connections that nodes share, as it is read here: a stream in Redis, and who is
-// connected beside it. Its connections are open for as long as somebody reads.
+// Reads the shared feed from Redis: the stream of events, and the open connections of all nodes.
+// Its own connections to Redis are open only while it has readers.
 
 import type { RedisLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
@@ -34,7 +34,7 @@ export interface SharedFeedOptions {
   readonly limits: SharedFeedLimits
 }
 
-/** What reads, on one pair of connections. */
+/** One pair of connections for reading. */
 interface ReadingSession {
   readonly connections: RedisSession
   readonly scripts: FeedScripts
@@ -47,7 +47,7 @@ export class SharedFeed implements FeedSource {
   readonly #tail: FeedTail
   #link: RedisLink | null = null
   #session: ReadingSession | null = null
-  /** Settles when there is one. */
+  /** Settles when there is a session. */
   #arrival = Promise.withResolvers<void>()
   #isUsed = false
   #idle: Timer | null = null
@@ -86,7 +86,7 @@ export class SharedFeed implements FeedSource {
     return page?.gap == null ? nothingFrom(after) : page
   }
 
-  /** Hot path: once a reader and some milliseconds. */
+  /** Hot path: once in some milliseconds for each reader. */
   read(after: Cursor, eventsMax: number): FeedPage | Promise<FeedPage> {
     this.#use()
     const session = this.#session
@@ -102,13 +102,13 @@ export class SharedFeed implements FeedSource {
     return (await this.#readFrom(session, after, eventsMax)) ?? nothingFrom(after)
   }
 
-  /** What is not here any more, or not yet; null if Redis does not answer. */
+  /** Events that the tail does not have; null if Redis does not answer. */
   async #readFrom(
     session: ReadingSession,
     after: Cursor,
     eventsMax: number,
   ): Promise<FeedPage | null> {
-    // In this order. What is above the top belongs to a later epoch, or was written by others.
+    // In this order: entries above the top are of a later epoch, or another program wrote them.
     const [top, entries] = await Promise.all([
       session.scripts.top(),
       this.#entries(session, after, this.#options.limits.entriesPerRead),
@@ -125,7 +125,7 @@ export class SharedFeed implements FeedSource {
     return { gap: null, events, cursor: events.at(-1)?.cursor ?? after }
   }
 
-  /** It goes on with all that was told since the feed began anew, if that is still there. */
+  /** Continues with all events since the feed began again, if they are still there. */
   async #unknown(session: ReadingSession, after: Cursor, top: Cursor): Promise<FeedPage> {
     const start = { epoch: top.epoch, number: 0 }
     const [first] = (await this.#entries(session, start, 1)) ?? []
@@ -147,7 +147,7 @@ export class SharedFeed implements FeedSource {
     return answer.ok ? parseFeed(answer.value, feed) : null
   }
 
-  /** Who is connected with all nodes, one after the other in the order of their origins. */
+  /** The open connections of all nodes, node by node in the order of their origins. */
   async present(place: PresentPlace, count: number): Promise<PresentPage | null> {
     this.#use()
     const session = this.#session
@@ -167,7 +167,7 @@ export class SharedFeed implements FeedSource {
     return await this.#nodeBehind(session, origin, connections)
   }
 
-  /** @param connections of the last page of the one before */
+  /** @param connections the last page of the node before */
   async #nodeBehind(
     { connections: { writer } }: ReadingSession,
     origin: string,
@@ -182,8 +182,7 @@ export class SharedFeed implements FeedSource {
   }
 
   /**
-   * Its readers get what is there up to a place, if that comes within a time limit, and then the
-   * end.
+   * Ends the readers once they can have all events up to a place, or at a time limit.
    */
   async close(upTo: Cursor): Promise<void> {
     const { clock, limits } = this.#options
@@ -210,7 +209,7 @@ export class SharedFeed implements FeedSource {
     for (const onMore of this.#listeners) onMore()
   }
 
-  /** Somebody reads: there are to be connections. */
+  /** Called for each use: connects if there is no connection yet. */
   #use(): void {
     this.#isUsed = true
     if (this.#link !== null || this.#isStopped) return
@@ -242,7 +241,7 @@ export class SharedFeed implements FeedSource {
     const redis = connections.writer
     const session = {
       connections,
-      // It adds none.
+      // It adds no events.
       scripts: new FeedScripts({ redis, keys, eventsMax: 0, limits }),
     }
     const top = await session.scripts.hello(this.#tail.top)
@@ -270,7 +269,7 @@ export class SharedFeed implements FeedSource {
     const answer = await connections.reader.send('XREAD', args, readBlockMs)
     const entries = answer.ok ? parseFeed(answer.value, keys.feed) : null
     if (entries === null) {
-      connections.end(answer.ok ? 'Redis has answered XREAD with something else.' : answer.why.text)
+      connections.end(answer.ok ? 'Redis gave an unexpected answer to XREAD.' : answer.why.text)
       return
     }
     this.#tail.add(entries)
@@ -278,7 +277,7 @@ export class SharedFeed implements FeedSource {
     else await this.#onSilence(scripts, connections)
   }
 
-  /** Redis waits for ever, and without an error, behind an entry that it does not have any more. */
+  /** Checks the feed: XREAD waits for ever, without an error, after an entry that was lost. */
   async #onSilence(scripts: FeedScripts, connections: RedisSession): Promise<void> {
     const top = await scripts.top()
     const known = this.#tail.top
@@ -296,13 +295,13 @@ function placeBefore({ at: { epoch, number }, events }: FeedEntry): Cursor {
   return { epoch, number: number - events.length }
 }
 
-/** Are there events between a place and an entry? */
+/** Are events missing between a place and an entry? */
 function isBehindHole(entry: FeedEntry, { epoch, number }: Cursor): boolean {
   const before = placeBefore(entry)
   return before.epoch !== epoch || before.number > number
 }
 
-/** Up to the first hole. */
+/** The events after a place, up to the first that is missing. */
 function eventsBehind(after: Cursor, entries: readonly FeedEntry[]): ConnectionEvent[] {
   const found: ConnectionEvent[] = []
   let place = after

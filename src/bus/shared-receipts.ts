@@ -1,5 +1,5 @@
-// How many connections took a message on all other nodes: each reports to the node that published
-// it, which waits until all have, or for as long as it may.
+// Delivery counts of a message on all other nodes: each reports to the node that published it,
+// which waits until all have reported or a time limit is over.
 
 import type { NodeLimits } from '../core/bus-limits.ts'
 import type { Clock } from '../core/clock.ts'
@@ -44,9 +44,9 @@ export interface SharedReceiptsOptions {
 export class SharedReceipts {
   readonly #options: SharedReceiptsOptions
   readonly #expected = new Map<string, Expected>()
-  /** In the order of their ends; those that are done stay until it is their turn. */
+  /** In the order of their time limits; those that are done stay until it is their turn. */
   readonly #inOrder = new Queue<Expected>()
-  /** Of messages that were not read back here yet, the oldest first. */
+  /** Reports of messages that this node has not read back yet, the oldest first. */
   readonly #early = new Map<string, EarlyReport[]>()
   #earlyCount = 0
   #timer: Timer | null = null
@@ -61,9 +61,9 @@ export class SharedReceipts {
   }
 
   /**
-   * A message of this node is in the log.
+   * Called when a message of this node is in the log.
    *
-   * @param members all others that there were at its place in the log
+   * @param members all other members at its place in the log
    */
   expect(cursor: Cursor, members: readonly Member[], onDone: ReceiptDone): void {
     const { limits, clock } = this.#options
@@ -89,12 +89,12 @@ export class SharedReceipts {
     for (const { from, counts } of early) this.#count(expected, from, counts)
   }
 
-  /** The streams of this node have answered for a message of another one. */
+  /** Reports what the streams of this node have settled of a message of another node. */
   report(origin: string, cursor: Cursor, counts: DeliveryCounts): void {
     this.#options.sender.add(origin, { type: 'report', report: { cursor, ...counts } })
   }
 
-  /** What the streams of this node settle of a message of another one, which asks for it. */
+  /** The publication of a message of another node that asks for a report. */
   publicationOf(origin: string, cursor: Cursor): Publication {
     return {
       onAccepted: () => undefined,
@@ -102,12 +102,12 @@ export class SharedReceipts {
       onRefused: () => undefined,
       settle: (delivered, skipped, unknown = 0) =>
         this.report(origin, cursor, { delivered, skipped, unknown }),
-      // Who published it was told that they are unknown.
+      // Its publisher was told that they are unknown.
       late: () => undefined,
     }
   }
 
-  /** A report came from another node. Hot path: once a message that all nodes answer for. */
+  /** Takes a report of another node. Hot path: once a message that all nodes report. */
   onReport(from: string, { cursor, ...counts }: ReceiptReport): void {
     const id = idText(cursor)
     const expected = this.#expected.get(id)
@@ -141,7 +141,7 @@ export class SharedReceipts {
     onDone?.(counts, [...waiting.values()])
   }
 
-  /** Another node may read a message a moment before this one; late reports are here, too. */
+  /** Keeps a report: another node may read a message before this one. Keeps late reports, too. */
   #keepEarly(id: string, report: EarlyReport): void {
     const reports = this.#early.get(id)
     if (reports === undefined) this.#early.set(id, [report])
@@ -154,7 +154,7 @@ export class SharedReceipts {
     }
   }
 
-  /** One timer for all, since all have the same time: until the end of the first one. */
+  /** One timer for all, since all have the same time limit: it runs until the first one ends. */
   #watch(): void {
     this.#timer = null
     const nowMs = this.#options.clock.elapsedMs()

@@ -13,7 +13,7 @@ import { commandFailure, type RedisCommands } from './redis-commands.ts'
 import type { RedisFailure } from './redis-connection.ts'
 
 /**
- * The later of two moments counts, whichever comes first.
+ * Keeps the later of two times, whichever is sent first.
  *
  * KEYS hash · ARGV user, milliseconds since 1970
  */
@@ -33,7 +33,7 @@ export class SharedRevocations implements TokenRevocations {
   onMissed: (user: number) => void = () => undefined
   readonly #options: SharedRevocationsOptions
   readonly #key: string
-  /** By user; names of them stay in use. Bounded by what is in Redis. */
+  /** By user; their handles stay in use. Bounded by the number in Redis. */
   readonly #revokedMs = new Map<number, number>()
 
   constructor(options: SharedRevocationsOptions) {

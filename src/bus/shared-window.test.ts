@@ -273,18 +273,18 @@ describe('what a node makes of the log', () => {
 
   test('a tail without a message whose key another batch has by now is a gap', () => {
     const node = new WindowNode([...START, T1, T2, fork(at(9, 2), at(5, 2))])
-    node.window.forgo(T2)
+    node.window.drop(T2)
     expect(node.window.tail).toEqual([T1])
     node.apply(again(at(9, 3), T1))
     expect(node.texts.slice(5)).toEqual(['gap'])
     expect(node.listener.heard[5]).toEqual({ gap: { after: at(5, 5), resume: at(9, 4) } })
     expect(node.window.isWhole).toBe(true)
     const other = new WindowNode([...START, T1, T2, fork(at(9, 2), at(5, 2)), again(at(9, 3), T1)])
-    other.window.forgo(T2)
+    other.window.drop(T2)
     expect(other.texts.slice(5)).toEqual(['gap'])
     expect(other.window.settled()).toBeNull()
     // It is not of a tail any more.
-    other.window.forgo(T2)
+    other.window.drop(T2)
     expect(other.texts.slice(5)).toEqual(['gap'])
   })
 

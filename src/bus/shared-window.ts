@@ -1,5 +1,6 @@
-// What one node makes of the entries of the shared log, one after the other: its window, which
-// cursors are of it, and what its streams get. The same entries make the same of every node.
+// Applies the entries of the shared log on one node, in order: keeps its window, knows which
+// cursors belong to the log, and hands items to streams. The same entries give the same state on
+// every node.
 
 import type { BusLimits } from '../core/bus-limits.ts'
 import type { Cursor } from '../core/cursor.ts'
@@ -28,42 +29,41 @@ import {
 } from './stream-entry.ts'
 import { appendAll, isChange, named } from './window-items.ts'
 
-/** Items of this node, as they were published. */
+/** Items that this node published. */
 export interface OwnItems {
-  /** Null if they are as the entry has them. */
+  /** Null to decode them from the entry. */
   readonly items: readonly LogItem[] | null
   readonly publications: readonly (Publication | null)[]
 }
 
 export interface SharedWindowOptions {
-  /** Bytes of the window. */
+  /** Size of the window. */
   readonly bytes: number
   readonly limits: BusLimits
   readonly listener: BusListener
   readonly intern: InternName
-  /** The name of a handle. */
+  /** Returns the name of a handle. */
   readonly nameOf: (handle: number) => string
-  /** Removes a batch of this node from those that are not in the log yet; null if it is not one. */
+  /** Removes a batch of this node from those not in the log yet; null for any other batch. */
   readonly takeOwn: (entry: BatchEntry) => OwnItems | null
-  /** Called when the items do not tell any more who follows whom: it is as Redis has it. */
+  /** Called when items alone no longer tell who follows whom: the sets in Redis do. */
   readonly onFollowsLost?: (() => void) | undefined
-  /** Called for each fork. */
   readonly onFork?: () => void
-  /** Called for each change of the nodes that are there, in the order of the log. */
+  /** Called for each change of the members, in the order of the log. */
   readonly onMemberChange: (change: MemberChange) => void
-  /** What streams settle of an item that another node asks for. */
+  /** Makes the publication of an item for which another node asks for a report. */
   readonly publicationOf: (origin: string, cursor: Cursor) => Publication
 }
 
-/** A part that this node has read and the log has lost: it is being added again. */
+/** A part of the log that this node has read and Redis has lost: it is being added again. */
 interface Tail {
-  /** Where streams have had everything up to. */
+  /** Streams have had everything up to here. */
   readonly after: Cursor
-  /** What is not there again yet. */
+  /** Batches that are not in the log again yet. */
   pending: BatchEntry[]
-  /** Is it in the same places as before? Then nobody notices. */
+  /** Are all batches in the same places as before? Then no gap is needed. */
   isSame: boolean
-  /** Settled when it is there again, or will not be. */
+  /** Settled when the tail is in the log again, or is given up. */
   readonly ended: PromiseWithResolvers<void>
 }
 
@@ -71,35 +71,35 @@ export interface WindowCounts {
   forks: number
   /** Times that streams of this node may have missed something. */
   gaps: number
-  /** Entries that no node has written, or whose content is none. */
+  /** Entries that no node has written, or that cannot be decoded. */
   foreign: number
-  /** Batches that came a second time. */
+  /** Batches that were read a second time. */
   doubled: number
 }
 
 export class SharedWindow {
   readonly counts: WindowCounts = { forks: 0, gaps: 0, foreign: 0, doubled: 0 }
-  /** Of messages, for a Redis that has lost them. */
+  /** Keys of recent messages, to restore them if Redis loses them. */
   readonly keys: RecentKeys
+  readonly clock = new EntryClock()
   readonly #options: SharedWindowOptions
   readonly #epochs = new Epochs(NOWHERE)
   readonly #recent: RecentBatches
   readonly #cuts: CutPlaces
   readonly #orphans: Orphans
-  /** The log may not have all of them. */
+  /** Branches that the log may not contain in full. */
   readonly #left: LeftBranches
   #batches = new Map<string, number>()
-  /** The last batch of each origin that was read, since the last gap. */
+  /** The last batch of each origin that was read since the last gap. */
   readonly #heard = new Map<string, number>()
-  readonly #clock = new EntryClock()
   #ring: RingLog
   #readAfter = NOWHERE
-  /** Where Redis had lost everything the last time. */
-  #anewAt = NOWHERE
-  /** Are there streams that are to hear of it? */
+  /** The last fork with which the log began again, after Redis had lost everything. */
+  #resetAt = NOWHERE
+  /** Is the history read, so that entries go to streams? */
   #isLive = false
   #tail: Tail | null = null
-  /** Settled with the next entry; null while nobody waits for it. */
+  /** Settled with the next entry; null while nothing waits for it. */
   #more: PromiseWithResolvers<void> | null = null
   #isTailLost = false
 
@@ -118,42 +118,42 @@ export class SharedWindow {
     return this.#ring
   }
 
-  /** Of the last entry; epoch 0 before the first one. */
+  /** The cursor of the last entry; epoch 0 before the first one. */
   get cursor(): Cursor {
     return this.#epochs.last
   }
 
-  /** Up to where the streams of this node have had everything: also what the log has lost since. */
+  /** Streams of this node have had everything up to here, including what the log has lost since. */
   get reached(): Cursor {
     return this.#tail?.after ?? this.cursor
   }
 
-  /** Entries up to here were read. */
+  /** All entries up to this one were read. */
   get readAfter(): Cursor {
     return this.#readAfter
   }
 
-  /** Entries of the stream before it may go. */
+  /** Entries of the stream before this id may be removed. */
   get minId(): string {
     return this.#cuts.minId
   }
 
-  /** The last batch of each origin that is in the log, as far as it was read. */
+  /** The last batch of each origin in the log, as far as it was read. */
   get batches(): ReadonlyMap<string, number> {
     return this.#batches
   }
 
-  /** What the log has lost and this node can add again, in this order. */
+  /** Batches that the log has lost and this node can add again, in this order. */
   get tail(): readonly BatchEntry[] {
     return this.#tail?.pending ?? []
   }
 
-  /** The history is read: from now on, entries are for streams. */
+  /** Called when the history is read: from now on, entries go to streams. */
   goLive(): void {
     this.#isLive = true
   }
 
-  /** Settles when a tail is there again, or will not be; null if there is none. */
+  /** Settles when the tail is in the log again, or is given up; null if there is none. */
   settled(): Promise<void> | null {
     return this.#tail === null ? null : this.#tail.ended.promise
   }
@@ -164,18 +164,18 @@ export class SharedWindow {
     return this.#more.promise
   }
 
-  /** Is all that this node has read in the log, or told to be lost? */
+  /** Is everything that this node has read in the log, or announced as lost? */
   get isWhole(): boolean {
     if (this.#tail !== null || this.#isTailLost) return false
     return this.#orphans.entries.length === 0 && this.#left.isEmpty
   }
 
-  /** Behind a gap that its streams were told of. */
+  /** Batches of an earlier tail; the streams of this node were told of a gap instead. */
   get orphans(): readonly BatchEntry[] {
     return this.#orphans.entries
   }
 
-  /** The log has all of them. */
+  /** Called when the log has all of them. */
   clearOrphans(): void {
     this.#orphans.clear()
   }
@@ -186,7 +186,7 @@ export class SharedWindow {
   }
 
   numberOf(cursor: Cursor): number | null {
-    // Of those behind, it is not known yet which will be there again.
+    // Those after the last one are being added again, and their new places are not known yet.
     return this.#epochs.has(cursor) ? cursor.number : null
   }
 
@@ -227,14 +227,14 @@ export class SharedWindow {
     const { epoch, number } = this.cursor
     const isNext = at.epoch === epoch && at.number === number + 1
     if (!isNext) {
-      // What lies between was cut off before it was read here; perhaps a new epoch, too.
+      // The entries between were removed before they were read here, perhaps with a fork.
       if (at.epoch !== epoch) this.#leave(this.cursor, NOTHING)
       else this.#forget()
       this.#restart({ epoch: at.epoch, number: at.number - 1 })
     }
     const last = at.number + count - 1
     this.#readAfter = { epoch: at.epoch, number: last }
-    this.#clock.seconds = entry.seconds
+    this.clock.onEntry(at.number, entry.seconds)
     this.#noteKey(items, entry)
     if (change === null) appendAll(this.#ring, items)
     else this.#ring.appendNothing()
@@ -258,7 +258,7 @@ export class SharedWindow {
     return decoded.ok ? decoded.value : null
   }
 
-  /** What has a key is a batch of its own. */
+  /** A message with a key is a batch of its own. */
   #noteKey(items: readonly LogItem[], { at, seconds, count }: BatchEntry): void {
     this.keys.onEntry(seconds)
     const [item] = items
@@ -266,7 +266,7 @@ export class SharedWindow {
     if (item.key !== null) this.keys.push(item, item.key, at, seconds)
   }
 
-  /** Is the batch one that was not read before? Remembers it. */
+  /** Remembers the batch. Returns whether it was not read before. */
   #note(origin: string, batch: number): boolean {
     this.#batches.set(origin, batch)
     const last = this.#heard.get(origin)
@@ -301,20 +301,20 @@ export class SharedWindow {
     }
   }
 
-  #applyFork({ at, base, batches, isAnew }: ForkEntry): void {
+  #applyFork({ at, base, batches, isReset }: ForkEntry): void {
     this.counts.forks++
     this.#options.onFork?.()
-    // Redis has lost the sets, or has those again that it had lost.
-    const isOther = isAnew || compareCursors(base, this.#anewAt) < 0
-    if (isOther && this.#isLive) this.#options.onFollowsLost?.()
-    if (isAnew) this.#anewAt = at
+    // Redis has lost the sets, or has sets again that it had lost.
+    const areOtherSets = isReset || compareCursors(base, this.#resetAt) < 0
+    if (areOtherSets && this.#isLive) this.#options.onFollowsLost?.()
+    if (isReset) this.#resetAt = at
     const { epoch, number } = this.cursor
     const isOfThisLog = epoch !== 0 && this.#epochs.has(base)
     if (!isOfThisLog || !this.#ring.truncate(base.number)) {
-      // It has been behind that, and does not have all of it: perhaps nobody has, and those who
-      // were there only then know of no gap.
+      // This node was past the base once, and no longer has all of that. Perhaps no node has it,
+      // and nodes that were only there then know of no gap.
       if (base.epoch !== 0 && compareCursors(base, this.cursor) < 0) this.giveUp()
-      // Of a node that knew nothing of any log, all others know that they may miss something.
+      // After a fork by a node that knew no log, all other nodes tell a gap anyway.
       this.#leave(base.epoch > epoch ? this.cursor : null, batches)
       if (base.epoch === 0) this.keys.onNewStart()
       this.#restart(at)
@@ -325,29 +325,29 @@ export class SharedWindow {
     if (number > base.number) this.#beginTail({ epoch, number }, base.number)
   }
 
-  /** Streams have had what the log has lost. */
+  /** Begins to add again what streams have had and the log has lost. */
   #beginTail(after: Cursor, base: number): void {
     const taken = this.#recent.takeAfter(base, after.number)
     const earlier = this.#tail
     const { recentBytesMax } = this.#options.limits
     if (taken === null || bytesOfAll(earlier?.pending ?? []) > recentBytesMax) {
       this.#isTailLost = true
-      // If it is to begin the log anew, it may not know all that count: all are told of a gap.
+      // If this node begins the log again, it may not know all keys that count: all are told.
       this.#forget()
       return
     }
     this.#tail = {
       after: earlier?.after ?? after,
-      // Those of one origin are in its order: what came before has not come again since.
+      // The order of each origin is kept: what is still pending comes after what was read.
       pending: [...taken, ...(earlier?.pending ?? [])],
       isSame: earlier === null,
       ended: earlier?.ended ?? Promise.withResolvers<void>(),
     }
-    // From the newest one on: the first of each origin counts.
+    // From the newest to the oldest, so that the first one of each origin counts.
     for (const { origin, previous } of taken.toReversed()) this.#batches.set(origin, previous)
   }
 
-  /** What is held back, streams have not had: they are told of a gap once all is there. */
+  /** Entries read meanwhile did not go to streams: a gap is told once the tail is complete. */
   #settleTail(tail: Tail, { origin, batch, at, count }: BatchEntry): void {
     const [first] = tail.pending
     const isFirst = first !== undefined && first.origin === origin && first.batch === batch
@@ -363,8 +363,8 @@ export class SharedWindow {
     if (!tail.isSame) this.#tellGap({ after: tail.after, resume: this.cursor })
   }
 
-  /** A batch of the tail will not be there again: another one has the key of its message. */
-  forgo({ origin, batch }: BatchEntry): void {
+  /** Gives up a batch of the tail: another batch has taken the key of its message. */
+  drop({ origin, batch }: BatchEntry): void {
     const tail = this.#tail
     if (tail?.pending.some((one) => one.origin === origin && one.batch === batch) !== true) return
     tail.isSame = false
@@ -372,7 +372,7 @@ export class SharedWindow {
   }
 
   #applyLost(at: Cursor): void {
-    // Forks before it were cut off, and what this node has read may be in no log.
+    // The forks before it were removed, and what this node has read may be in no log.
     if (at.epoch !== this.cursor.epoch) this.#leave(null, NOTHING)
     this.keys.onNewStart()
     this.#restart(at)
@@ -381,49 +381,49 @@ export class SharedWindow {
     this.#left.clear()
   }
 
-  /** @param forks of the log, up to where it was read */
+  /** Checks whether a log with these forks has what this node had read on branches that it left. */
   checkLeft(forks: readonly Fork[]): void {
-    // Nobody else may have it, and nodes that were behind know of no gap.
+    // Perhaps no other node has it, and nodes that were behind know of no gap.
     if (!this.#left.isAllIn(forks)) this.giveUp()
     this.#left.clear()
   }
 
-  /** What is missing in the log cannot be added again. */
+  /** Called when something missing in the log cannot be added again: all nodes are told. */
   giveUp(): void {
     this.#isTailLost = true
   }
 
-  /**
-   * Of the same log, entries were not read: some that it knows are not the last of their origin.
-   * Redis takes the next one of an origin of which it knows none, and none behind a hole.
-   */
+  /** Entries of the same log were not read: forgets the batches, which may not be the last of their
+   * origins. Redis accepts any batch of an origin that it does not know, but none after a hole. */
   #forget(): void {
     this.keys.onGap()
     this.#batches = new Map()
   }
 
   /**
-   * The log has gone another way than this node: it has these batches, and perhaps others.
+   * Leaves the branch of this node: the log continued on another one.
    *
-   * @param place up to where it is unknown whether the log has all; null if that is known
+   * @param place up to here, the log may not have everything; null if there is no doubt
+   * @param batches the last batch of each origin that the log has; perhaps not all of them
    */
   #leave(place: Cursor | null, batches: ReadonlyMap<string, number>): void {
     this.keys.clear()
     this.#batches = new Map(batches)
     if (place === null || place.epoch === 0) return
-    // The epoch of the last entry, which may be older than that of a fork behind it.
+    // With the epoch of its entry, which may be older than that of a fork after it.
     this.#left.push(this.#epochs.cursorOf(place.number))
   }
 
-  /** Nothing is known of what was up to this place. */
+  /** Begins with an empty window at this place: nothing before it is known. */
   #restart(at: Cursor): void {
     const after = this.reached
     if (!this.#orphans.keep(this.#tail?.pending ?? [])) this.giveUp()
     this.#tail?.ended.resolve()
     this.#tail = null
     this.#recent.clear()
-    // What comes again is behind the gap, for streams that have begun since, or had it held back.
+    // A batch that is read again comes after the gap: streams that began since need it.
     this.#heard.clear()
+    this.clock.restart()
     this.#ring.close()
     this.#ring = this.#newRing(at.number)
     this.#epochs.restart(at)
@@ -439,7 +439,7 @@ export class SharedWindow {
 
   #newRing(last: number): RingLog {
     const { bytes, nameOf } = this.#options
-    return memoryLog({ bytes, clock: this.#clock, epoch: 0, first: last + 1, nameOf })
+    return memoryLog({ bytes, clock: this.clock, epoch: 0, first: last + 1, nameOf })
   }
 }
 

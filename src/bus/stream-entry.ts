@@ -3,12 +3,12 @@
 
 import type { Cursor } from '../core/cursor.ts'
 
-/** What one node has added in one turn of its loop, not decoded yet. */
+/** What one node adds in one turn of its loop, not decoded yet. */
 export interface BatchEntry {
   readonly kind: 'batch'
-  /** Of its first item. */
+  /** The place of its first item. */
   readonly at: Cursor
-  /** The run of a node that has added it, and its number among the batches of that run, from 1. */
+  /** The run of the node that added it, and its number among the batches of that run, from 1. */
   readonly origin: string
   readonly batch: number
   readonly count: number
@@ -17,25 +17,25 @@ export interface BatchEntry {
   readonly head: string
   readonly body: string
   readonly isText: boolean
-  /** Where it stood before a part of the log was lost and added again; null if it did not. */
+  /** Its place before the log lost it and a node added it again; null for a new batch. */
   readonly again: Cursor | null
-  /** The batch of its origin before it in the log: those between are in no log. 0 for none. */
+  /** The last batch of its origin before it in the log; none between them is there. 0 for none. */
   readonly previous: number
 }
 
-/** From here on the log has another epoch. */
+/** The log continues under another epoch from here on. */
 export interface ForkEntry {
   readonly kind: 'fork'
   readonly at: Cursor
-  /** The last entry before it; epoch 0 if nothing is known of any. */
+  /** The last entry before it; epoch 0 if none is known. */
   readonly base: Cursor
   /** If Redis had lost everything: the last batch of each origin before it. */
   readonly batches: ReadonlyMap<string, number>
-  /** Had it lost everything, or what was there was not ours? */
-  readonly isAnew: boolean
+  /** Had Redis lost everything, or was its content not written by comet? */
+  readonly isReset: boolean
 }
 
-/** Something was lost for good that somebody has been told is in the log; nobody knows for whom. */
+/** Accepted messages were lost for good, and it is not known whose: all nodes tell a gap. */
 export interface LostEntry {
   readonly kind: 'lost'
   readonly at: Cursor
@@ -49,12 +49,12 @@ export interface ForeignEntry {
 
 export type StreamEntry = BatchEntry | ForkEntry | LostEntry | ForeignEntry
 
-/** 48 bits, as a cursor has. */
+/** A cursor has 48 bits for each part. */
 const PART_MAX = 2 ** 48 - 1
 
 /** Random bytes of an origin, which identifies one run of a node. */
 export const ORIGIN_BYTES = 8
-/** As hexadecimal digits. */
+/** In hexadecimal digits. */
 const ORIGIN = /^[0-9a-f]{16}$/
 
 /** Is it the origin of a node? */
@@ -76,12 +76,12 @@ export function idText({ epoch, number }: Cursor): string {
   return `${epoch}-${number}`
 }
 
-/** Which of two places comes first: below 0 for the left one. */
+/** Compares two places for sorting: negative if the left one comes first. */
 export function compareCursors(left: Cursor, right: Cursor): number {
   return left.epoch === right.epoch ? left.number - right.number : left.epoch - right.epoch
 }
 
-/** -1 for any other text than a whole number. */
+/** Parses a whole number; -1 for any other text. */
 function wholeOf(text: unknown): number {
   if (typeof text !== 'string' || !/^\d{1,15}$/.test(text)) return -1
   const value = Number(text)
@@ -89,22 +89,22 @@ function wholeOf(text: unknown): number {
 }
 
 /**
- * What the answer to `XREAD` has of one stream, as Redis has it.
+ * The entries of one stream in an answer to `XREAD`, not parsed yet.
  *
- * @returns null for what is no such answer
+ * @returns null if it is not a valid answer
  */
 export function entriesOf(answer: unknown, key: string): readonly unknown[] | null {
   if (answer === null) return []
   if (typeof answer !== 'object' || Array.isArray(answer)) return null
-  // Redis names only streams that have something new.
+  // Redis names only streams with new entries.
   const list = (answer as Record<string, unknown>)[key] ?? []
   return Array.isArray(list) ? list : null
 }
 
 /**
- * Reads the entries of the log in the answer to `XREAD`. Hot path: once a batch.
+ * Reads the entries of the log in an answer to `XREAD`. Hot path: once a batch.
  *
- * @returns null for what is no such answer
+ * @returns null if it is not a valid answer
  */
 export function parseEntries(answer: unknown, key: string): StreamEntry[] | null {
   const list = entriesOf(answer, key)
@@ -128,7 +128,7 @@ function entryOf(at: Cursor, fields: unknown): StreamEntry {
     const base = parseId(texts[1])
     if (base === null || base.number !== at.number) return foreign
     const [, , , , , batches = ''] = texts
-    return { kind: 'fork', at, base, batches: batchesOf(batches), isAnew: batches !== '' }
+    return { kind: 'fork', at, base, batches: batchesOf(batches), isReset: batches !== '' }
   }
   return batchOf(at, texts) ?? foreign
 }

@@ -1,5 +1,5 @@
-// The items of a batch, as a node takes them from the log: their names have handles of this node,
-// and they stand in its ring.
+// Prepares the items of a batch that was read: gives their names the handles of this node, and
+// appends them to its ring.
 
 import { appendItem } from '../log/local-bus.ts'
 import { BARRIER, type LogItem } from '../log/message-bus.ts'
@@ -7,7 +7,7 @@ import type { LogMessage } from '../log/message-log.ts'
 import type { RingLog } from '../log/ring-log.ts'
 import type { InternName } from './batch.ts'
 
-/** A name may have got another handle while its item was under way. */
+/** Renews handles: a name may have got another one since its item was published. */
 export function named(items: readonly LogItem[], intern: InternName): readonly LogItem[] {
   if (items.every(isOfNumbers)) return items
   return items.map((item) => {
@@ -37,7 +37,7 @@ function renamed<T extends { readonly id: number; readonly name: string | null }
   return user.name === null ? user : { ...user, id: intern(user.name) ?? user.id }
 }
 
-/** Runs of messages together, which takes half the time. */
+/** Appends items; a batch of messages alone in one call, which takes half the time. */
 export function appendAll(log: RingLog, items: readonly LogItem[]): void {
   if (items.every(isMessage)) {
     log.appendAll(items)

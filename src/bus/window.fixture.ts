@@ -47,7 +47,7 @@ export function fork(
   base: Cursor,
   batches: readonly [string, number][] = [],
 ): ForkEntry {
-  return { kind: 'fork', at: where, base, batches: new Map(batches), isAnew: batches.length > 0 }
+  return { kind: 'fork', at: where, base, batches: new Map(batches), isReset: batches.length > 0 }
 }
 
 export class WindowNode {

@@ -1,5 +1,5 @@
-// From the log to streams: each message of any node goes to the streams of this node that must get
-// it. Where this node could not read the log, its streams get a gap.
+// Delivers messages from the log to streams: each message of any node goes to its receivers on this
+// node. If this node could not read a part of the log, its streams get a gap.
 
 import type { Cursor } from '../core/cursor.ts'
 import {
@@ -26,8 +26,9 @@ export interface DispatcherOptions {
 }
 
 export class Dispatcher implements BusListener {
-  /** Times that the followers of a subject were asked for, and how many there were, added up. */
+  /** Lookups of the followers of a subject. */
   lookups = 0
+  /** Followers found by all of them together. */
   followersFound = 0
   /** Gaps sent to open streams. */
   gapsTold = 0
@@ -50,7 +51,7 @@ export class Dispatcher implements BusListener {
     this.#onBarrier = onBarrier
   }
 
-  /** Delivers to this outlet from now on; before, messages are only counted. */
+  /** Delivers to this outlet from now on. Before that, messages are only counted. */
   open(outlet: Outlet): void {
     this.#outlet = outlet
   }

@@ -1,4 +1,4 @@
-// How old entries of the log are: it keeps no time of each, so where it was is noted now and then.
+// How old entries of a log are: it keeps no time of each, so the last entry is noted at intervals.
 
 const MARKS_MAX = 1_024
 

@@ -1,5 +1,5 @@
-// The feed of the connections of this node: a ring of events in one typed array, bounded by its
-// bytes. They become objects only as somebody reads them.
+// The feed of the connections of this node: a ring of events in one typed array of a fixed size.
+// Events become objects only when they are read.
 
 import type { Cursor } from '../core/cursor.ts'
 import { feedLimits } from '../core/feed-limits.ts'
@@ -30,53 +30,52 @@ const NUMBERS = Object.fromEntries(REASONS.map((reason, at) => [reason, at])) as
 >
 
 /**
- * A place has five words. The first of an event: user; what, as below; the lower 32 bits of since
- * in microseconds and of at in milliseconds, and the upper bits of both. A name follows in places
- * of its own, whose first word is 0, which is no user.
+ * A place has five words. Those of an event: the user; `what`, as below; the lower 32 bits of
+ * `since` in microseconds and of `at` in milliseconds; and the upper bits of both. A name follows
+ * in places of its own, whose first word is 0, which is not a user.
  */
 const WORDS = 5
 const PLACE_BYTES = WORDS * 4
 const NAME_BYTES = PLACE_BYTES - 4
-/** In what: four bits of the reason, then */
+/** Bits of `what`: four of the reason, then the flag, the length of a name and the process. */
 const IS_ONLINE = 1 << 4
 const LENGTH_SHIFT = 8
 const PROCESS_SHIFT = 16
 const REASON_MASK = 0xf
 const LENGTH_MASK = 0xff
-/** Of the upper bits, those of at. */
+/** The upper bits of `at` begin here in their word. */
 const AT_SHIFT = 20
 const SINCE_MASK = 2 ** AT_SHIFT - 1
 const HIGH = 2 ** 32
 
-/** What is told of the connections of this node. Hot paths: once a connection each. */
+/** Takes the events of the connections of this node. Hot paths: once a connection each. */
 export interface ConnectionOwner {
   opened(connection: HeldConnection): void
-  /** @param isOnline has the user other connections? */
+  /** @param isOnline whether the user has other connections */
   closed(connection: HeldConnection, reason: FeedReason, isOnline: boolean, nowMs: number): void
 }
 
 export interface HeldConnection {
   readonly user: number
-  /** That holds it: its number among those of this run, up to 65,535. */
+  /** The process that holds it: its number among those of this run, up to 65,535. */
   readonly process: number
-  /** When it was opened, in microseconds since 1970; no other one of its process was opened
-   * then. */
+  /** When it was opened, in microseconds since 1970; unique among those of its process. */
   readonly sinceUs: number
 }
 
-/** Connections that are open, in no order. */
+/** A page of open connections, in no order. */
 export interface HeldPage {
   readonly connections: readonly HeldConnection[]
-  /** Where the others are; null if these were all. */
+  /** The place of the next page; null after the last one. */
   readonly next: number | null
 }
 
 export interface FeedOptions {
-  /** Of the window. */
+  /** Size of the window. */
   readonly bytes: number
   /** When the feed begins, in milliseconds since 1970. */
   readonly epoch: number
-  /** What no other run of any node has. */
+  /** Identifies this run, unique among all runs of all nodes. */
   readonly run: string
   readonly node: string
   readonly names: Pick<NameTable, 'writeName' | 'subjectOf'>
@@ -86,10 +85,11 @@ export class Feed implements ConnectionOwner, FeedSource {
   readonly #options: FeedOptions
   readonly #words: Uint32Array
   readonly #bytes: Uint8Array
-  /** Places of the ring, and the next one that is written. */
+  /** The number of places of the ring. */
   readonly #places: number
+  /** The index of the next place to write. */
   #next = 0
-  /** The number of the last place that was written; the first one has 1. */
+  /** The number of the last place written; the first one has 1. */
   #last = 0
   /** Events since the start. */
   events = 0
@@ -105,7 +105,7 @@ export class Feed implements ConnectionOwner, FeedSource {
     this.#bytes = new Uint8Array(this.#words.buffer)
   }
 
-  /** What all ids of its connections begin with, and what its node is called. */
+  /** The prefix of all ids of its connections, and the name of the node. */
   get node(): { readonly run: string; readonly name: string } {
     const { run, node: name } = this.#options
     return { run, name }
@@ -115,20 +115,20 @@ export class Feed implements ConnectionOwner, FeedSource {
     return this.#words.byteLength
   }
 
-  /** Where who has had all events is, */
+  /** The place after all events. */
   get cursor(): Cursor {
     return this.#cursorAt(this.#last)
   }
 
-  /** and who has had none of those that are kept. */
+  /** The place before all events that are kept. */
   get start(): Cursor {
     let before = Math.max(0, this.#last - this.#places)
-    // Of an event that was overwritten in part, the rest of its name may be there.
+    // Skips the rest of a name whose event was overwritten.
     while (before < this.#last && this.#words[this.#wordOf(before + 1)] === 0) before++
     return this.#cursorAt(before)
   }
 
-  /** Of the events behind a place, as far as they are kept. */
+  /** Bytes of the events after a place, as far as they are kept. */
   bytesBehind({ number }: Cursor): number {
     return Math.min(this.#last - number, this.#places) * PLACE_BYTES
   }
@@ -167,7 +167,7 @@ export class Feed implements ConnectionOwner, FeedSource {
     this.#next = this.#next + 1 === this.#places ? 0 : this.#next + 1
   }
 
-  /** Its handle may be another name's by the time that the event is read. */
+  /** Appends the name itself: its handle may belong to another name when the event is read. */
   #appendName(length: number): void {
     for (let from = 0; from < length; from += NAME_BYTES) {
       const start = this.#next * PLACE_BYTES + 4
@@ -179,7 +179,7 @@ export class Feed implements ConnectionOwner, FeedSource {
     }
   }
 
-  /** A moment later, so that readers write what comes meanwhile together. */
+  /** Tells readers a moment later, so that they write several events together. */
   #tellSoon(): void {
     if (this.#isTelling) return
     this.#isTelling = true
@@ -194,7 +194,7 @@ export class Feed implements ConnectionOwner, FeedSource {
     return () => this.#listeners.delete(onMore)
   }
 
-  /** There are no more events; readers get those that are there, and then the end. */
+  /** Ends the feed: readers get the events that are there, and then the end. */
   close(): void {
     this.isClosed = true
     this.#tellSoon()
@@ -211,16 +211,16 @@ export class Feed implements ConnectionOwner, FeedSource {
     return { gap: null, events: [], cursor }
   }
 
-  /** It goes on with what comes from now on. */
+  /** A page with a gap, which continues with events from now on. */
   #gap(after: Cursor, reason: FeedGapReason): FeedPage {
     return { gap: { after, reason }, events: [], cursor: this.cursor }
   }
 
-  /** Why it is not known what comes behind a place; null if it is. */
+  /** Why the events after a place are not all known; null if they are. */
   #gapBehind({ epoch, number }: Cursor): FeedGapReason | null {
     if (epoch !== this.#options.epoch || number > this.#last) return 'unknown'
     if (number < this.start.number) return 'lost'
-    // Within a name: no reader was told so.
+    // A place within a name, which no reader was given.
     if (number < this.#last && this.#words[this.#wordOf(number + 1)] === 0) return 'unknown'
     return null
   }
@@ -267,7 +267,7 @@ export class Feed implements ConnectionOwner, FeedSource {
     return name
   }
 
-  /** Connections that are open, as readers are told of them. */
+  /** A page of open connections, as readers get it. */
   present({ connections, next }: HeldPage): PresentPage & Pick<HeldPage, 'next'> {
     const { run, node, names } = this.#options
     return {
@@ -281,7 +281,7 @@ export class Feed implements ConnectionOwner, FeedSource {
     }
   }
 
-  /** Where the words of a place are, by its number. */
+  /** The index of the first word of a place, by its number. */
   #wordOf(number: number): number {
     return ((number - 1) % this.#places) * WORDS
   }

@@ -1,11 +1,9 @@
 // The figures of the log of messages, and of the streams that began with what their clients had
 // missed: plain data, gathered on request.
 
-import type { Clock } from '../core/clock.ts'
 import { cursorText } from '../core/cursor.ts'
 import type { MessageBus } from '../log/message-bus.ts'
 import type { Dispatcher } from './dispatcher.ts'
-import type { EntryAges } from './entry-ages.ts'
 import type { GapCounts, Resumption } from './resumption.ts'
 
 /** Where the log is kept. */
@@ -36,18 +34,20 @@ export interface HistorySource {
   readonly resumption: Pick<Resumption, 'resumed' | 'replayed' | 'gaps'>
   readonly dispatcher: Pick<Dispatcher, 'gapsTold'>
   readonly place: HistoryPlace
-  readonly clock: Clock
-  readonly ages: EntryAges
+  /**
+   * Milliseconds since an entry was added; null if not known.
+   *
+   * @param last the last entry
+   */
+  readonly ageMs: (number: number, last: number) => number | null
 }
 
 /** Called every second or so. */
 export function historyFigures(source: HistorySource): HistoryFigures {
-  const { bus, resumption, dispatcher, place, clock, ages } = source
+  const { bus, resumption, dispatcher, place } = source
   const { last, oldest, keptBytes, keptBytesMax } = bus.window
   const { resumed, replayed, gaps } = resumption
-  const nowMs = clock.elapsedMs()
-  ages.note(last, nowMs)
-  const ageMs = oldest > last ? null : ages.ageMs(oldest, nowMs)
+  const ageMs = source.ageMs(oldest, last)
   return {
     epoch: bus.cursor.epoch,
     last: cursorText(bus.cursorOf(last)),
@@ -55,7 +55,7 @@ export function historyFigures(source: HistorySource): HistoryFigures {
     entries: Math.max(0, last - oldest + 1),
     bytes: keptBytes,
     limitBytes: keptBytesMax,
-    oldestAgeSeconds: ageMs === null ? null : ageMs / 1_000,
+    oldestAgeSeconds: ageMs === null || oldest > last ? null : ageMs / 1_000,
     place,
     ...{ resumed, replayed, gaps: { ...gaps, lost: gaps.lost + dispatcher.gapsTold } },
   }

@@ -15,11 +15,11 @@ export interface DeliveryTotals {
   dropped: number
   /** Frames delivered to streams. */
   deliveries: number
-  /** Connections that were passed over, since their worker was too far behind. */
+  /** Connections that were skipped because their worker was too far behind. */
   skipped: number
   /**
-   * Connections whose worker did not acknowledge in time. Those that took the message all the same
-   * are counted as deliveries too, once it does.
+   * Connections whose worker did not acknowledge in time. If it acknowledges later, those that took
+   * the message are counted as deliveries too.
    */
   unknown: number
 }
@@ -39,7 +39,7 @@ export type DeliveryAck = Pick<Publication, 'settle' | 'late'>
 export class Receipt implements Publication {
   /** Connections that took the messages. */
   delivered = 0
-  /** Connections that were passed over, since their worker was too far behind. */
+  /** Connections that were skipped because their worker was too far behind. */
   skipped = 0
   /** Connections whose worker did not acknowledge in time. */
   unknown = 0
@@ -98,7 +98,7 @@ export class Receipt implements Publication {
     this.#count(delivered, skipped, unknown)
   }
 
-  /** What was published before under the same key has come to this; the totals have it already. */
+  /** Adds the counts of an earlier message with the same key, which the totals already have. */
   settleRepeated({ delivered, skipped, unknown }: DeliveryCounts): void {
     this.#count(delivered, skipped, unknown)
   }
@@ -109,14 +109,14 @@ export class Receipt implements Publication {
     this.#count(delivered, skipped, unknown)
   }
 
-  /** A receipt of one message of these, which is pending here until it has settled. */
+  /** Makes a receipt for one of these messages, which is pending here until {@link add}. */
   part(onRefused: (why: PublishRefusal) => void): Receipt {
     const part = new Receipt(this.#totals, onRefused)
     this.pending++
     return part
   }
 
-  /** The part has settled; its message counts here. */
+  /** Adds a part that has settled. */
   add(part: Receipt): void {
     if (part.number > 0) {
       this.epoch = part.epoch
@@ -140,7 +140,7 @@ export class Receipt implements Publication {
     onSettled(this)
   }
 
-  /** Too late for this receipt, which counts them as unknown. */
+  /** Adds to the totals only: this receipt has counted them as unknown. */
   late(delivered: number): void {
     this.#totals.deliveries += delivered
   }
@@ -184,8 +184,8 @@ export class InputTotals implements DeliveryTotals {
 }
 
 /**
- * One message that is timed: stands before its receipt, or what stands there, and notes how long
- * the streams took. Of one that some did not answer for, it is not known.
+ * Wraps the publication of one message to record how long its streams took. Records nothing if some
+ * did not acknowledge.
  */
 export class TimedReceipt implements Publication {
   readonly #receipt: Publication

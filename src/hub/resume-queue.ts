@@ -1,6 +1,6 @@
-// Streams whose clients come back to what they have missed: begun as fast as others take what they
-// get, so that very many of them together fill no memory. Those that take nothing meanwhile are
-// cut, so that nobody keeps all others waiting.
+// The queue of streams that resume. They begin as fast as earlier ones read their missed messages,
+// so that many of them at once do not fill the memory. Streams that read nothing meanwhile are cut,
+// so that they do not keep the others waiting.
 
 import { resumeLimits } from '../core/history-limits.ts'
 import { Queue } from '../core/queue.ts'
@@ -11,11 +11,11 @@ interface Waiting {
   readonly slot: number
   readonly from: StreamFrom
   readonly isLate: boolean
-  /** The look before which it came. */
+  /** The number of looks before it was added. */
   readonly look: number
 }
 
-/** What a queue needs of the store. */
+/** The part of the store that the queue needs. */
 export type ResumeStore = Pick<
   StreamStore,
   'beginningBytes' | 'isOpening' | 'endOpening' | 'forget'
@@ -31,13 +31,13 @@ const LOOKS_MAX = waitMsMax / roomCheckMs
 export class ResumeQueue {
   readonly #store: ResumeStore
   readonly #begin: (slot: number, from: StreamFrom, isLate: boolean) => void
-  /** Bounded by the streams that there is room for. */
+  /** Bounded by the number of streams allowed. */
   readonly #waiting = new Queue<Waiting>()
-  /** Streams that are to begin, and have not. */
+  /** Streams that are beginning and have not begun. */
   #begun = 0
   #timer: Timer | null = null
-  /** Looks whether there is room, since the start. Counted, not timed: when a process that was
-   * stopped goes on, its clients are not to blame. */
+  /** Looks for room since the start. Waits are counted in looks and not in time, so that clients
+   * are not cut because this process was stopped for a while. */
   #looks = 0
   #isGoingOn = false
 
@@ -51,12 +51,12 @@ export class ResumeQueue {
   }
 
   /**
-   * The stream is to begin, now or when there is room. Hot path: once a stream.
+   * Begins a stream, now or when there is room. Hot path: once a stream.
    *
-   * @param isLate it has waited for the log, in vain
+   * @param isLate whether it has waited for the log in vain
    */
   add(slot: number, from: StreamFrom, isLate = false): void {
-    // It gets nothing at once, so it need not wait.
+    // It gets no missed messages, so it need not wait.
     if (from === 'live') this.#begin(slot, from, isLate)
     else if (this.#waiting.length > 0 || this.#isFull) {
       this.#wait({ slot, from, isLate, look: this.#looks })
@@ -66,13 +66,13 @@ export class ResumeQueue {
     }
   }
 
-  /** A stream has begun, or never will, or will be added again. */
+  /** Called when a stream has begun, or has ended before, or will be added again. */
   onBegun(from: StreamFrom): void {
     if (from !== 'live') this.#begun--
     this.#goOn()
   }
 
-  /** Those that wait begin no more. Answers their slots. */
+  /** Removes all streams that wait. Returns their slots. */
   drain(): number[] {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
@@ -93,7 +93,7 @@ export class ResumeQueue {
     this.#lookLater()
   }
 
-  /** Clients take what they get at their own pace: it is looked at by a timer. */
+  /** Looks for room at intervals: clients read at their own pace. */
   #lookLater(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = null
@@ -105,7 +105,7 @@ export class ResumeQueue {
     }, roomCheckMs)
   }
 
-  /** Ends those that have waited for too long, without a welcome: their clients may come again. */
+  /** Ends streams that have waited for too long, before their welcome: clients may try again. */
   #endLate(): void {
     const last = this.#looks - LOOKS_MAX
     for (let first = this.#waiting.at(0); first !== undefined; first = this.#waiting.at(0)) {
@@ -120,14 +120,14 @@ export class ResumeQueue {
     else this.#store.forget(slot)
   }
 
-  /** A stream that begins at once says so meanwhile; the loop goes on, and not a call in a call. */
+  /** Begins streams while there is room. A nested call, by one that begins at once, returns. */
   #goOn(): void {
     if (this.#isGoingOn) return
     this.#isGoingOn = true
     for (let left = resumeLimits.begunTogetherMax; left > 0 && !this.#isFull; left--) {
       const next = this.#waiting.shift()
       if (next === undefined) break
-      // It was ended while it waited, and is not to have what came since.
+      // It was ended while it waited, and must not get messages from after that.
       if (this.#store.expiries.isSoon(next.slot)) {
         this.#end(next.slot)
         continue

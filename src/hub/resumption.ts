@@ -1,5 +1,5 @@
-// Where a new stream begins in the log of messages, and what its client has missed; in the process
-// with the router.
+// Where a new stream begins in the log of messages, and what its client has missed. Runs in the
+// process with the router.
 
 import type { Cursor } from '../core/cursor.ts'
 import { settledWithin } from '../core/deadline.ts'
@@ -13,18 +13,18 @@ import type { Gap, StreamBeginning, StreamFrom } from './stream.ts'
 
 const NOTHING: readonly Frame[] = []
 
-/** Where a stream says that it was. */
+/** The cursor that a stream gives, if any. */
 function placeOf(from: StreamFrom): Cursor | undefined {
   if (typeof from === 'string' || 'last' in from) return undefined
   return 'after' in from ? from.after : (from.page ?? undefined)
 }
 
-/** Why streams are told of a gap. The texts describe their figures. */
+/** Why streams are told of a gap, with the descriptions of the figures. */
 export const GAPS = {
-  lost: 'Something for them had left the window.',
+  lost: 'Messages for them had left the window.',
   too_many: 'They had missed more than is sent again.',
   unknown:
-    'They were at no place of this log: it began anew, or their cursor is of another server.',
+    'The log does not have their cursor: it began again, or the cursor is of another server.',
 } as const satisfies Record<GapReason, string>
 
 export type GapCounts = Record<GapReason, number>
@@ -35,17 +35,18 @@ export interface ResumptionOptions {
 }
 
 export class Resumption {
-  /** Since the start: streams that began behind an entry, and the messages that they got so; */
+  /** Streams that resumed after an entry, since the start. */
   resumed = 0
+  /** Messages sent to them when they resumed. */
   replayed = 0
-  /** and those that were told of a gap instead. */
+  /** Streams that were told of a gap instead, by reason. */
   readonly gaps: GapCounts = zeroCounts(GAPS)
   readonly #bus: ResumptionOptions['bus']
   readonly #subscriptions: ResumptionOptions['subscriptions']
-  /** By number, of those that were missed lately: many streams miss the same ones together. */
+  /** Frames of missed messages by number: many streams miss the same ones at the same time. */
   readonly #frames = new Map<number, Frame>()
   #framesBytes = 0
-  /** Of the log when they were read: in another one they may be others. */
+  /** The epoch in which these were read: in another one, numbers may have other messages. */
   #framesEpoch = 0
 
   constructor({ bus, subscriptions }: ResumptionOptions) {
@@ -53,18 +54,18 @@ export class Resumption {
     this.#subscriptions = subscriptions
   }
 
-  /** Up to where streams that are open have had everything. */
+  /** Open streams have had everything up to here. */
   get cursor(): Cursor {
     return this.#bus.cursor
   }
 
   /**
-   * What is to be awaited, if anything, before a stream begins: of one that resumes while the log
-   * is being mended, or that was further on another server than this one is, it is not known yet
-   * what it has missed. After a while it is told so.
+   * Whether a stream has to wait before it begins. It is not known yet what a stream has missed if
+   * it resumes while lost entries are added to the log again, or if it was further on another
+   * server than this one is. The wait has a time limit.
    *
-   * @returns null for nothing; if not, whether all is there by then. If it is not, the stream
-   *   begins as things are
+   * @returns null if it need not wait. Otherwise settles when the stream can begin, with whether
+   *   what it has missed is known
    */
   settledFor(from: StreamFrom): Promise<boolean> | null {
     const settled = from === 'live' ? null : this.#bus.settled(placeOf(from))
@@ -75,7 +76,7 @@ export class Resumption {
     let isLate = false
     const look = async () => {
       for (let settled: Promise<boolean> | null = first; settled !== null; ) {
-        // Redis has no such place: there is nothing to wait for.
+        // The log has no such place, so there is nothing to wait for.
         if (!(await settled) || isLate) return false
         settled = this.#bus.settled(behind)
       }
@@ -87,15 +88,15 @@ export class Resumption {
   }
 
   /**
-   * What a stream begins with that gets every message from now on. Hot path: once a stream.
+   * The beginning of a stream, which gets every message from now on. Hot path: once a stream.
    *
-   * @param subjects that it follows for itself
+   * @param subjects the subjects that this stream follows itself
    */
   begin(user: number, subjects: readonly number[], from: StreamFrom): StreamBeginning {
     if (from === 'live') return this.#beginning(this.cursor, null, NOTHING)
     const { window } = this.#bus
     if (this.#bus.settled() !== null) {
-      // Part of what open streams have had is not in the window, and would be missing silently.
+      // The window lacks some of what open streams have had: without a gap, the loss is silent.
       return this.#gap(placeOf(from) ?? this.#oldest(window), 'unknown')
     }
     const reader = { user, subjects, follows: this.#subscriptions.subjectsOf(user) }
@@ -108,7 +109,7 @@ export class Resumption {
     return this.#replay(this.#bus.cursorOf(number), numbers, window)
   }
 
-  /** Before the oldest entry; of a log that has kept nothing, nothing is old. */
+  /** The place before the oldest entry; the end of the log if it keeps no entries. */
   #oldest({ last, oldest }: LogWindow): Cursor {
     return this.#bus.cursorOf(Math.min(last, oldest - 1))
   }
@@ -128,7 +129,7 @@ export class Resumption {
     const page = window.pageFor(reader, number)
     if ('gap' in page) return this.#gap(after, page.gap)
     const replay = this.#replay(after, page.numbers, window)
-    // The last one of a log that has gone on has two cursors.
+    // After a fork, the last entry has two cursors.
     return page.upTo === window.last
       ? replay
       : { ...replay, upTo: this.#bus.cursorOf(page.upTo), isAll: false }

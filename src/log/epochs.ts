@@ -1,5 +1,5 @@
-// Which cursors are of this log, though it has gone on under new epochs: an epoch is the branch of
-// a number of entries, and numbers go on from one to the next.
+// Which cursors belong to this log, which may have continued under new epochs. An epoch names one
+// branch; the numbers of entries continue from one epoch to the next.
 
 import { busLimits } from '../core/bus-limits.ts'
 import type { Cursor } from '../core/cursor.ts'
@@ -15,7 +15,7 @@ export class Epochs {
   /** The oldest first; never empty. */
   #spans: Span[]
 
-  /** @param start before the first entry */
+  /** @param start the place before the first entry */
   constructor(start: Cursor) {
     this.#spans = [spanAt(start)]
   }
@@ -33,14 +33,14 @@ export class Epochs {
     return this.#spans.length
   }
 
-  /** The log has gone on to this number. */
+  /** Called when the log has an entry of this number. */
   advance(number: number): void {
     this.#newest.to = number
   }
 
-  /** Is it a cursor of this log, and the same place here as everywhere? */
+  /** Is it a cursor of this log, with the same entries before it here as on all nodes? */
   has({ epoch, number }: Cursor): boolean {
-    // From the newest one on: most cursors are of it.
+    // From the newest to the oldest: most cursors are of the newest.
     for (let at = this.#spans.length - 1; at >= 0; at--) {
       const span = this.#spans[at] as Span
       if (span.epoch === epoch) return number >= span.from && number <= span.to
@@ -48,19 +48,19 @@ export class Epochs {
     return false
   }
 
-  /** Was it a cursor of this log, before a fork has cut off what was there? */
+  /** Was it a cursor of this log whose entry was lost at a fork, and not added again there? */
   hasCut({ epoch, number }: Cursor): boolean {
     const span = this.#spans.find((one) => one.epoch === epoch)
     return span !== undefined && span !== this.#newest && number > span.to
   }
 
-  /** The cursor of a number of this log, as it was when the entry came. */
+  /** The cursor of a number of this log, with the epoch in which the entry was added. */
   cursorOf(number: number): Cursor {
     const span = this.#spans.findLast(({ from }) => from < number) ?? (this.#spans[0] as Span)
     return { epoch: span.epoch, number }
   }
 
-  /** What comes behind this cursor, which it has, has another epoch; what came there, is none. */
+  /** Continues under another epoch after a cursor of this log; entries after it no longer count. */
   fork(base: Cursor, epoch: number): void {
     for (const span of this.#spans) span.to = Math.min(span.to, base.number)
     this.#spans = this.#spans.filter(({ from, to }) => from <= to)
@@ -69,15 +69,15 @@ export class Epochs {
   }
 
   /**
-   * An entry behind a fork is one that stood in the same place before: cursors of then are good up
-   * to it.
+   * Called when an entry after a fork had the same place before: earlier cursors are valid up to
+   * it.
    */
   extend({ epoch, number }: Cursor, count: number): void {
     const span = this.#spans.find((one) => one.epoch === epoch)
     if (span !== undefined && span !== this.#newest && span.to === number - 1) span.to += count
   }
 
-  /** Nothing is known of what was before. */
+  /** Forgets all epochs and begins at this place. */
   restart(at: Cursor): void {
     this.#spans = [spanAt(at)]
   }

@@ -1,17 +1,18 @@
-// The bus: where messages get their place in the one order, and come from. The log of this process
-// fulfils it at once; one that machines share takes the time of a round trip, or is away.
+// The bus: gives messages their place in one order, and passes them on in this order. The log of
+// this process does it at once; a log that machines share takes a round trip, or may be
+// unreachable.
 
 import type { Cursor } from '../core/cursor.ts'
 import type { Result } from '../core/result.ts'
 import type { FollowChange, LogMessage, MessageLog } from './message-log.ts'
 
-/** From here on many users follow others than before; see {@link MessageLog.appendBarrier}. */
+/** Many subscriptions were changed at once here; see {@link MessageLog.appendBarrier}. */
 export const BARRIER = 'barrier'
 
-/** What has one number of the log. */
+/** An item of the log; each has a number. */
 export type LogItem = LogMessage | FollowChange | typeof BARRIER
 
-/** The side of a log that is read. */
+/** The part of a log that readers use. */
 export type LogWindow = Pick<
   MessageLog,
   | 'last'
@@ -28,85 +29,85 @@ export type LogWindow = Pick<
 >
 
 /**
- * Why an item is not in the log. `full` and `closed`: at once. `unavailable`: it has waited for as
- * long as it may, and was not sent. `unknown`: it was sent, and may still come. `conflict`: its key
- * was another message. `limit`: a user would follow more than is allowed.
+ * Why an item is not in the log. `full` and `closed`: refused at once. `unavailable`: it waited for
+ * the time limit and was not sent. `unknown`: it was sent, and may still be added. `conflict`:
+ * another message has its key. `limit`: a user would follow more than is allowed.
  */
 export type PublishRefusal = 'full' | 'closed' | 'unavailable' | 'unknown' | 'conflict' | 'limit'
 
 /**
- * What becomes of an item that was published here. The bus calls one of the first three, once; who
- * listens to it answers for the streams that an item was handed to.
+ * Gets the outcome of an item that was published here. The bus calls one of `onAccepted`,
+ * `onRepeated` and `onRefused`, once. Its listener settles it for the streams of this node.
  */
 export interface Publication {
-  /** Are all nodes to report what became of it? Then each is handed a publication with it. */
+  /** Do all nodes have to report their counts? Then each gets a publication with the item. */
   readonly isForAllNodes?: boolean
   /**
-   * It is in the log, and every node will have it.
+   * It is in the log, and every node will read it.
    *
-   * @param cursor where it is; if it could not be read here, a place before it
-   * @param isHanded whether it is handed to the streams of this node right after this call; if not,
-   *   they are told of a gap, or were since it was published
+   * @param cursor its place; if it could not be read here, a place before it
+   * @param isHanded whether it goes to the streams of this node right after this call. If not, they
+   *   get a gap, or have got one since it was published
    */
   onAccepted(cursor: Cursor, isHanded: boolean): void
-  /** It was published before with its key, as this entry, and was not added again. */
+  /** It was not added: an earlier message with its key is this entry. */
   onRepeated(cursor: Cursor): void
   onRefused(why: PublishRefusal): void
-  /** The streams of this node answer for it: once, if it was handed to them. */
+  /** The counts of the streams of this node; called once if the item went to them. */
   settle(delivered: number, skipped: number, unknown?: number): void
-  /** Connections that were said to be unknown have taken it after all. */
+  /** Connections that were counted as unknown have taken it after all. */
   late(delivered: number): void
 }
 
-/** What streams that are open may have missed. */
+/** A gap: the part of the log that open streams may have missed. */
 export interface BusGap {
-  /** Up to here they have had everything, */
+  /** They have had everything up to here. */
   readonly after: Cursor
-  /** and from here on they get everything. */
+  /** They get everything from here on. */
   readonly resume: Cursor
 }
 
 /**
- * Those who are to get what is published; called in the order of the log, for each item once, and
- * not for those that were there before the bus was.
+ * Receives the items of the log: in order, each once, without those from before the bus started.
  */
 export interface BusListener {
   /**
-   * Hot path: once an item. A change of who follows whom may come again, after others, and counts
+   * Hot path: once an item. A subscription change may come again, after others, and then applies
    * again: a part of the log was lost and added again.
    *
-   * @param publication null for an item of another node, unless that node asks for a report:
-   *   then its streams settle it as one of this node
+   * @param publication null for an item of another node, unless that node asks for a report: then
+   *   streams settle it as an item of this node
    */
   onItem(item: LogItem, cursor: Cursor, publication: Publication | null): void
   onGap(gap: BusGap): void
 }
 
 export interface MessageBus {
-  /** Do other nodes publish here, too, so that it takes time, and may fail later? */
+  /** Do other nodes publish here too? Then publishing takes time, and may fail later. */
   readonly isShared: boolean
-  /** What is kept of the log here; another object after each gap. */
+  /** The part of the log that is kept here; another object after each gap. */
   readonly window: LogWindow
-  /** Up to where the streams of this node have had everything. */
+  /** Streams of this node have had everything up to here. */
   readonly cursor: Cursor
   /**
-   * The number of a cursor in {@link window}, up to its last one; null if nobody can say what came
-   * after it, as of another log, or of a part that was lost.
+   * The number of a cursor in {@link window}, at most its last one; null if it is not known what
+   * came after it: the cursor is of another log, or of a part that was lost.
    */
   numberOf(cursor: Cursor): number | null
   /** The cursor of a number of the window. */
   cursorOf(number: number): Cursor
   /**
-   * What is to be awaited, if anything, before a stream resumes here: while a part of the log is
-   * added again that the streams of this node have had, nobody knows where it will stand; and of a
-   * place that another node has read, this one may be behind.
+   * Whether a stream has to wait before it resumes here: while a lost part of the log is added
+   * again, its new place is not known, and this node may be behind the cursor of a stream that was
+   * on another node.
    *
-   * @param behind where the stream is to go on, if it says so
-   * @returns whether to ask again then; false if there is no such place
+   * @param behind the cursor after which the stream resumes, if it gives one
+   * @returns null if it need not wait. Otherwise settles after a wait with whether to ask again;
+   *   false if the log has no such place
    */
   settled(behind?: Cursor): Promise<boolean> | null
-  /** Takes an item, and calls back later or at once; or refuses it. Hot path: once an item. */
+  /** Takes an item and calls back, at once or later; or refuses it. Hot path: once an item. */
   publish(item: LogItem, publication: Publication | null): Result<void, 'full' | 'closed'>
-  /** Refuses what has no place in the log yet. */
+  /** Refuses new items, and those that get no place in the log within a time limit. */
   close(): Promise<void>
 }

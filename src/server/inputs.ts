@@ -23,7 +23,7 @@ import { type Listener, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
 import { EntryAges } from '../hub/entry-ages.ts'
 import type { Feed } from '../hub/feed.ts'
-import { historyFigures } from '../hub/history.ts'
+import { type HistorySource, historyFigures } from '../hub/history.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { sweepNames } from '../hub/name-sweep.ts'
 import type { Resumption } from '../hub/resumption.ts'
@@ -188,6 +188,17 @@ interface PortDependencies extends WithReaders {
   readonly routerForAll: Router
 }
 
+/** With a bus, entries have the time of Redis; a log of its own keeps no times. */
+function agesOf({ bus, shared }: Messages, clock: Clock): HistorySource['ageMs'] {
+  if (shared !== null) return (number) => shared.redis.ageMs(number, clock.nowMs())
+  const ages = new EntryAges(bus.window.last, clock.elapsedMs())
+  return (number, last) => {
+    const nowMs = clock.elapsedMs()
+    ages.note(last, nowMs)
+    return ages.ageMs(number, nowMs)
+  }
+}
+
 function samplerOf(
   dependencies: WithReaders,
   inputs: readonly Input[],
@@ -197,13 +208,13 @@ function samplerOf(
   const { host, clock, startedMs, messages, openFilesLimit, log, resumption } = dependencies
   const { feed, readers, opened } = dependencies
   const { bus, stores, place, dispatcher } = messages
-  const ages = new EntryAges(bus.window.last, clock.elapsedMs())
+  const ageMs = agesOf(messages, clock)
   const loop = new LoopWatch(clock)
   loop.start()
   return new Sampler({
     ...{ clock, startedMs, loop, openFilesLimit, inputs, state },
     ...{ subscriptions: stores.subscriptions, names: stores.names },
-    history: () => historyFigures({ bus, resumption, dispatcher, place, clock, ages }),
+    history: () => historyFigures({ bus, resumption, dispatcher, place, ageMs }),
     lookups: dispatcher,
     feed: () =>
       feed === null ? null : feedFigures(feed, readers, opened.sharing?.figures ?? null),

@@ -24,10 +24,11 @@ import { NameTable } from '../subscriptions/name-table.ts'
 import { type FollowsRead, SharedSubscriptions } from '../subscriptions/shared.ts'
 import { LinkLog } from './link-log.ts'
 import { type Messages, type MessagesDependencies, randomTicket } from './messages.ts'
+import { warnOfUnused } from './unused-follows.ts'
 
 /** Connects to Redis and reads the shared state. Fails with what is not available. */
 export async function openSharedMessages(
-  { historyBytes, controlAddress }: ServerConfig,
+  { historyBytes, controlAddress }: Pick<ServerConfig, 'historyBytes' | 'controlAddress'>,
   { address, prefix, nodeName }: BusConfig,
   { log, clock }: MessagesDependencies,
 ): Promise<Result<Messages>> {
@@ -40,8 +41,10 @@ export async function openSharedMessages(
   const loader = new FollowLoader<FollowsRead>({
     ...{ address, prefix, target: subscriptions, clock, random: Math.random, redisLimits },
     readUpTo: () => redis.readUpTo,
-    onReloaded: ({ subscriptions: count }) => {
-      log.info('subscriptions', `${formatQuantity(count, 'subscription')} read from Redis again.`)
+    onReloaded: (read) => {
+      const count = formatQuantity(read.subscriptions, 'subscription')
+      log.info('subscriptions', `${count} read from Redis again.`)
+      warnOfUnused(read, prefix, log)
     },
     onFailed: (why) => log.warn('subscriptions', `Subscriptions cannot be read again yet: ${why}`),
   })
@@ -86,6 +89,7 @@ export async function openSharedMessages(
     return refused(startFailure(redisName(address), opened.why))
   }
   links.onStarted()
+  warnOfUnused(opened.value, prefix, log)
   const collect: CollectCounts = (cursor, onDone) => {
     redis.receipts.expect(cursor, redis.members.others(origin), (counts, missing) =>
       onDone(
@@ -124,7 +128,7 @@ async function readAll(
   redis: RedisBus,
   loader: FollowLoader<FollowsRead>,
   revocations: SharedRevocations,
-): Promise<Result<void>> {
+): Promise<Result<FollowsRead>> {
   const isReady = redis.ready.then(() => true)
   if ((await settledWithin(isReady, busLimits.startMsMax)) !== true) {
     return refused(redis.figures.link.why ?? 'its log could not be read in time')
@@ -132,5 +136,5 @@ async function readAll(
   const read = await loader.load()
   if (!read.ok) return read
   const revoked = await revocations.load()
-  return revoked.ok ? success(undefined) : refused(revoked.why.text)
+  return revoked.ok ? read : refused(revoked.why.text)
 }

@@ -4,10 +4,14 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
+import { busLimits, nodeLimits } from '../../../src/core/bus-limits.ts'
+import { sharedFeedLimits } from '../../../src/core/feed-limits.ts'
+import { formatCount } from '../../../src/core/units.ts'
 import { makeCertificate } from '../../support/certificate.ts'
 import { ChildProcess, waitFor } from '../../support/child-process.ts'
 import { ask, COMET, type CometServer, freePort, serve } from '../../support/comet.ts'
 import { documentedCommands } from '../../support/documented-commands.ts'
+import { FeedClient } from '../../support/feed-client.ts'
 import { folderOfTests } from '../../support/folder.ts'
 import { withoutIds } from '../../support/ids.ts'
 import { hasProxy } from '../../support/proxies.ts'
@@ -65,6 +69,24 @@ beforeAll(async () => {
 
 test('the page is short', () => {
   expect(Buffer.byteLength(page)).toBeLessThanOrEqual(8 * 1024)
+})
+
+test('the limits that the page names are those of the program', () => {
+  const { waitMsMax, queueBytesMax, queueMessagesMax, recentBytesMax, startMsMax } = busLimits
+  const seconds = (ms: number) => `${ms / 1_000} s`
+  const mebibytes = (bytes: number) => `${bytes / 2 ** 20} MiB`
+  const count = formatCount(queueMessagesMax)
+  const text = page.replaceAll(/\s+/g, ' ')
+  for (const claim of [
+    `wait up to ${seconds(waitMsMax)}, in a queue of ${mebibytes(queueBytesMax)} or ${count} messages`,
+    `within ${seconds(startMsMax)} of its start`,
+    `(the last ${mebibytes(recentBytesMax)})`,
+    `do not answer within ${nodeLimits.answerMs} ms`,
+    `counts all, after ${nodeLimits.receiptMs} ms at most`,
+    `${sharedFeedLimits.eventBytes} bytes each`,
+  ]) {
+    expect(text).toContain(claim)
+  }
 })
 
 test('every option that the page names is one of its command', async () => {
@@ -240,6 +262,21 @@ describe.skipIf(!HAS_REDIS)('while Redis is away', () => {
 })
 
 describe.skipIf(!HAS_REDIS)('two nodes', () => {
+  test('have two connections each, and two more for readers of the feed of one', async () => {
+    await using redis = await RedisServer.start()
+    const clients = async () => Number(await redis.info('connected_clients'))
+    const before = await clients()
+    const { one, other } = await two(redis)
+    await using _one = one
+    await using _other = other
+    await waitFor('two for each', async () => (await clients()) === before + 4)
+    using _first = await FeedClient.open(one)
+    using _second = await FeedClient.open(one)
+    await waitFor('two for both readers', async () => (await clients()) === before + 6)
+    await one.publish({ to: 1, body: 'a' })
+    expect(await clients()).toBe(before + 6)
+  })
+
   test('keep their messages when Redis has no file and restarts, and lose who follows whom', async () => {
     await using redis = await RedisServer.start()
     const { one, other } = await two(redis)

@@ -80,6 +80,23 @@ describe.skipIf(!HAS_REDIS)('a server that shares Redis', () => {
     expect([...open.samples.keys()]).toEqual([...page.samples.keys()])
   })
 
+  test('says how old the oldest entry is, also of those from before its start', async () => {
+    await using redis = await RedisServer.start()
+    await using first = await serve(['--bus', redis.url])
+    await first.publish({ to: 1, body: 'hello' })
+    // The time of Redis has whole seconds.
+    const isOlder = async () => {
+      const { history } = await first.stats()
+      return (history.oldestAgeSeconds ?? 0) > 1
+    }
+    await waitFor('it to be older than a second', isOlder)
+    await using second = await serve(['--bus', redis.url])
+    for (const server of [first, second]) {
+      const { samples } = await scrape(server)
+      expect(samples.get('comet_history_oldest_age_seconds')).toBeWithin(1, 60)
+    }
+  })
+
   test('says since when Redis is away, what waits, and that it is back', async () => {
     await using redis = await RedisServer.start({ isDurable: true })
     await using server = await serve(['--bus', redis.url])
