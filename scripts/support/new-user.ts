@@ -12,7 +12,7 @@ const root = `${import.meta.dir}/../..`
 /** Milliseconds for a command, and to clone. */
 const COMMAND_MS_MAX = 60_000
 
-/** What a machine may need to reach the registry at all; nothing else of the environment is kept. */
+/** What a machine may need to reach the registry at all; no other variable of its own is kept. */
 const KEPT = /^(https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_file|npm_config_registry)$/i
 
 const SERVICES = ['streams', 'control', 'site'] as const

@@ -45,7 +45,7 @@ const COMMANDS = [
 /** Options of other programs that the documents name. */
 const OTHERS =
   '--data-binary --unix-socket --read-only --cap-drop --ulimit --name --now --anyway --only ' +
-  '--suite --gzip --appendonly --maxmemory-policy'
+  '--suite --gzip --appendonly --maxmemory-policy --bind --directory'
 
 const names = documentNames()
 const documents = new Map(
