@@ -108,12 +108,14 @@ async function publish(user: NewUser, texts: readonly string[], count: 0 | 1): P
 }
 
 /** Waits until the page has its stream open. */
-async function isOpen(user: NewUser): Promise<void> {
+async function isOpen(user: NewUser, page: BrowserPage): Promise<void> {
   const look = async () => {
     const response = await ask(user.url('control'), '/stats')
     return ((await response.json()) as { streams: { open: number } }).streams.open === 1
   }
-  await waitFor('the stream of the page', look, READY_MS_MAX)
+  await waitFor('the stream of the page', look, READY_MS_MAX).catch((error) => {
+    throw new Error(`${error}\n${page.complaints.join('\n')}`)
+  })
 }
 
 /** Waits for the last of these messages; the page must show exactly these, in this order. */
@@ -142,7 +144,7 @@ async function tryIt(user: NewUser, step: Steps): Promise<void> {
   const page = await step('open the page in Chromium', async () => {
     const opened = stack.use(await BrowserPage.open())
     await opened.goTo(`${user.url('site')}/`)
-    await isOpen(user)
+    await isOpen(user, opened)
     return opened
   })
   await step('publish, and see it on the page', async () => {
