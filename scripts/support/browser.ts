@@ -107,6 +107,11 @@ export class BrowserPage implements AsyncDisposable {
     this.#page.goto('chrome://crash').catch(() => undefined)
   }
 
+  /** Takes the network from the page, or gives it back. */
+  async setOffline(isOffline: boolean): Promise<void> {
+    await this.#page.setOfflineMode(isOffline)
+  }
+
   async goTo(url: string): Promise<void> {
     await this.#page.goto(url)
   }

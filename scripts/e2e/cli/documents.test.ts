@@ -4,7 +4,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import packageJson from '../../../package.json'
 import { FAMILIES } from '../../../src/control/families.ts'
 import { ERRORS } from '../../../src/core/errors.ts'
@@ -45,7 +45,7 @@ const COMMANDS = [
 /** Options of other programs that the documents name. */
 const OTHERS =
   '--data-binary --unix-socket --read-only --cap-drop --ulimit --name --now --anyway --only ' +
-  '--suite --gzip --image --appendonly --maxmemory-policy'
+  '--suite --gzip --image --appendonly --maxmemory-policy --bind --directory'
 
 const names = documentNames()
 const documents = new Map(
@@ -69,7 +69,7 @@ describe.each(names)('%s', (name) => {
       const path = resolve(root, dirname(pathOf(name)), file)
       if (!existsSync(path)) return true
       if (anchor === undefined) return false
-      const headings = [...textOf(file.replace(/\.md$/, '')).matchAll(/^#+ (.*)$/gm)]
+      const headings = [...textOf(basename(file, '.md')).matchAll(/^#+ (.*)$/gm)]
       return !headings.some(([, title = '']) => slugOf(title) === anchor)
     })
     expect(broken).toEqual([])
@@ -116,8 +116,9 @@ function slugOf(title: string): string {
 }
 
 async function testsOfDocuments(): Promise<string> {
-  const files = ['cli/readme', 'cli/manual', 'cli/manual-tools', 'bus/manual']
-  const texts = files.map((file) => Bun.file(`${import.meta.dir}/../${file}.test.ts`).text())
+  const tests = ['cli/readme', 'cli/manual', 'cli/manual-tools', 'bus/manual']
+  const files = [...tests.map((name) => `e2e/${name}.test.ts`), 'first-hour.ts']
+  const texts = files.map((file) => Bun.file(`${root}/scripts/${file}`).text())
   return (await Promise.all(texts)).join('\n')
 }
 
