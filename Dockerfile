@@ -17,7 +17,7 @@ COPY --from=build --chown=0:0 /image/program/ /
 # Of the commit that is built: git rev-parse HEAD, git log -1 --format=%cI, and where it can be had.
 ARG REVISION="" CREATED="" SOURCE=""
 LABEL org.opencontainers.image.title="comet" \
-      org.opencontainers.image.description="A Comet server in one executable: one open HTTP response per user, and the tools that prove what it holds." \
+      org.opencontainers.image.description="A push server in one executable: it holds an open stream for each user, and has the tools that check what it promises." \
       org.opencontainers.image.version="0.2.0" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.created="$CREATED" \

@@ -34,7 +34,7 @@ export const EXIT = {
   failed: 1,
   /** The options are invalid; the line on standard error says which. */
   usage: 2,
-  /** EX_UNAVAILABLE of sysexits.h: a port or the database is not available. */
+  /** EX_UNAVAILABLE of sysexits.h: a port, the database or Redis is not available. */
   unavailable: 69,
   /** EX_SOFTWARE of sysexits.h: a bug. */
   bug: 70,

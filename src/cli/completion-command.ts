@@ -8,9 +8,9 @@ const SUMMARY = 'print the script with which a shell completes commands and opti
 const HELP = `
 Bash, for this shell or in ~/.bashrc:
   source <(comet completion bash)
-Zsh, for this shell or in ~/.zshrc behind compinit:
+Zsh, for this shell or in ~/.zshrc after compinit:
   source <(comet completion zsh)
-Fish, for all shells to come:
+Fish, for all new shells:
   comet completion fish > ~/.config/fish/completions/comet.fish`
 
 const SHELLS = {

@@ -1,4 +1,4 @@
-// The completion script of zsh, to be sourced, or to lie as `_comet` in a folder of `$fpath`.
+// The completion script of zsh, to be sourced, or put as `_comet` into a folder of `$fpath`.
 
 import type { Completed, CompletedOption, CompletedPlace, CompletedWord } from './completion.ts'
 

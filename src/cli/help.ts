@@ -25,7 +25,7 @@ export const EXIT_MEANINGS = [
   ['0', 'all went well'],
   ['1', 'it ran and something failed'],
   ['2', 'the options are invalid'],
-  ['69', 'a port or the database is not available'],
+  ['69', 'a port, the database or Redis is not available'],
   ['70', 'a bug'],
   ['130, 143', 'ended at once by a signal'],
   ['141', 'the reader of standard output left before the end'],

@@ -11,7 +11,7 @@ import { EVENT_RULE, isEvent, isKey, isSubject, KEY_RULE } from '../core/name.ts
 const json = flag('print what the server sends, as JSON')
 
 const after: ValueOption<string, null> = {
-  ...text('cursor|oldest', null, 'begin behind the message with this id, or with the oldest'),
+  ...text('cursor|oldest', null, 'begin after the message with this id, or with the oldest'),
   parse: (given) => (given === 'oldest' || parseCursor(given) !== null ? given : undefined),
   expected: 'oldest, or an id like 019ad3f0c2a1-00000000002a',
 }

@@ -6,7 +6,7 @@ import { SubjectSchema } from '../hub/message.ts'
 import type { ConnectionEvent, FeedGap, OpenConnection } from '../log/feed-source.ts'
 
 const Id = Type.String({
-  description: 'Where the feed is behind it; ask again with it as `after`.',
+  description: 'The place in the feed after this line; ask again with it as `after`.',
 })
 
 const ONE = {
@@ -38,7 +38,7 @@ const Place = Type.Object({ id: Id }, { description: 'Where the feed begins; its
 
 const Complete = Type.Object(
   { id: Id, snapshot: Type.Literal('complete') },
-  { description: 'All that were open are told; with `snapshot`.' },
+  { description: 'All open connections have been listed; with `snapshot`.' },
 )
 
 const Gap = Type.Object(
@@ -49,7 +49,7 @@ const Gap = Type.Object(
       reason: Type.Union([Type.Literal('lost'), Type.Literal('unknown')]),
     }),
   },
-  { description: 'Events behind `after` are missing; it goes on behind `resume`.' },
+  { description: 'Events after `after` are missing; the feed continues after `resume`.' },
 )
 
 const End = Type.Object(

@@ -1,4 +1,4 @@
-// `GET /log`: the last lines of the server's log, for who cannot see its standard error.
+// `GET /log`: the last lines of the server's log, for those who cannot see its standard error.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
@@ -28,7 +28,7 @@ export const LogPage = Type.Object({
   last: Type.Integer({ description: 'Ask again with this as `after` for the lines to come.' }),
   missed: Type.Integer({
     minimum: 0,
-    description: 'Lines behind `after` that are not in this answer: older ones, or no longer kept.',
+    description: 'Lines after that id that are not in this answer: older ones, or no longer kept.',
   }),
 })
 export type LogPage = Static<typeof LogPage>
@@ -37,11 +37,11 @@ export type LogPage = Static<typeof LogPage>
 export const LOG_QUERY: readonly OpenApi.ParameterObject[] = [
   {
     ...{ name: 'after', in: 'query', schema: { type: 'integer', minimum: 0, default: 0 } },
-    description: 'Only lines behind it: `last` of the answer before.',
+    description: 'Only lines after this id: `last` of the answer before.',
   },
   {
     ...{ name: 'limit', in: 'query' },
-    description: 'As many of them at most, the newest ones.',
+    description: 'How many lines at most, the newest ones.',
     schema: {
       ...{ type: 'integer', minimum: 1, maximum: recentLogLimits.linesMax },
       default: recentLogLimits.pageLinesDefault,

@@ -2,14 +2,14 @@
 // value; those of the rest are in limits.ts.
 
 export const recentLogLimits = {
-  /** Lines that are kept: an hour of a busy server, in 2 MB at most. */
+  /** Lines that are kept: an hour of a busy server, in 2.6 million characters at most. */
   linesMax: 500,
   /** Characters of a message that are kept, as a stack trace has; and of the text of a field. */
   messageLengthMax: 2_000,
   fieldLengthMax: 200,
   /** Fields of a line that are kept: no event of the code has as many. */
   fieldsMax: 16,
-  /** Lines of one answer, unless it is asked for fewer. */
+  /** Lines of one answer, unless another number is asked for. */
   pageLinesDefault: 100,
   /** New lines of a worker in its report of one second: more are in its own output alone. */
   workerLinesMax: 20,

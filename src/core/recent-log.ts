@@ -1,4 +1,4 @@
-// The last lines of the log, kept in memory for who looks from elsewhere: `GET /log`, and the
+// The last lines of the log, kept in memory for readers elsewhere: `GET /log`, and the
 // dashboard. The log itself is what goes to standard error.
 
 import type { Clock } from './clock.ts'
@@ -54,7 +54,7 @@ export class RecentLog {
   }
 
   /**
-   * The newest lines behind that id, which may be of an earlier start.
+   * The newest lines after that id, which may be of an earlier start.
    *
    * @param count as many at most
    */

@@ -130,7 +130,7 @@ const PACE = {
 
 const BEHAVIOUR = {
   resume: flag(
-    'streams that ended, or that --churn closed, go on behind their cursor; check that nothing ' +
+    'streams that ended, or that --churn closed, resume at their cursor; check that nothing ' +
       'is lost or doubled, and that gaps are true',
   ),
   churn,

@@ -42,7 +42,7 @@ export const LOAD = {
     max: messageLimits.userIdMax,
   }),
   names: flag(
-    'take names for ids too, such as alice; then a first line of names of columns is a pair, too',
+    'accept names as ids, such as alice; a first line with column names is then a pair, too',
   ),
   'ignore-columns': flag('ignore further columns after the two ids of a line'),
   json,

@@ -152,7 +152,7 @@ const PACE = {
 const CONTENT = {
   size,
   key: flag('give each message a key, and send a request without an answer again'),
-  repeat: share('share of messages to send once more by their key, of which nothing must come'),
+  repeat: share('share of messages to send again with their key; no second copy may arrive'),
   chain: flag('name in each message the one before it to its user, for comet flood --resume'),
   seed: count('1', 'random seed of users and sizes', { min: 0 }),
 } as const

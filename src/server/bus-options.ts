@@ -10,7 +10,7 @@ import type { BusConfig } from '../hub/settings.ts'
 
 const nodeName: ValueOption<string, null> = {
   value: 'name',
-  description: 'what this server is called (default: as its machine; with --bus, and a random end)',
+  description: 'name of this server (default: the host name; with --bus also a random suffix)',
   fallback: null,
   parse: (text) => (isName(text) ? text : undefined),
   expected: `${NAME_RULE}, not a number`,

@@ -311,7 +311,7 @@ function workersRequest({ workers, connections }: ServeValues): WorkersRequest {
 export const serve = command({
   name: 'serve',
   purpose: 'Serve, publish, listen',
-  summary: 'hold one open HTTP response per user and push messages down it',
+  summary: 'hold open streams of clients, and push messages down them',
   options: OPTIONS,
   groups: OPTION_GROUPS,
   conflicts: [['workers', 'connections'], ERLANG_COOKIES, ...IDENTITY_CONFLICTS],

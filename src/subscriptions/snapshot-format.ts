@@ -66,11 +66,7 @@ export function readHeader(bytes: ArrayBuffer): Result<SnapshotHeader> {
   if (words[2] !== VERSION) return refused('is of another version of comet')
   let indexBytes = 0
   for (const at of [9, 15]) {
-    const [rows, starts, values] = words.subarray(at + 3, at + 6) as unknown as [
-      number,
-      number,
-      number,
-    ]
+    const [rows = 0, starts = 0, values = 0] = words.subarray(at + 3, at + 6)
     indexBytes += 4 * (rows + starts + values)
   }
   const [handles, names] = [words[NAMES_AT] as number, words[NAMES_AT + 1] as number]

@@ -41,8 +41,8 @@ function sign(text) {
 }
 
 /**
- * A token for comet: it opens the stream of this user, which may follow the room. It is short, since
- * the page gets the next one by itself.
+ * A token for comet: it opens the stream of this user, which may follow the room. It is valid for a
+ * short time, since the page gets the next one by itself.
  */
 function tokenFor(user) {
   const now = Math.floor(Date.now() / 1_000)
@@ -115,7 +115,7 @@ const routes = {
     if (!isText || typeof key !== 'string' || !/^[\w-]{1,64}$/.test(key)) {
       return { status: 400, json: { error: `A message has 1 to ${TEXT_LENGTH_MAX} characters.` } }
     }
-    // Who said it is written here, never by a page. A key belongs to the user: no other can use it up.
+    // Who said it is written here, not by a page. A key has the user in it: no other can use it up.
     await publish({
       event: 'said',
       data: { user, text, at: Date.now() },

@@ -19,7 +19,8 @@ tick() ->
     timer:sleep(?EVERY_MS),
     tick().
 
-%% `{ok, Delivered}`, or why not: while comet is away, what is sent is lost, as between Erlang nodes.
+%% `{ok, Delivered}`, or why not: while comet is away, what is sent is lost, as between Erlang
+%% nodes.
 send(Message) ->
     try
         gen_server:call(?COMET, Message, ?ANSWER_MS_MAX)

@@ -54,8 +54,8 @@ async function publish(message) {
 }
 
 /**
- * Writes an answer, token by token, about a subject of its own. Each message says at which place its
- * text belongs, so that a reader notices if one is missing.
+ * Writes an answer, token by token, about a subject of its own. Each message says where its text
+ * belongs, so that a reader notices if one is missing.
  */
 async function write(id, answer) {
   const message = (event, data) => {

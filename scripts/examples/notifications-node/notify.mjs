@@ -10,8 +10,8 @@ const RETRY_MS_MAX = 8_000
 const TRIES_MAX = 20
 
 /**
- * Sends it, and tries again until comet has answered. Without an answer nobody knows whether it went
- * out; with its key it goes out once, however often it is sent.
+ * Sends it, and tries again until comet has answered. Without an answer nobody knows whether it
+ * went out; with its key it goes out once, however often it is sent.
  *
  * @param {string} user
  * @param {{ title: string, text: string }} notification

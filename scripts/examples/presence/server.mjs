@@ -11,7 +11,7 @@ const { STREAMS_URL = 'http://127.0.0.1:8000', CONTROL_URL = 'http://127.0.0.1:8
 const SUBJECT = 'presence'
 /** Milliseconds without a connection until somebody has left: a reload of a page takes less. */
 const AWAY_MS = 2_000
-/** The same after a restart of comet: clients come back after random waits of up to half a minute. */
+/** The same after a restart of comet: clients come back after random waits of up to 30 seconds. */
 const BACK_MS = 30_000
 /** People who have left and are still shown. */
 const LEFT_MAX = 20
@@ -55,7 +55,7 @@ async function publish(event, data) {
 
 /** By user: `{ user, isOnline, at }`, since when. */
 const people = new Map()
-/** The id of the last change that is in `people`: a page that has the list goes on behind it. */
+/** The id of the last change that is in `people`: a page that has the list continues after it. */
 let cursor
 /** The open connections, and whose each is. */
 const connections = new Map()
@@ -101,8 +101,8 @@ async function* linesOf(body) {
 let place
 
 /**
- * Follows the feed until it ends. It goes on behind the last line; where that cannot be, as at the
- * start or after a restart of comet, it first tells all connections that are open.
+ * Follows the feed until it ends. It continues after the last line; where that cannot be, as at the
+ * start or after a restart of comet, it first lists all connections that are open.
  */
 async function followFeed() {
   if (place === undefined) connections.clear()

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts the executable for this machine, which the package manager has installed beside this package
-# as one of its optional dependencies. The shell becomes the program, so signals reach that.
+# Starts the executable for this machine, which the package manager has installed beside this
+# package as one of its optional dependencies. The shell becomes the program, so signals reach that.
 set -eu
 
 self=$0
