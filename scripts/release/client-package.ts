@@ -25,6 +25,7 @@ const DESCRIPTION = {
   engines: { node: '>=22' },
 }
 
+/** The package of the client library. */
 export async function clientPackage(): Promise<Uint8Array> {
   const files: Readonly<Record<string, string>> = {
     'package.json': jsonText(DESCRIPTION),

@@ -34,6 +34,7 @@ export function debName(machine: Machine): string {
   return `comet_${packageJson.version}_${architectureOf(machine)}.deb`
 }
 
+/** The package, as the bytes of its file. */
 export async function debOf(options: DebOptions): Promise<Uint8Array> {
   const { seconds, level } = options
   const files = await filesOf(options)

@@ -15,6 +15,7 @@ export interface ShellDocument {
   readonly text: string
 }
 
+/** The man page comet(1), in roff. */
 export async function manPage(): Promise<string> {
   return await printed('help', '--man')
 }

@@ -25,6 +25,7 @@ export async function npmPackage(files: readonly NpmFile[], level = 9): Promise<
   return Bun.gzipSync(Buffer.from(await packTar(entries)), { level: level as 9 })
 }
 
+/** As npm itself writes package.json. */
 export function jsonText(value: object): string {
   return `${JSON.stringify(value, null, 2)}\n`
 }

@@ -45,6 +45,7 @@ export async function platformPackage(
   return await npmPackage(files, level)
 }
 
+/** The package for people, without an executable of its own. */
 export async function serverPackage(): Promise<Uint8Array> {
   const names = TARGETS.flatMap((target) => packageNameOf(target) ?? [])
   const description = {

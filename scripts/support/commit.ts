@@ -9,6 +9,7 @@ export interface Commit {
   readonly seconds: number
 }
 
+/** The commit that is checked out. */
 export async function commitOfTree(): Promise<Commit> {
   const shown = await Bun.$`git -C ${root} log -1 --format=${'%H %ct'}`.nothrow().quiet()
   if (shown.exitCode !== 0) return { revision: null, seconds: 0 }

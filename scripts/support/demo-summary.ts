@@ -28,6 +28,7 @@ export interface Summary {
   readonly flawless: boolean
 }
 
+/** The text that the demo prints of a run, and whether the run was without a fault. */
 export function summaryOf(outcome: Outcome): Summary {
   const { streams, flood, direct, about } = outcome
   const { opened, failed, closed } = flood.connections

@@ -36,6 +36,7 @@ export function pathOf(name: string): string {
   return name === 'README' ? 'README.md' : `src/manual/${name}.md`
 }
 
+/** All fenced blocks of a document, in order. */
 export function blocksOf(page: string): DocumentedBlock[] {
   const blocks = page.matchAll(/^```(\w*)(?: test=(\S+))?\n([\s\S]*?)^```$/gm)
   return [...blocks].map(([, language = '', name = null, text = '']) => ({ language, name, text }))

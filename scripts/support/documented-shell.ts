@@ -26,6 +26,7 @@ const SMALLER: readonly (readonly [from: RegExp, to: string])[] = [
   [/--rate (16666|5k|2k)\b/, '--rate 1000'],
 ]
 
+/** Starts the commands of documents, with the addresses of a server of the test. */
 export class DocumentedShell {
   readonly #folder: string
   readonly #server: CometServer

@@ -32,6 +32,7 @@ export interface TypedOptions {
   readonly timeoutMs?: number
 }
 
+/** Has a clone, a home and ports of its own; the caller ends what it types. */
 export class NewUser {
   readonly clone: string
   /** Where the commands of the manual are typed. */

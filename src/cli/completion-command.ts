@@ -19,6 +19,7 @@ const SHELLS = {
   fish: async () => (await import('./completion-fish.ts')).fishCompletion,
 } as const
 
+/** Loads the script of a shell only when it is asked for. */
 export function completionCommand(): Command {
   return {
     name: 'completion',

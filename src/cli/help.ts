@@ -33,6 +33,7 @@ export const EXIT_MEANINGS = [
 
 export const heading = bold
 
+/** The name of a command or an option, in colour. */
 export function name(text: string): string {
   return `\x1b[36m${text}\x1b[39m`
 }

@@ -12,10 +12,12 @@ export function canDraw(): boolean {
   return process.stderr.isTTY === true && process.env['TERM'] !== 'dumb'
 }
 
+/** For terminals that have colours. */
 export function bold(text: string): string {
   return `\x1b[1m${text}\x1b[22m`
 }
 
+/** May what is written there have colours? */
 export function canColor(output: { readonly isTTY?: boolean }): boolean {
   return output.isTTY === true && wantsColor(process.env)
 }

@@ -24,7 +24,7 @@ interface Operation {
 
 const NOTE: Parameter = {
   ...{ name: 'note', in: 'query' },
-  description: 'Told to the clients.',
+  description: 'Sent to the clients.',
   schema: { type: 'string', maxLength: messageLimits.noteLengthMax },
 }
 
@@ -39,12 +39,12 @@ const KEY: Parameter = {
 const FEED_QUERY: readonly Parameter[] = [
   {
     ...{ name: 'after', in: 'query', schema: { type: 'string' } },
-    description: 'An `id` that the feed has told, or `oldest`; without it the next event is first.',
+    description: 'An `id` of a line of the feed, or `oldest`; without it the next event is first.',
   },
   {
     ...{ name: 'snapshot', in: 'query', schema: { type: 'boolean', default: false } },
     description:
-      'Tell who is connected, too: first, or with an id only after a gap. All of them are told once ' +
+      'List who is connected, too: first, or with an id only after a gap. The list is complete once ' +
       'a line has `"snapshot":"complete"`.',
   },
   {

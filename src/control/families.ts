@@ -75,31 +75,31 @@ export const FAMILIES = {
   comet_streams_resumed_total: counter('Streams that began with what their clients had missed.'),
   comet_messages_replayed_total: counter('Messages that were sent again to such streams.'),
   comet_gaps_total: counter(
-    'Streams told of a gap, by reason: lost from the window, too many, or an unknown cursor.',
+    'Streams that got a gap, by reason: lost from the window, too many, or an unknown cursor.',
   ),
 
   comet_feed_events_total: counter(
-    'Connects and disconnects told by the feed; absent without one.',
+    'Connects and disconnects that the feed has had; absent without one.',
   ),
   comet_feed_limit_bytes: gauge('Bytes that the latest of them take at most, by --feed.'),
   comet_feed_readers: gauge('Requests that follow the feed.'),
   comet_feed_readers_cut_total: counter('Those that ended, since they took nothing for too long.'),
   comet_feed_readers_refused_total: counter('Those that were refused, since there were too many.'),
   comet_feed_gaps_total: counter(
-    'Gaps that they were told of, by reason: lost from the window, or an unknown cursor.',
+    'Gaps that such readers got, by reason: lost from the window, or an unknown cursor.',
   ),
   comet_feed_shared_events_total: counter(
-    'Events told in Redis, where servers share the feed; absent without --bus, as all these.',
+    'Events published in Redis, where servers share it; absent without --bus, as all these.',
   ),
   comet_feed_shared_entries_total: counter('Entries that they were in.'),
   comet_feed_shared_renewals_total: counter(
-    'Times that this server told of all its connections again.',
+    'Times that this server published all its connections again.',
   ),
   comet_feed_shared_nodes_removed_total: counter(
-    'Servers that had ended, whose connections this one has told as lost.',
+    'Servers that had ended, whose connections this one has reported as lost.',
   ),
-  comet_feed_shared_steady: gauge('Whether all its connections are told, and more can be.'),
-  comet_feed_shared_unsent_bytes: gauge('Bytes of the window that wait to be told.'),
+  comet_feed_shared_steady: gauge('Whether all its connections are published, and more can be.'),
+  comet_feed_shared_unsent_bytes: gauge('Bytes of the window that wait to be published.'),
 
   comet_process_streams_open: gauge('Streams open now in this process.'),
   comet_process_wire_info: {

@@ -43,8 +43,8 @@ const DETAIL = {
   summary: 'Users who connect and disconnect, as it happens',
   description:
     'Lines of JSON, of which the first says where it begins, or is a gap. A line that is empty is a ' +
-    'sign of life. Each of several servers that share a log tells of all, with ids that count on ' +
-    'each of them.',
+    'heartbeat. Each of several servers that share a log reports all connections, with ids that are ' +
+    'valid on each of them.',
   responses: {
     '200': {
       description: 'The feed, which never ends',

@@ -49,6 +49,7 @@ export const LOG_QUERY: readonly OpenApi.ParameterObject[] = [
   },
 ]
 
+/** The route of the last lines; it reads memory alone. */
 export function logRoutes(recentLog: Pick<RecentLog, 'after'>) {
   return new Elysia({ name: 'comet.log' }).get(
     '/log',

@@ -30,7 +30,7 @@ export function userPage(
 export const PAGE_QUERY: readonly OpenApi.ParameterObject[] = [
   {
     ...{ name: 'after', in: 'query', schema: { type: 'integer', minimum: 0 } },
-    description: 'Only those behind it: a number, or `next` of the page before.',
+    description: 'Only those after it: a number, or `next` of the page before.',
   },
   {
     ...{ name: 'limit', in: 'query' },

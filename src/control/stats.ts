@@ -106,10 +106,10 @@ const History = Type.Object(
       },
       { description: 'Where it is kept: what is in memory ends with the process.' },
     ),
-    resumed: Count('Streams that began behind an entry, with what their clients had missed.'),
+    resumed: Count('Streams that began after an entry, with what their clients had missed.'),
     replayed: Count('Messages that they got so.'),
     gaps: Type.Object(countsOf<GapReason>(GAPS), {
-      description: 'Streams that were told of a gap instead, by reason.',
+      description: 'Streams that got a gap instead, by reason.',
     }),
   },
   { description: 'The log of recent messages, and the streams that resumed.' },
@@ -140,10 +140,10 @@ const Feed = Type.Object(
     readersRefused: Count('Those that were refused, since there were too many.'),
     gaps: Type.Object(
       countsOf<FeedGapReason>({
-        lost: 'The events behind the cursor have left the window.',
+        lost: 'The events after the cursor have left the window.',
         unknown: 'The cursor was of another run, or of none.',
       }),
-      { description: 'Gaps that they were told of, by reason.' },
+      { description: 'Gaps that they got, by reason.' },
     ),
     shared: Type.Union([SharedFeed, Type.Null()], { description: 'Null without --bus.' }),
   },

@@ -34,6 +34,7 @@ export interface RecentPage {
 
 const { linesMax, messageLengthMax, fieldLengthMax, fieldsMax } = recentLogLimits
 
+/** Bounded by {@link recentLogLimits}, whatever is logged. */
 export class RecentLog {
   /** Oldest first, at most {@link linesMax}. */
   readonly #lines: RecentLine[] = []

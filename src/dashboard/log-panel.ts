@@ -12,6 +12,7 @@ type Line = LogPage['lines'][number]
 
 const { rowsMax } = dashboardLimits
 
+/** The lines on the page; asks only for those it does not have. */
 export class LogPanel {
   readonly #list = byId('log-lines')
   readonly #box = byId('log-box')

@@ -24,6 +24,7 @@ const HEADERS = {
   ].join('; '),
 }
 
+/** They need no token, since the manual has no data of the server. */
 export function manualRoutes() {
   return new Elysia({ name: 'comet.manual' })
     .get('/manual', async () => html((await import('../manual/html-page.ts')).indexDocument), {

@@ -74,6 +74,7 @@ export const PAGES: readonly ManualPage[] = [
   page('million', million, 'a million streams on one machine'),
 ]
 
+/** Undefined if there is none of that name. */
 export function pageNamed(name: string): ManualPage | undefined {
   return PAGES.find((each) => each.name === name)
 }

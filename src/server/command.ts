@@ -111,7 +111,7 @@ const STREAMS = {
   heartbeat: reloadable(
     duration(
       '25s',
-      'silence after which a stream gets a sign of life, in formats that have one; 0s for never',
+      'silence after which a stream gets a heartbeat, in formats that have one; 0s for never',
       UP_TO_AN_HOUR,
     ),
   ),

@@ -42,6 +42,7 @@ export interface SnapshotContents {
   readonly stamp: number
 }
 
+/** The snapshot of one database, from its opening to its end. */
 export class IndexSnapshot {
   readonly path: string
   readonly #databasePath: string

@@ -23,6 +23,7 @@ export interface SqliteOptions extends SubscriptionsOptions {
   readonly index?: FollowIndex | null
 }
 
+/** Subscriptions in a database, answered from an index in memory. */
 export class SqliteSubscriptions implements StoredSubscriptions {
   readonly isShared = false
   readonly #database: Database
