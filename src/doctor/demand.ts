@@ -24,9 +24,9 @@ export interface Demand {
 /** Measured, see the manual: of the kernel for one silent socket. */
 const SOCKET_BYTES = 5_200
 
-/** Measured, see the manual: what one stream adds to the processes of an end before garbage is
- * collected, and one more process. The million of the manual, in 56 processes, comes to 996 bytes a
- * stream with its graph of friends, and that of the flood, in 53, to 415. */
+/** Measured, see the page "million" of the manual: what one stream adds to the processes of an end
+ * before garbage is collected, and one more process. That run came to less, with its graph of
+ * friends. */
 const SERVER_STREAM_BYTES = 600
 const CLIENT_STREAM_BYTES = 250
 const PROCESS_BYTES = 8e6
