@@ -24,7 +24,7 @@ const ENGINE = {
 /** The same of a node, for what it reads; `wake` is for an answer that it waits for. */
 export const NODE = { wake: 47, read: 17.7, entry: 0.6, message: 0.78 } as const
 
-/** Microseconds to look for the streams of 15 followers: the page "measured" of the manual. */
+/** Microseconds to look for the streams of 15 followers, as measured on 24 November (20bb9a7). */
 const ROUTING = 0.46
 
 /** Bytes to each reader: of an entry, and of a message besides its body. */
