@@ -21,6 +21,7 @@ import {
   type LayerName,
   runConfigOf,
 } from './image/contents.ts'
+import { gzip } from './image/gzip.ts'
 import type { Compression, TarEntry } from './image/oci.ts'
 import { commitOfTree } from './support/commit.ts'
 
@@ -51,10 +52,6 @@ function compression(): Compression {
   return values.gzip
     ? { name: 'gzip', compress: (bytes) => gzip(bytes, level) }
     : { name: 'zstd', compress: (bytes) => Bun.zstdCompressSync(bytes, { level }) }
-}
-
-function gzip(bytes: Uint8Array, level: number): Uint8Array {
-  return Bun.gzipSync(new Uint8Array(bytes), { library: 'libdeflate', level } as object)
 }
 
 async function writeArchive(all: readonly Contents[]): Promise<void> {

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { dirname } from 'node:path'
 import packageJson from '../../package.json'
 import type { Machine } from '../image/elf.ts'
+import { gzip } from '../image/gzip.ts'
 import { type TarEntry, tarOf } from '../image/oci.ts'
 import { arOf } from './ar.ts'
 import { shellDocuments } from './documents.ts'
@@ -170,10 +171,6 @@ function text(path: string, contents: string): File {
 /** Debian has long documents compressed. */
 function packed(path: string, contents: string): File {
   return { path, mode: 0o644, bytes: gzip(Buffer.from(contents), 9) }
-}
-
-function gzip(bytes: Uint8Array, level: number): Uint8Array {
-  return Bun.gzipSync(new Uint8Array(bytes), { library: 'libdeflate', level } as object)
 }
 
 function textOf(path: string): Promise<string> {

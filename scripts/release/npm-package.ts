@@ -22,6 +22,7 @@ export async function npmPackage(files: readonly NpmFile[], level = 9): Promise<
     const header = { ...owner, mode, mtime: MTIME, size: body.length }
     return { header: { ...header, name: `package/${name}`, type: 'file' as const }, body }
   })
+  // The types of Bun list the levels one by one.
   return Bun.gzipSync(Buffer.from(await packTar(entries)), { level: level as 9 })
 }
 

@@ -1,10 +1,13 @@
 // Goal: errors of the system are told apart from bugs. Method: real errors of files, connections,
 // aborted requests and libraries, and values that are no errors.
 
-import { expect, test } from 'bun:test'
+import { afterAll, expect, test } from 'bun:test'
 import { openSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
+import { clearOpenSslError } from './openssl-error.ts'
 import { codeOf } from './system-error.ts'
+
+afterAll(clearOpenSslError)
 
 async function thrownBy(act: () => unknown): Promise<unknown> {
   try {

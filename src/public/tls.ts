@@ -2,6 +2,7 @@
 // other.
 
 import { createSecureContext } from 'node:tls'
+import { clearOpenSslError } from '../core/openssl-error.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { codeOrThrow } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
@@ -22,6 +23,7 @@ export function readCertificate(certPath: string, keyPath: string): Result<Certi
   try {
     createSecureContext({ cert, key })
   } catch (error) {
+    clearOpenSslError()
     const code = codeOrThrow(error)
     const why =
       code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'

@@ -159,6 +159,11 @@ export class IndexSnapshot {
     const state = { bytes: size, hash: this.#hash(file) }
     if (state.hash === this.#kept?.hash && size === this.#kept.bytes) return OK
     const parts = partsOf({ database: state, follows: index.saved(), names: kept })
+    const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0)
+    if (bytes > this.#limits.bytesMax) {
+      rmSync(this.path, { force: true })
+      return refused('would be larger than a snapshot may be')
+    }
     writeFile(this.path, parts, owner)
     this.#kept = state
     return OK

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { canMount, mountSmallDisk, UNLESS_MOUNT } from '../../scripts/support/disk.ts'
-import { OK } from '../core/result.ts'
+import { OK, refused } from '../core/result.ts'
 import { databasesOfTests, expectRead, LIMITS, open, PAIRS } from './index-snapshot.fixture.ts'
 import { flat, type Pair } from './model.fixture.ts'
 
@@ -55,6 +55,15 @@ describe('a snapshot', () => {
     const rows = PAIRS.length + 1 + 2
     using store = open(path, { ...LIMITS, rowsMin: rows + 1 })
     expect(store.save()).toEqual(OK)
+    expect(existsSync(`${path}-index`)).toBe(false)
+  })
+
+  test('is removed, and says why, when it would be too large to be read', async () => {
+    const path = await make()
+    const { size } = statSync(`${path}-index`)
+    using store = open(path, { ...LIMITS, bytesMax: size - 1 })
+    const saved = store.save()
+    expect(saved).toEqual(refused(`${path}-index would be larger than a snapshot may be`))
     expect(existsSync(`${path}-index`)).toBe(false)
   })
 

@@ -37,8 +37,10 @@ async function askComet(path, body) {
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(COMET_MS_MAX),
   })
-  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
-  return await response.json()
+  if (response.ok) return await response.json()
+  const error = new Error(`${response.status} ${await response.text()}`)
+  // A 4xx is a mistake of this program, which a retry does not mend.
+  throw Object.assign(error, { isFinal: response.status < 500 })
 }
 
 /** Publishes, again and again until comet has it. With its key it goes out once all the same. */
@@ -47,7 +49,7 @@ async function publish(message) {
     try {
       return await askComet('/messages', message)
     } catch (error) {
-      if (tries === TRIES_MAX) throw error
+      if (error.isFinal || tries === TRIES_MAX) throw error
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
     }
   }

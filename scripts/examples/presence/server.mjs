@@ -34,8 +34,10 @@ async function askComet(path, body) {
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(COMET_MS_MAX),
   })
-  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
-  return await response.json()
+  if (response.ok) return await response.json()
+  const error = new Error(`${response.status} ${await response.text()}`)
+  // A 4xx is a mistake of this program, which a retry does not mend.
+  throw Object.assign(error, { isFinal: response.status < 500 })
 }
 
 /** Publishes, again and again until comet has it. With its key it goes out once all the same. */
@@ -45,6 +47,7 @@ async function publish(event, data) {
     try {
       return await askComet('/messages', message)
     } catch (error) {
+      if (error.isFinal) throw error
       console.error(`presence: ${error.message}`)
       await wait(RETRY_MS)
     }
