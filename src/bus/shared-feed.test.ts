@@ -14,9 +14,16 @@ class FeedNodes implements AsyncDisposable {
   readonly all: FeedNode[]
 
   static async start(count: number, options: FeedNodeOptions = {}): Promise<FeedNodes> {
+    return await FeedNodes.startEach(Array.from({ length: count }, () => options))
+  }
+
+  /** One for each of these. */
+  static async startEach(each: readonly FeedNodeOptions[]): Promise<FeedNodes> {
     const redis = await RedisServer.start()
-    const names = ['left', 'middle', 'right'].slice(0, count)
-    const starts = names.map((name) => FeedNode.start(redis.url, { name, ...options }))
+    const names = ['left', 'middle', 'right']
+    const starts = each.map((options, at) => {
+      return FeedNode.start(redis.url, { name: names[at] ?? '', ...options })
+    })
     return new FeedNodes(redis, await Promise.all(starts))
   }
 
@@ -152,7 +159,12 @@ describe.skipIf(!HAS_REDIS)('a node that dies', () => {
   })
 
   test('and comes back, tells of all its connections again', async () => {
-    await using nodes = await FeedNodes.start(2, { nodeLimits: SHORT_LIVES })
+    // Its heartbeats are so seldom that the other one looks between two of them.
+    const seldom = { ...SHORT_LIVES, beatEveryMs: 300, aliveMs: 3_000 }
+    await using nodes = await FeedNodes.startEach([
+      { nodeLimits: SHORT_LIVES },
+      { nodeLimits: seldom },
+    ])
     const follower = new Follower(nodes.at(0))
     const [left, right] = [nodes.at(0), nodes.at(1)]
     for (let user = 1; user <= 300; user++) right.connect(user)

@@ -78,8 +78,11 @@ withChromium('neither a reload nor a crash of comet makes anybody leave', async 
   await shows(ben, ['Anna', 'Ben'])
   await presence.kill()
   await presence.restart()
-  const users = async () => (await presence.server.ask('/users')).json()
-  await waitFor('both', async () => JSON.stringify(await users()).includes('["Anna","Ben"]'))
+  await waitFor('both', async () => {
+    // In the order in which they came back.
+    const listed = JSON.stringify(await (await presence.server.ask('/users')).json())
+    return listed.includes('"Anna"') && listed.includes('"Ben"')
+  })
   // What comes last shows that all before has been looked at.
   await using chris = await anna.tab()
   await comeIn(chris, presence.url, 'Chris')
