@@ -44,8 +44,9 @@ async function main(argv: readonly string[], commands: readonly Command[]): Prom
   const names = program.commands.map((command) => command.name())
   if (isHelp(argv)) {
     const { pageList, showPage } = await import('./help-topic.ts')
-    const [, topic] = argv
-    const isName = topic !== undefined && !topic.startsWith('-')
+    const [, topic, ...more] = argv
+    // No page has a name of two words: that is a command in a group.
+    const isName = topic !== undefined && !topic.startsWith('-') && more.length === 0
     if (topic === '--man') {
       const { manPage } = await import('./man-page.ts')
       io.stdout(manPage(program))
