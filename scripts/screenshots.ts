@@ -1,4 +1,5 @@
-// Takes the pictures of the pages: the dashboard of a server with streams and messages, and /try.
+// Takes the pictures of the pages: the dashboard of a server with streams and messages, /try, and
+// the report of a run.
 //
 //   bun scripts/screenshots.ts                writes bench/results/screenshots/
 //   bun scripts/screenshots.ts --all FOLDER   every screen, empty and with streams, to look at
@@ -95,6 +96,13 @@ async function takeTry(server: CometServer, folder: string): Promise<void> {
   console.error(`wrote ${folder}/try.png`)
 }
 
+/** The run of a million streams, from the page that is kept of it. */
+async function takeReport(folder: string): Promise<void> {
+  const ready = `document.querySelectorAll('canvas').length > 0`
+  const shot = { name: 'report', screen: { ...LAPTOP, scheme: 'light' } } as const
+  await take(`file://${RESULTS}/million-1m.html`, folder, [shot], ready)
+}
+
 const { values } = parseArgs({ options: { all: { type: 'string' } } })
 const folder = values.all ?? `${RESULTS}/screenshots`
 await mkdir(folder, { recursive: true })
@@ -103,6 +111,7 @@ if (values.all !== undefined) {
   await mkdir(`${folder}/empty`, { recursive: true })
   await take(server.controlUrl, `${folder}/empty`, ALL, DASHBOARD_READY)
 }
+await takeReport(folder)
 await takeTry(server, folder)
 await using _traffic = await withTraffic(server)
 await take(server.controlUrl, folder, values.all === undefined ? KEPT : ALL, DASHBOARD_READY)
