@@ -16,7 +16,7 @@ import { makeFolder } from './support/folder.ts'
 
 /** Milliseconds for everything but the messages: to build, to open and to come to an end. */
 const AROUND_MS_MAX = 300_000
-/** Milliseconds that somebody may look at the dashboard. */
+/** Milliseconds that the dashboard stays open at most. */
 const LOOK_MS_MAX = 24 * 36e5
 /** What goes on meanwhile: little, so that the machine stays usable. */
 const LOOK = { streams: 1_000, rate: 100 } as const
@@ -56,7 +56,7 @@ async function demo(wish: Wish, folder: string): Promise<number> {
   await succeed([COMET, 'friends', 'generate', ...size, '--output', friends], { timeoutMs })
   await succeed([COMET, 'friends', 'load', friends, '--db', db], { timeoutMs })
 
-  // Whoever looks at the dashboard does so for as long as they like.
+  // The dashboard stays open until the user ends the demo.
   const isLookedAt = process.stdout.isTTY === true
   await using server = await serve(['--db', db], {
     timeoutMs: isLookedAt ? LOOK_MS_MAX : timeoutMs,

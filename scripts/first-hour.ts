@@ -1,4 +1,4 @@
-// The first hour of somebody new, timed: with a fresh clone, empty caches and only README and
+// The first hour of a new user, timed: with a fresh clone, empty caches and only README and
 // manual they build, open a stream with a token from a page of another origin, send messages, kill
 // the server, and resume. Exits 1 if anything is not as the documents say.
 //

@@ -1,5 +1,5 @@
 // Where one log for all machines ends, on paper: by the costs that bus/engine-costs.ts has
-// measured, for clusters that nobody here can run. Prints the tables of results/bus-simulation.md.
+// measured, for clusters too large for one machine. Prints the tables of results/bus-simulation.md.
 //
 //   bun bench/bus/simulation.ts [bytes of a body]
 

@@ -18,7 +18,7 @@ afterEach(() => {
 })
 
 test.skipIf(!HAS_REDIS)(
-  'some hundred steps of a fixed seed leave nobody wrong',
+  'after some hundred steps of a fixed seed all readers are right',
   async () => {
     expect(await firstFailure(SEED, STEPS)).toBeNull()
   },

@@ -11,7 +11,7 @@ import { fuzz } from './fuzz.ts'
 /** Steps of one cluster. */
 const STEPS = 120
 
-/** Why somebody does not know who is connected with the cluster of a seed; null if all do. */
+/** What a reader of the cluster of a seed has wrong about who is connected; null for nothing. */
 async function failureOf(seed: number, steps: number): Promise<string | null> {
   await using feed = await RandomFeed.start(seed)
   try {

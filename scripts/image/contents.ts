@@ -91,7 +91,7 @@ export interface Origin {
   readonly revision: string | null
   /** When the commit was made, in RFC 3339. */
   readonly created: string
-  /** Where the source can be had; null if nobody says. */
+  /** Where the source is; null if unknown. */
   readonly source: string | null
 }
 

@@ -46,7 +46,7 @@ export interface BrowserOptions {
   readonly browser?: BrowserName
   /** Names of hosts that are on this machine, at 127.0.0.1. */
   readonly localNames?: readonly string[]
-  /** Accept certificates that nobody trusts. */
+  /** Accept certificates that are not trusted. */
   readonly acceptsAnyCertificate?: boolean
   /** Of the command line. */
   readonly flags?: readonly string[]

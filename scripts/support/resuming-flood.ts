@@ -144,7 +144,7 @@ export class ResumingFlood implements AsyncDisposable {
 }
 
 /**
- * Nothing is missing, nothing came twice or late, and nobody was told of a gap.
+ * Nothing is missing, nothing came twice or late, and no client was told of a gap.
  *
  * @param lost gaps that were to be told, for what others may have lost
  */

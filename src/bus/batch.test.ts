@@ -92,7 +92,7 @@ describe('a batch', () => {
     expect(thereAndBack(items.slice(0, 1))).toEqual({ ok: true, value: items.slice(0, 1) })
   })
 
-  test('gives a name for which the reader has no room to nobody', () => {
+  test('delivers to no user when the reader has no room for the name', () => {
     const items = [about(NOBODY + 9, 'a', { name: 'unheard-of' })]
     const read = thereAndBack(items)
     expect(read.ok && read.value[0]).toMatchObject({ target: NOBODY, name: 'unheard-of' })

@@ -87,7 +87,7 @@ function windowOf(entry: BatchEntry): SharedWindow {
     ...{ intern: () => null, nameOf: String, takeOwn: () => null },
     onMemberChange: () => undefined,
     publicationOf: () => {
-      throw new Error('nobody asks')
+      throw new Error('no report is expected')
     },
   })
   const batches = new Map<string, number>()

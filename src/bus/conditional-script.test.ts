@@ -34,7 +34,7 @@ function keyOf({ prefix }: ScriptCluster): string {
 }
 
 describe.skipIf(!HAS_REDIS)('a message with a key', () => {
-  test('is added once, whoever publishes it, and the others are told where it is', async () => {
+  test('is added once when several nodes publish it, and the others get its place', async () => {
     const { cluster, epoch } = await newCluster()
     expect(await cluster.resolve(epoch, 1, keyed('a'), FIRST)).toBe('added')
     expect(await cluster.resolve(epoch, 2, keyed('a'))).toBe(`repeated ${epoch}-1`)
@@ -79,7 +79,7 @@ describe.skipIf(!HAS_REDIS)('a message with a key', () => {
     expect(await cluster.append(epoch, 4)).toBe('added')
     expect(await answers()).toEqual(again)
     expect((await cluster.entries()).at(-1)).toBe(`${epoch}-3 batch 4 behind 1`)
-    // Nobody knows it any more.
+    // The key has expired.
     await cluster.command('DEL', keyOf(cluster))
     expect((await answers())[1]).toBe('unclear')
     expect(await cluster.entries()).toHaveLength(4)
@@ -114,7 +114,7 @@ describe.skipIf(!HAS_REDIS)('a message with a key', () => {
     expect(await cluster.command('EXISTS', `${cluster.prefix}log:origin:${LEFT}`)).toBe(0)
   })
 
-  test('of a key that somebody else has damaged is added', async () => {
+  test('of a key that another program has damaged is added', async () => {
     const { cluster, epoch } = await newCluster()
     await cluster.command('SADD', keyOf(cluster), 'x')
     expect(await cluster.resolve(epoch, 1, keyed('a'), FIRST)).toBe('added')
@@ -218,7 +218,7 @@ describe.skipIf(!HAS_REDIS)('changes of who follows whom', () => {
     expect(await setsOf(cluster, 1, 2)).toEqual(['3 4 5', '2 3'])
   })
 
-  test('are refused, and do not stop the others, where somebody else has written', async () => {
+  test('are refused, and do not stop the others, where another program has written', async () => {
     const { cluster, epoch } = await newCluster()
     await cluster.command('SET', busKeys(cluster.prefix).followsOf('1'), 'mine')
     expect(await cluster.resolve(epoch, 1, [change(2, 2), change(1, 2)], FIRST)).toBe('damaged')

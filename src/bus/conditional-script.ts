@@ -263,7 +263,7 @@ function argsOf(condition: BatchCondition | null, keys: BusKeys): ConditionArgs 
     }
   }
   const { items, follows, perUserMax } = condition
-  // A barrier has no key: any key fills its place.
+  // A barrier has no key of its own; that of the log fills the place.
   const more = items.map((item) => {
     return item === BARRIER ? keys.log : keys.followsOf(textOf(item.user))
   })

@@ -99,7 +99,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
     expect(nodes.gaps).toEqual([0, 0, 0])
   })
 
-  test('is waited for no longer when nobody has added it', async () => {
+  test('is not waited for after the limit when no node has added it', async () => {
     await using pair = await RedisPair.start()
     const limits = { addAgainMsMax: 300 }
     await using nodes = await Nodes.startWith({ limits }, pair.proxy.url, pair.other.url)
@@ -143,7 +143,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
     expect(nodes.at(2).listener.texts.slice(10)).toEqual(['2 0', ...textsOf(0, 10, 20)])
   })
 
-  test('is a gap to all if nobody has all of it', async () => {
+  test('is a gap to all if no node has all of it', async () => {
     await using pair = await RedisPair.start()
     const few: RedisNodeOptions = { limits: { recentBytesMax: 100 } }
     await using left = await RedisNode.start(pair.proxy.url, few)
@@ -292,7 +292,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
     ])
   })
 
-  test('tells nobody that a message was published before which is lost', async () => {
+  test('does not report a lost message as published before', async () => {
     await using pair = await RedisPair.start()
     await using nodes = await Nodes.start(pair.proxy.url, pair.other.url)
     const [left, right] = [nodes.at(0), nodes.at(1)]

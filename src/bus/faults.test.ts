@@ -96,7 +96,7 @@ describe.skipIf(!HAS_REDIS)('the bus while Redis fails', () => {
 
   // The second time, the log of the node that misses nothing is one that it has never seen.
   test.each([1, 2])(
-    'tells those of a gap who miss what nobody has any more, though they are first, %i times',
+    'tells a gap to nodes that miss what no node has any more, though they are first, %i times',
     async (times) => {
       await using redis = await RedisServer.start()
       await using near = await TcpProxy.start(redis.port)
@@ -293,7 +293,7 @@ describe.skipIf(!HAS_REDIS)('the bus while the network fails', () => {
     nodes.check()
   })
 
-  test('adds batches after one past which the log was trimmed has begun it anew', async () => {
+  test('adds batches after one past which the log was trimmed has begun it again', async () => {
     await using redis = await RedisServer.start()
     await using first = await TcpProxy.start(redis.port)
     await using second = await TcpProxy.start(redis.port)

@@ -1,4 +1,4 @@
-// Goal: a node that is told to read all anew does so, however often it is told and whatever Redis
+// Goal: a node that is to read all again does so, however often it is asked and whatever Redis
 // does. Method: a real Redis, killed and changed past the nodes.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
@@ -36,7 +36,7 @@ function unchangedSubscriptions(redis: RedisServer) {
   return { subscriptions, options }
 }
 
-describe.skipIf(!HAS_REDIS)('a node that reads all anew', () => {
+describe.skipIf(!HAS_REDIS)('a node that reads all again', () => {
   let redis: RedisServer
 
   beforeAll(async () => {

@@ -137,7 +137,7 @@ export interface WriteFollowsOptions {
 }
 
 /**
- * Adds pairs to the sets without telling any node; see {@link announceFollows}. After a failure,
+ * Adds pairs to the sets; {@link announceFollows} then notifies the nodes. After a failure,
  * some of them may have been added.
  *
  * @returns how many were new

@@ -122,7 +122,7 @@ describe.skipIf(!HAS_REDIS)('a message with a key', () => {
     expect(nodes.gaps).toEqual([0, 0])
   })
 
-  test('is not told to be accepted if nobody knows any more', async () => {
+  test('is not reported as accepted when its outcome is unknown', async () => {
     await using redis = await RedisServer.start()
     await using proxy = await TcpProxy.start(redis.port)
     await using nodes = await Nodes.start(redis.url, proxy.url)

@@ -90,7 +90,7 @@ describe.skipIf(!HAS_REDIS)('a question', () => {
     expect(performance.now() - startedMs).toBeGreaterThan(240)
     expect([texts(answers), names(answers)]).toEqual([['here'], ['middle']])
     expect(nodes.at(0).redis.requests.pending).toBe(0)
-    // An answer that comes too late is nobody's.
+    // An answer that comes too late is dropped.
     resolve('late')
     expect(texts(await ask(nodes.at(0), 'who', 'b'))).toEqual(['middle b', 'right b'])
     expect(texts(answers)).toEqual(['here'])
@@ -112,7 +112,7 @@ describe.skipIf(!HAS_REDIS)('a question', () => {
     expect(nodes.at(0).redis.figures.unsent).toBe(1)
   })
 
-  test('while Redis is away is answered by nobody, and hangs nobody', async () => {
+  test('while Redis is away gets no answer, and does not hang', async () => {
     await using redis = await RedisServer.start()
     await using nodes = await started(redis, { nodeLimits: { answerMs: 60_000 } })
     await redis.kill()
@@ -135,7 +135,7 @@ describe.skipIf(!HAS_REDIS)('a question', () => {
     expect(names(await ask(nodes.at(0), 'who'))).toEqual(['middle', 'right'])
   })
 
-  test('beyond the limits is answered by nobody', async () => {
+  test('beyond the limits gets no answer', async () => {
     await using redis = await RedisServer.start()
     await using nodes = await started(redis, { nodeLimits: { asksMax: 2, handledMax: 1 } })
     const { promise, resolve } = Promise.withResolvers<string>()

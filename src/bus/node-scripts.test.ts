@@ -1,6 +1,6 @@
-// Goal: what Redis does about nodes in one step is done once, whoever asks and however often, and
-// is in the log if it is done. Method: the scripts on a real server, each answer and what is there
-// then.
+// Goal: what Redis does about nodes in one step is done once, no matter which node asks and how
+// often, and is in the log if it is done. Method: the scripts on a real server, each answer and what
+// is there then.
 
 import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../scripts/support/child-process.ts'
@@ -79,7 +79,7 @@ describe.skipIf(!HAS_REDIS)('the scripts about nodes', () => {
   const shared = sharedRedis()
   let clusters = 0
 
-  /** A log with an epoch, and nobody there. */
+  /** A log with an epoch and no members. */
   async function newCluster(): Promise<Cluster> {
     const prefix = `node-scripts-${++clusters}:`
     const { connection } = shared

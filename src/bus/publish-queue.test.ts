@@ -140,7 +140,7 @@ describe('what was published', () => {
   test('was nothing, or not, as the next entry of its node tells', () => {
     const publisher = new Publisher()
     const [first, second, , fourth] = publisher.send('k1', 'k2', '3', 'k4')
-    // The second one is in the log, and could not be read; of the first nobody knows.
+    // The second one is in the log and could not be read; the outcome of the first is unknown.
     publisher.read(fourth, at(9), 3)
     expect(publisher.outcomes).toEqual({ 3: SENT_AFTER, k4: at(9) })
     expect(publisher.queue.sent).toEqual([first, second] as OwnBatch[])

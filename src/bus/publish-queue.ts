@@ -329,7 +329,7 @@ export class PublishQueue {
     this.#refuse([publication], why)
   }
 
-  /** Marks a batch as settled. Returns whom to tell; nobody if it was settled before. */
+  /** Marks a batch as settled. Returns its publications; none if it was settled before. */
   #settle(own: OwnBatch): readonly (Publication | null)[] {
     if (own.isSettled) return []
     own.isSettled = true

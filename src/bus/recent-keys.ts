@@ -35,7 +35,7 @@ export class RecentKeys {
     return keys
       .filter((key) => key !== undefined)
       .map(({ hash, seconds, at, content }) => {
-        // Without its origin and batch: the message is in the log, so nobody asks for them.
+        // Without its origin and batch: the message is in the log, so they are not needed.
         return `${hash} ${seconds} - 0 ${idText(at)} ${content}\n`
       })
       .join('')

@@ -31,7 +31,7 @@ describe.skipIf(!HAS_REDIS)('a node that joins', () => {
     const [, , third] = left.listener.heard
     await using right = await RedisNode.start(redis.url)
     await settled([left, right])
-    // There is nobody yet who could hear it.
+    // There is no listener yet.
     expect(right.listener.heard).toEqual([])
     expect(right.bus.cursor).toEqual(left.bus.cursor)
     expect(right.bus.numberOf(start)).toBe(start.number)

@@ -55,7 +55,7 @@ describe.skipIf(!HAS_REDIS)('a connection to Redis', () => {
     connection.close('the end')
   })
 
-  test('goes over TLS, and not to a server whose certificate nobody has signed', async () => {
+  test('goes over TLS, and not to a server whose certificate is not signed', async () => {
     await using folder = await makeFolder()
     const tls = await makeCertificate(folder.path, 'redis')
     await using redis = await RedisServer.start({ tls })
@@ -66,7 +66,7 @@ describe.skipIf(!HAS_REDIS)('a connection to Redis', () => {
     expect((await tryToConnect(url)).ok).toBe(false)
   })
 
-  test('is not opened to a replica, to nobody, or to what gives no answer', async () => {
+  test('is not opened to a replica, to a closed port, or to what gives no answer', async () => {
     await using redis = await RedisServer.start()
     await using replica = await RedisServer.start({ replicaOf: redis.port })
     const toReplica = await tryToConnect(replica.url)

@@ -1,5 +1,5 @@
-// Goal: what Redis does in one step keeps the log in order, whoever asks and however often. Method:
-// the scripts on a real server, each answer and the log after it.
+// Goal: what Redis does in one step keeps the log in order, no matter who asks and how often.
+// Method: the scripts on a real server, each answer and the log after it.
 
 import { describe, expect, test } from 'bun:test'
 import { HAS_REDIS } from '../../scripts/support/redis.ts'
@@ -104,7 +104,7 @@ describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
     expect(await cluster.hello()).toMatchObject({ top, batch: 4, logged: 4 })
   })
 
-  test('each origin has its batches once, in their order, whoever adds them', async () => {
+  test('each origin has its batches once and in order, also when other nodes add them', async () => {
     const cluster = await newCluster()
     const { epoch } = (await cluster.hello()).top
     expect(await cluster.append(epoch, 7)).toBe('gone')
@@ -152,8 +152,8 @@ describe.skipIf(!HAS_REDIS)('the scripts of the bus', () => {
     expect(more.length).toBeLessThan(40)
     expect(more.map(({ base }) => base.number)).toEqual(more.map(() => 3))
     await cluster.command('DEL', `${cluster.prefix}log`)
-    const anew = await cluster.hello({ epoch, number: 2 })
-    expect(anew.forks).toEqual([{ epoch: anew.top.epoch, base: { epoch, number: 2 } }])
+    const reset = await cluster.hello({ epoch, number: 2 })
+    expect(reset.forks).toEqual([{ epoch: reset.top.epoch, base: { epoch, number: 2 } }])
   })
 
   test('a log that is gone goes on behind the node that finds out, with what it has read', async () => {

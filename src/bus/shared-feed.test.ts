@@ -1,4 +1,4 @@
-// Goal: whoever follows the feed of several nodes, at any of them, knows exactly who is connected
+// Goal: a reader of the feed of several nodes, at any of them, knows exactly who is connected
 // with all, whatever becomes of nodes and of Redis. Method: the contract of every feed, and nodes
 // on a real Redis that die, and that lose it.
 
@@ -180,7 +180,7 @@ describe.skipIf(!HAS_REDIS)('a node that dies', () => {
     await follower.stop()
   })
 
-  test('and whose end nobody has told, is told by the next look', async () => {
+  test('and whose end was not reported is reported by the next look', async () => {
     await using nodes = await FeedNodes.start(2, { nodeLimits: SHORT_LIVES })
     const follower = new Follower(nodes.at(0))
     nodes.at(0).connect(1)

@@ -74,7 +74,7 @@ describe.skipIf(!HAS_REDIS)('a message that all nodes report of', () => {
     expect(await redis.command('XLEN', `comet:inbox:${nodes.at(0).origin}`)).toBe(1)
   })
 
-  test('asks nobody for what was published without that wish', async () => {
+  test('sends no request for what was published without that option', async () => {
     await using redis = await RedisServer.start()
     await using nodes = await started(redis, [0, 5])
     nodes.at(0).publish('a')
@@ -95,7 +95,7 @@ describe.skipIf(!HAS_REDIS)('a message that all nodes report of', () => {
     expect(performance.now() - startedMs).toBeLessThan(2_000)
   })
 
-  test('waits for nobody who has left', async () => {
+  test('does not wait for a node that has left', async () => {
     await using redis = await RedisServer.start()
     await using nodes = await started(redis, [0, 5])
     await nodes.at(1).bus.close()

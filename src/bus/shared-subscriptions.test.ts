@@ -84,7 +84,7 @@ describe.skipIf(!HAS_REDIS)('subscriptions that machines share', () => {
       })()
       for (let reload = 1; reload <= 3; reload++) {
         late.loader.reload()
-        await until('all is read anew', () => late.reloads.length >= reload)
+        await until('all is read again', () => late.reloads.length >= reload)
       }
       isOver = true
       await changing
@@ -108,7 +108,7 @@ describe.skipIf(!HAS_REDIS)('subscriptions that machines share', () => {
     expect(subscriptions.counts()).toEqual({ subscriptions: 0, subjects: 0 })
   })
 
-  test('a handle is in use as long as somebody follows it, or it follows', async () => {
+  test('a handle is in use as long as it follows or is followed', async () => {
     await using node = await open()
     const { names, subscriptions } = node
     const [alice = 0, news = 0] = ['alice', 'news'].map((name) => names.intern(name) ?? 0)

@@ -68,7 +68,7 @@ export class WindowNode {
       takeOwn: () => null,
       onMemberChange: (change) => this.changes.push(change),
       publicationOf: () => {
-        throw new Error('nobody asks')
+        throw new Error('no report is expected')
       },
       onFollowsLost: () => this.lost++,
     })

@@ -64,7 +64,7 @@ export const FAMILIES = {
     help: 'Where the log of recent messages is kept, in a file or in memory; always 1.',
   },
   comet_history_start_time_seconds: gauge(
-    'When the log of recent messages began, in seconds since 1970; anew when it is lost.',
+    'When the log of recent messages began, in seconds since 1970; again when it is lost.',
   ),
   comet_history_entries: gauge('Entries kept: messages, and changes of who follows whom.'),
   comet_history_bytes: gauge('Bytes that the entries of the log take.'),
@@ -149,7 +149,7 @@ export const FAMILIES = {
   comet_bus_queue_limit_bytes: gauge('Bytes that may wait for the log.'),
   comet_bus_queue_oldest_age_seconds: gauge('How long the oldest one has waited; 0 for none.'),
   comet_bus_behind_entries: gauge(
-    'Messages and changes in the log that were not read here; absent while nobody knows.',
+    'Messages and changes in the log that were not read here; absent while unknown.',
   ),
   comet_bus_round_trip_seconds: histogram(
     'From sending a batch of this server to Redis to reading it back.',
@@ -163,7 +163,7 @@ export const FAMILIES = {
   comet_bus_doubled_batches_total: counter('Batches that came twice, which no stream got twice.'),
   comet_bus_unsent_total: counter('Questions, answers and reports to other nodes not sent.'),
   comet_bus_subscriptions_reloading: gauge(
-    '1 while subscriptions are read anew and those of before count.',
+    '1 while subscriptions are read again and the earlier ones count.',
   ),
   comet_bus_redis_info: { type: 'info', help: 'Product and version of the server; always 1.' },
   comet_bus_redis_durable: gauge('1 if Redis keeps its commands in a file.'),

@@ -142,7 +142,7 @@ export class FeedReader {
     const told = (connected?.connections ?? []).map(presentLine).join('')
     const lines = told + (await this.#take(await feed.read(this.#cursor, eventsPerPage)))
     if (connected === null) return { lines, isPresentDue: false }
-    // It begins anew after a gap.
+    // It begins again after a gap.
     if (this.#place !== null) return { lines, isPresentDue: true }
     return { lines: lines + completeLine(this.#cursor), isPresentDue: false }
   }

@@ -1,5 +1,5 @@
 // Goal: a reader of the feed gets all events once and in order as fast as it reads, or is told what
-// it has lost, and keeps nobody else waiting. Method: a real port and sockets that do not read, a
+// it has lost, and does not delay others. Method: a real port and sockets that do not read, a
 // clock that is set, and a source that answers later or not at all.
 
 import { describe, expect, test } from 'bun:test'
@@ -28,7 +28,7 @@ interface PortOptions {
   readonly bytes?: number
   readonly clock?: Clock
   readonly source?: (feed: Feed) => FeedSource
-  /** Can nobody say who is connected? */
+  /** Is it unknown who is connected? */
   readonly isAway?: () => boolean
 }
 
@@ -137,7 +137,7 @@ describe('a reader that does not read', () => {
   })
 })
 
-test('a window that is read at once keeps nobody else waiting for more than a page', async () => {
+test('a window that is read at once delays others by no more than a page', async () => {
   await using port = portFor()
   port.add(VERY_MANY)
   let turns = 0

@@ -59,7 +59,7 @@ const RETRIES: Partial<Record<Failure['code'], Record<string, string>>> = {
 }
 
 const NO_FEED = 'There is no feed: the server was started with --feed 0.'
-const NO_REDIS = 'Redis, which the servers share, is away: nobody can say where the feed is.'
+const NO_REDIS = 'Redis, which the servers share, is away: the state of the feed is unknown.'
 
 async function follow(
   { feed, ...options }: FeedRoutesOptions,

@@ -1,4 +1,4 @@
-// Goal: /log gives the lines that are asked for and refuses what makes no sense. Method: the route
+// Goal: /log gives the lines that are asked for and refuses invalid requests. Method: the route
 // without a port.
 
 import { expect, test } from 'bun:test'

@@ -57,7 +57,7 @@ export interface OtherNodes {
   ask<Kind extends Question>(kind: Kind, body: QuestionBodies[Kind]): Promise<NodeAnswers<Kind>>
 }
 
-/** For a server without a bus: nobody to ask. */
+/** For a server without a bus: no node to ask. */
 export function noOthers(name: string, address: string): OtherNodes {
   return { name, address, ask: async () => ({ answers: [], missing: [] }) }
 }

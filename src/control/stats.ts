@@ -86,7 +86,7 @@ const Worker = Type.Object({
 
 const History = Type.Object(
   {
-    epoch: Count('When it began, in milliseconds since 1970; it begins anew when it is lost.'),
+    epoch: Count('When it began, in milliseconds since 1970; it begins again when it is lost.'),
     last: Type.String({ description: 'Cursor of its last entry.' }),
     oldest: Type.Union([Type.String(), Type.Null()], {
       description: 'Cursor of the oldest entry that is kept; null if none is.',

@@ -47,11 +47,11 @@ export const sharedFeedLimits = {
   beginMsMax: 2_000,
   /** Milliseconds between two looks of a server whether Redis still has its connections, */
   lookEveryMs: 2_000,
-  /** and for servers that are no more, and of whose connections nobody has told: whoever began to
+  /** and for servers that have died, whose connections no server has reported: one that began to
    * has ended, too. All servers are in the answer, and each of a thousand asks. */
   forgottenEveryMs: 5_000,
   /** Milliseconds for which a server that removes those of another one has this for itself; each
-   * page of them begins it anew. */
+   * page of them begins it again. */
   claimMs: 2_000,
   /** Connections of one page of these. */
   connectionsPerPage: 256,

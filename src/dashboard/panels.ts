@@ -120,14 +120,14 @@ function showMachine(now: Now, { values }: Samples): void {
   ])
 }
 
-/** Nothing where nobody follows anything but themselves. */
+/** Nothing where there are no subscriptions. */
 function showSubscriptions({ subscriptions: held }: Now, { values }: Samples): void {
   const { subscriptions, subjects } = held
   byId('subscriptions').hidden = subscriptions === 0
   if (subscriptions === 0) return
   fillCards(byId('subscriptions-facts'), [
     ['Subscriptions', formatCount(subscriptions), 'that are kept'],
-    ['Subjects', formatCount(subjects), 'that somebody follows'],
+    ['Subjects', formatCount(subjects), 'with followers'],
     ['Users online', formatFigure('count', values.users.at(-1)), 'with a stream'],
   ])
 }

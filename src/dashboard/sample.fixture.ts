@@ -35,7 +35,7 @@ export function workerOf(number: number, others: Partial<WorkerFigures> = {}): W
   }
 }
 
-/** Of a server that shares Redis with nobody else, and has published what the meter has. */
+/** Of a server that is alone at its Redis, and has published what the meter has. */
 export function busOf(meter: BusMeter, others: Partial<BusFigures> = {}): BusFigures {
   const { counts, sum: sumSeconds } = meter.roundTripSeconds.figures()
   return {

@@ -83,7 +83,7 @@ const STEP: Readonly<Record<GreetingStep, Pick<RedisFinding, 'shouldBe' | 'why'>
   protocol: { shouldBe: 'Redis or Valkey', why: 'the nodes share a stream of Redis' },
   login: {
     shouldBe: 'with a password',
-    why: 'without one, whoever reaches it may read and change what is there',
+    why: 'without one, anyone who reaches it can read and change what is there',
   },
 }
 
@@ -109,7 +109,7 @@ function reachedStep(
         ]
       : [greeting?.asksForPassword === true, loginText(address, greeting), GIVE_PASSWORD]
   if (isGuarded) return { ...finding, is }
-  // Nobody else is on the way, or reaches it.
+  // No other machine is on the way, or reaches it.
   const isHere = isLoopbackHost(parseHost(address.host) ?? address.host)
   if (isHere) return { ...finding, is, shouldBe: 'any on this machine' }
   return { ...finding, is, state: 'advice', cure }

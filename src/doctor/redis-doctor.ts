@@ -15,7 +15,7 @@ export interface RedisDoctorOptions extends RedisValues {
   readonly json: boolean
 }
 
-/** Bytes of the random end of a key: nobody else has it. */
+/** Bytes of the random end of a key: no other program has it. */
 const KEY_BYTES = 8
 
 export async function runForRedis(options: RedisDoctorOptions, io: Io): Promise<number> {

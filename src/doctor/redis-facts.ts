@@ -26,7 +26,7 @@ export interface ServerFacts {
   readonly isLoading: boolean
   /** All of `INFO`. */
   readonly info: ReadonlyMap<string, string>
-  /** Of `CONFIG GET`; null if it is forbidden, as where somebody else runs the server. */
+  /** Of `CONFIG GET`; null if it is forbidden, as on a managed server. */
   readonly config: ReadonlyMap<string, string> | null
   /** Bytes of the log that is there already; null if that is not known. */
   readonly logBytes: number | null
@@ -46,11 +46,11 @@ export interface FactsOptions {
   readonly address: RedisAddress
   readonly prefix: string
   readonly clock: Clock
-  /** Behind the prefix, the name of a key that nobody else uses. */
+  /** Behind the prefix, the name of a key that no other program uses. */
   readonly trialKey: string
 }
 
-/** Whoever owns the connection is told by `refused` that it is over. */
+/** The owner of the connection learns from `refused` that it is closed. */
 type Asked<T> = Promise<Result<T>>
 
 export async function readRedisFacts(options: FactsOptions): Promise<RedisFacts> {

@@ -28,7 +28,7 @@ interface ServerOptions {
   readonly closes?: boolean
 }
 
-/** A server that says this to whoever has said something; answers its port. */
+/** A server that sends this once it has received something; returns its port. */
 function serverSaying(text: string | Uint8Array, options: ServerOptions = {}): number {
   const { tls, closes = false } = options
   const server = Bun.listen({

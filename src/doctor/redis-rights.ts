@@ -65,7 +65,7 @@ export interface Rights {
   readonly writeError: string | null
 }
 
-/** @param key that nobody else uses */
+/** @param key that no other program uses */
 export async function tryRights(
   connection: RedisConnection,
   key: string,

@@ -62,7 +62,7 @@ export type PresentPlace = number | string
  *
  * @param place 0 for the first page
  * @param count of a page, about
- * @returns null while nobody can say, because Redis is away
+ * @returns null while unknown, because Redis is away
  */
 export type PresentConnections = (
   place: PresentPlace,
@@ -70,13 +70,13 @@ export type PresentConnections = (
 ) => PresentPage | null | Promise<PresentPage | null>
 
 /**
- * Each event is there at least once, and those of one user in their order. A feed that begins anew
+ * Each event is there at least once, and those of one user in their order. A feed that begins again
  * has another epoch; all connections of the nodes that it had before are over, unless it says so.
  */
 export interface FeedSource {
   /** Will there be nothing more? */
   readonly isClosed: boolean
-  /** Where a reader begins, without events; null if nobody can say, because Redis is away. */
+  /** Where a reader begins, without events; null if unknown, because Redis is away. */
   begin(from: FeedFrom): FeedPage | Promise<FeedPage | null>
   /** What comes behind a place, `eventsMax` at most; nothing while Redis is away. */
   read(after: Cursor, eventsMax: number): FeedPage | Promise<FeedPage>

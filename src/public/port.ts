@@ -61,7 +61,7 @@ export interface PublicPortOptions {
   readonly descriptors: DescriptorWire | null
   /** The same for figures. */
   readonly wire: WireFigures
-  /** Told of all connections; null if nobody is to know, and in a worker. */
+  /** Told of all connections; null without a feed, and in a worker. */
   readonly feed: ConnectionOwner | null
   /** Where streams begin: as the router of this process says, or that of another one. */
   readonly router: RouterParts | { readonly registryOf: (store: StreamStore) => RemoteRegistry }

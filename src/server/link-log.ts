@@ -22,7 +22,7 @@ export class LinkLog {
   readonly #name: string
   /** Before, nothing is logged: a failed start reports its reason itself. */
   #isStarted = false
-  /** When the last connection was there; the first one may be lost soon, as any other later. */
+  /** When Redis was last connected. A short first connection counts like later ones. */
   #connectedMs = Number.NEGATIVE_INFINITY
   /** Did the one before not last? */
   #isUnsteady = false

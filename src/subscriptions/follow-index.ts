@@ -79,8 +79,8 @@ export class FollowIndex implements Followers, Follows {
   }
 
   /**
-   * All of it: a view if nothing has changed since it was made, else made anew, which takes as long
-   * as a start.
+   * All of it: a view if nothing has changed since it was made; else it is made again, which takes
+   * as long as a start.
    */
   saved(): SavedFollows {
     const { pairs } = this

@@ -182,7 +182,7 @@ export class SharedSubscriptions implements Subscriptions {
     const named: FollowPair[] = []
     for (let at = 0; at < pairs.length; at += 2) {
       const [user, subject] = [pairs[at] as number, pairs[at + 1] as number]
-      // An unknown name follows nobody and has no followers.
+      // An unknown name follows no subject and has no followers.
       if (user === NOBODY || subject === NOBODY) continue
       named.push({ user: this.#named(user), subject: this.#named(subject) })
     }

@@ -94,7 +94,7 @@ interface Held {
   readonly connection: string
 }
 
-test('the feed and the users who are connected agree, whoever comes and goes', () => {
+test('the feed and the connected users agree while users come and go', () => {
   const worker = fc.integer({ min: 0, max: WORKERS - 1 })
   const happens = fc.oneof(
     { weight: 5, arbitrary: fc.record({ worker, come: fc.integer({ min: 1, max: 6 }) }) },

@@ -66,7 +66,7 @@ class HeldStreams {
 export interface WorkerConnectionsOptions {
   readonly workers: number
   readonly presence: Presence
-  /** Null if nobody is to know. */
+  /** Null without a feed. */
   readonly feed: ConnectionOwner | null
   readonly clock: Clock
 }

@@ -1,5 +1,5 @@
 // Goal: when the clock of Redis is set back, while it runs and before it starts again, nothing is
-// lost, nobody is told of a gap, and places in the log go on. Method: three of the executable
+// lost, no client is told of a gap, and places in the log go on. Method: three of the executable
 // behind HAProxy under a flood with exact accounts, and a redis-server with a clock of its own.
 
 import { afterEach, expect, test } from 'bun:test'

@@ -1,6 +1,6 @@
 // Goal: when a replica of Redis takes over without the last of what was accepted, servers add it
-// again: nobody misses it unnoticed, or has it twice. It is a gap to the streams of those servers
-// alone that have had it before something else. Method: three of the executable under loads with
+// again: no client misses it unnoticed, or gets it twice. It is a gap to the streams of those
+// servers alone that have had it before something else. Method: three of the executable under loads with
 // exact accounts, and a real master with a replica that is held back.
 
 import { afterEach, describe, expect, test } from 'bun:test'
@@ -185,7 +185,7 @@ describe.skipIf(!IS_POSSIBLE)('a failover to a replica that lacks a tail', () =>
     expectExact(await flood.end(), left + middle)
   })
 
-  test('under load, while a server is cut off, nobody misses anything unnoticed or has it twice', async () => {
+  test('under load, while a server is cut off, no client misses a message unnoticed or gets it twice', async () => {
     const seed = Math.floor(Math.random() * 2 ** 31)
     console.log(`seed ${seed}`)
     const args = (node: number) => (node === 1 ? ['--workers', '2'] : [])

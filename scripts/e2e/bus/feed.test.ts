@@ -145,7 +145,7 @@ describe.skipIf(!HAS_REDIS)('the feed of servers that share Redis', () => {
     )
   })
 
-  test('is told anew when Redis has lost all, behind a gap', async () => {
+  test('is reported again when Redis has lost all, behind a gap', async () => {
     await using redis = await RedisServer.start()
     await using a = await serveAt(redis, 'a')
     await using b = await serveAt(redis, 'b')
@@ -190,7 +190,7 @@ describe.skipIf(!HAS_REDIS)('the feed of servers that share Redis', () => {
     expect(stats).toMatchObject({ isSteady: true, renewals: 1, unsentBytes: 0 })
   })
 
-  test('is not there at a server without one, whose connections nobody is told of', async () => {
+  test('is not there at a server without one, whose connections are not reported', async () => {
     await using redis = await RedisServer.start()
     await using a = await serveAt(redis, 'a', '--feed', '0')
     await using b = await serveAt(redis, 'b')

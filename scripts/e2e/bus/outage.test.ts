@@ -68,7 +68,7 @@ const FAULTS: readonly Fault[] = [
 ]
 
 describe.skipIf(!HAS_REDIS)('under load', () => {
-  test.each(FAULTS)('nobody loses anything unnoticed when Redis $what', async (fault) => {
+  test.each(FAULTS)('no client loses a message unnoticed when Redis $what', async (fault) => {
     const { isDurable, isOutage, run } = fault
     const seed = Math.floor(Math.random() * 2 ** 31)
     console.log(`seed ${seed}`)

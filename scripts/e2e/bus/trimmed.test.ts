@@ -1,6 +1,6 @@
 // Goal: a server that stands still while the log is trimmed past it tells its streams of a gap when
-// it goes on, and nobody else is told of one. Method: three of the executable with a short log, one
-// of which is stopped; a flood behind HAProxy with exact accounts, and streams of each server.
+// it goes on, and no other client is told of one. Method: three of the executable with a short log,
+// one of which is stopped; a flood behind HAProxy with exact accounts, and streams of each server.
 
 import { afterEach, expect, test } from 'bun:test'
 import { BusCluster, publish } from '../../support/bus-cluster.ts'

@@ -1,4 +1,4 @@
-// Goal: whoever has a fresh clone, empty caches and the README gets messages to a page of another
+// Goal: a user with a fresh clone, empty caches and the README gets messages to a page of another
 // origin, with a token, and loses none when the server is killed. Method: the script that does what
 // the documents of the last commit say.
 

@@ -140,7 +140,7 @@ describe.each([[[]], [['--workers', '2']]])('the feed, %p', (args) => {
     expect(behind).toContain('7 client')
   })
 
-  test('with the pages of users it says who is connected, whoever comes and goes', async () => {
+  test('with the pages of users it says who is connected while users come and go', async () => {
     await using server = await serve(args)
     const users = [1, 2, 3, 'alice', 'bob', 6, 7, 8]
     const clients = new Map<number | string, RawClient>()

@@ -173,7 +173,7 @@ withChromium('a text that is sent twice with its key is said once', async () => 
   expect(await texts(page)).toEqual(['once', 'next'])
 })
 
-withChromium('without a session nobody gets a token or says a word', async () => {
+withChromium('without a session there is no token and no message', async () => {
   await using chat = await Example.start('chat')
   const post = async (path: string, headers: Record<string, string> = {}) => {
     const body = JSON.stringify({ text: 'forged', key: 'k', name: 'a b' })

@@ -93,7 +93,7 @@ withChromium('neither a reload nor a crash of comet makes anybody leave', async 
   expect(await anna.ask<string[]>('seen')).toEqual(['online,online,online', 'online,online,'])
 })
 
-withChromium('a page asks for the list again when the backend has begun anew', async () => {
+withChromium('a page asks for the list again when the backend has restarted', async () => {
   await using presence = await Example.start('presence')
   await using anna = await BrowserPage.open()
   const ben = await anna.tab()
@@ -101,7 +101,7 @@ withChromium('a page asks for the list again when the backend has begun anew', a
   await anna.toFront()
   await comeIn(anna, presence.url, 'Anna')
   await shows(anna, ['Anna', 'Ben'])
-  // Nobody tells the page that Ben leaves, and the new backend has never heard of Ben.
+  // The page gets no message that Ben leaves, and the new backend does not know Ben.
   await presence.restartBackend(() => ben[Symbol.asyncDispose]())
   await shows(anna, ['Anna'])
 })

@@ -24,7 +24,7 @@ const page = readFileSync(new URL('index.html', import.meta.url), 'utf8').replac
   STREAMS_URL,
 )
 const [, script] = /<script type="module">([\s\S]*?)<\/script>/.exec(page)
-/** The page runs its own script and comet's library, and nothing that somebody might smuggle in. */
+/** The page runs its own script and comet's library, and no script that was injected. */
 const POLICY = [
   "default-src 'none'",
   `script-src 'sha256-${createHash('sha256').update(script).digest('base64')}' ${STREAMS_URL}`,

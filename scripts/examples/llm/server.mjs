@@ -1,5 +1,5 @@
 // The backend of answers that are streamed: it asks the model, publishes what it writes, and lets
-// whoever has the address of an answer read it. For Node 20 and later, or Bun; no packages.
+// anyone with the address of an answer read it. For Node 20 and later, or Bun; no packages.
 
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -10,7 +10,7 @@ const RETRY_MS_MAX = 8_000
 const TRIES_MAX = 20
 
 /**
- * Sends it, and tries again until comet has answered. Without an answer nobody knows whether it
+ * Sends it, and tries again until comet has answered. Without an answer it is unknown whether it
  * went out; with its key it goes out once, however often it is sent.
  *
  * @param {string} user

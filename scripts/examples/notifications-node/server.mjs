@@ -44,7 +44,7 @@ async function answer({ method, url }) {
   if (method !== 'POST' || order === undefined) return { status: 404, json: {} }
   const { past, text } = EVENTS[event]
   const notification = { title: `Order ${order} is ${past}`, text }
-  // Whoever clicks twice, or a job that runs again, has the same key.
+  // A second click, or a job that runs again, has the same key.
   const { delivered } = await notify(USER, notification, `order-${order}-${past}`)
   return { json: { delivered } }
 }

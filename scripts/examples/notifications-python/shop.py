@@ -29,7 +29,7 @@ USER = "alice"
 def notify(user, text, key):
     """Sends a notification, and tries again until comet has answered.
 
-    Without an answer nobody knows whether it went out; with its key, which names what has happened,
+    Without an answer it is unknown whether it went out; with its key, which names what has happened,
     it goes out once, however often it is sent.
 
     Returns how many of the user's connections took it. With none it waits for the user to come

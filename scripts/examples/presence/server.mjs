@@ -9,7 +9,7 @@ const { PORT = '8080' } = process.env
 const { STREAMS_URL = 'http://127.0.0.1:8000', CONTROL_URL = 'http://127.0.0.1:8001' } = process.env
 
 const SUBJECT = 'presence'
-/** Milliseconds without a connection until somebody has left: a reload of a page takes less. */
+/** Milliseconds without a connection until a user counts as offline: a reload of a page takes less. */
 const AWAY_MS = 2_000
 /** The same after a restart of comet: clients come back after random waits of up to 30 seconds. */
 const BACK_MS = 30_000
@@ -124,7 +124,7 @@ function take({ id, gap, snapshot, event, connection, user }) {
     connections.clear()
   } else if (snapshot === 'complete') {
     place = id
-    // Who left while nobody looked.
+    // Users who left while the feed was not read.
     for (const { user: known } of people.values()) {
       if (!isConnected(known)) lookLater(known, BACK_MS)
     }
