@@ -1,6 +1,6 @@
 // Goal: what Redis does about nodes in one step is done once, no matter which node asks and how
-// often, and is in the log if it is done. Method: the scripts on a real server, each answer and what
-// is there then.
+// often, and is in the log if it is done. Method: the scripts on a real server, each answer and
+// what is there then.
 
 import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../scripts/support/child-process.ts'

@@ -1,7 +1,7 @@
 // Goal: when a replica of Redis takes over without the last of what was accepted, servers add it
 // again: no client misses it unnoticed, or gets it twice. It is a gap to the streams of those
-// servers alone that have had it before something else. Method: three of the executable under loads with
-// exact accounts, and a real master with a replica that is held back.
+// servers alone that have had it before something else. Method: three of the executable under loads
+// with exact accounts, and a real master with a replica that is held back.
 
 import { afterEach, describe, expect, test } from 'bun:test'
 import { ReplicatedRedis } from '../../../src/bus/replicated-redis.fixture.ts'
