@@ -25,6 +25,14 @@ async function publishEach(node: RedisNode, texts: readonly string[]): Promise<v
   }
 }
 
+/** All nodes and the replica have so many messages; the replica does not get what comes next. */
+async function holdBehind(pair: RedisPair, nodes: Nodes, count: number): Promise<void> {
+  await publishEach(nodes.at(0), textsOf(0, 0, count))
+  await settled(nodes.all)
+  await pair.isInStep()
+  pair.hold()
+}
+
 /** Waits as a stream does that resumes behind a place. Answers whether all is there by then. */
 async function isSettled(bus: MessageBus, place: Cursor): Promise<boolean> {
   for (let settling = bus.settled(place); settling !== null; settling = bus.settled(place)) {
@@ -38,10 +46,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
     await using pair = await RedisPair.start()
     const { url } = pair.proxy
     await using nodes = await Nodes.start(url, url, url)
-    await publishEach(nodes.at(0), textsOf(0, 0, 10))
-    await settled(nodes.all)
-    await pair.isInStep()
-    pair.hold()
+    await holdBehind(pair, nodes, 10)
     await publishEach(nodes.at(0), textsOf(0, 10, 20))
     await publishEach(nodes.at(1), textsOf(1, 0, 20))
     await settled(nodes.all)
@@ -58,10 +63,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
   test('reaches a node that was cut off before it, though its publisher is dead', async () => {
     await using pair = await RedisPair.start()
     await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
-    await publishEach(nodes.at(0), textsOf(0, 0, 10))
-    await settled(nodes.all)
-    await pair.isInStep()
-    pair.hold()
+    await holdBehind(pair, nodes, 10)
     await cutOff(pair.other, nodes.at(2))
     await publishEach(nodes.at(0), textsOf(0, 10, 20))
     await nodes.at(1).heard('0 29')
@@ -77,10 +79,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
   test('is waited for by who resumes at a node that has never had it', async () => {
     await using pair = await RedisPair.start()
     await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
-    await publishEach(nodes.at(0), textsOf(0, 0, 10))
-    await settled(nodes.all)
-    await pair.isInStep()
-    pair.hold()
+    await holdBehind(pair, nodes, 10)
     await cutOff(pair.other, nodes.at(2))
     await publishEach(nodes.at(0), textsOf(0, 10, 20))
     const { cursor } = nodes.at(0).bus
@@ -103,10 +102,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
     await using pair = await RedisPair.start()
     const limits = { addAgainMsMax: 300 }
     await using nodes = await Nodes.startWith({ limits }, pair.proxy.url, pair.other.url)
-    await publishEach(nodes.at(0), textsOf(0, 0, 10))
-    await settled(nodes.all)
-    await pair.isInStep()
-    pair.hold()
+    await holdBehind(pair, nodes, 10)
     await cutOff(pair.other, nodes.at(1))
     await publishEach(nodes.at(0), textsOf(0, 10, 20))
     const { cursor } = nodes.at(0).bus
@@ -122,10 +118,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
   test('is a gap to those who had it when something else comes before it', async () => {
     await using pair = await RedisPair.start()
     await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
-    await publishEach(nodes.at(0), textsOf(0, 0, 10))
-    await settled(nodes.all)
-    await pair.isInStep()
-    pair.hold()
+    await holdBehind(pair, nodes, 10)
     await cutOff(pair.other, nodes.at(2))
     await publishEach(nodes.at(0), textsOf(0, 10, 20))
     await nodes.at(1).heard('0 29')
@@ -236,10 +229,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
   test('keeps the keys of messages that any node has, though their publisher is dead', async () => {
     await using pair = await RedisPair.start()
     await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
-    await publishEach(nodes.at(0), textsOf(0, 0, 3))
-    await settled(nodes.all)
-    await pair.isInStep()
-    pair.hold()
+    await holdBehind(pair, nodes, 3)
     await cutOff(pair.other, nodes.at(2))
     nodes.at(0).publishKeyed('k0.0 0', 'k0', 'k0.0 0')
     expect(await nodes.at(0).follow(['1 2'])).toEqual({ ok: true, value: 1 })
@@ -265,10 +255,7 @@ describe.skipIf(!HAS_REDIS)('a failover that loses a tail', () => {
   ] as const)('is a gap without the message with a key of which %s', async (_, text, gaps) => {
     await using pair = await RedisPair.start()
     await using nodes = await Nodes.start(pair.proxy.url, pair.proxy.url, pair.other.url)
-    await publishEach(nodes.at(0), textsOf(0, 0, 3))
-    await settled(nodes.all)
-    await pair.isInStep()
-    pair.hold()
+    await holdBehind(pair, nodes, 3)
     await cutOff(pair.other, nodes.at(2))
     nodes.at(0).publishKeyed('k0.0 0', 'k0', 'k0.0 0')
     nodes.at(0).publish('0 3')

@@ -4,25 +4,11 @@
 import { Elysia } from 'elysia'
 import { refusal } from '../control/answer.ts'
 import { inlineStyle } from '../report/assets.ts' with { type: 'macro' }
+import { pageHeaders } from './page-headers.ts'
 
 const STYLE = inlineStyle('dashboard/manual.css')
 
-const HEADERS = {
-  'content-type': 'text/html; charset=utf-8',
-  // Another version of the server has other pages.
-  'cache-control': 'no-cache',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-  'content-security-policy': [
-    "default-src 'none'",
-    `style-src ${STYLE.source}`,
-    // The empty icon, without which browsers ask for one.
-    'img-src data:',
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; '),
-}
+const HEADERS = pageHeaders({ style: STYLE.source })
 
 /** They need no token, since the manual has no data of the server. */
 export function manualRoutes() {

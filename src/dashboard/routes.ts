@@ -13,6 +13,7 @@ import { htmlFile, inlineScript, inlineStyle, uplotLicense } from '../report/ass
 import type { Inline } from '../report/assets.ts'
 import { liveOf } from './live.ts'
 import { manualRoutes } from './manual-routes.ts'
+import { pageHeaders } from './page-headers.ts'
 import type { Sampler } from './sampler.ts'
 
 const HTML = htmlFile('dashboard/dashboard.html')
@@ -25,25 +26,7 @@ const TRY_STYLE = inlineStyle('dashboard/dashboard.css', 'dashboard/try.css')
 const TRY_SCRIPT = inlineScript('dashboard/try-page.ts')
 
 function headersOf(script: Inline, style: Inline, connected: string) {
-  return {
-    'content-type': 'text/html; charset=utf-8',
-    // Another version of the server has another page.
-    'cache-control': 'no-cache',
-    'referrer-policy': 'no-referrer',
-    'x-content-type-options': 'nosniff',
-    'content-security-policy': [
-      "default-src 'none'",
-      `script-src ${script.source}`,
-      `style-src ${style.source}`,
-      // The empty icon, without which browsers ask for one.
-      'img-src data:',
-      `connect-src ${connected}`,
-      "base-uri 'none'",
-      "form-action 'none'",
-      // No page may frame this one, whose forms send messages.
-      "frame-ancestors 'none'",
-    ].join('; '),
-  }
+  return pageHeaders({ script: script.source, style: style.source, connected })
 }
 
 const HEADERS = headersOf(SCRIPT, STYLE, "'self'")
